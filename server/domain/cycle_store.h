@@ -1,0 +1,99 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/domain/job_queue.h"
+#include "server/domain/types.h"
+
+namespace mgral::domain {
+
+// Cycles and what they publish. Thread-safe; each call is one transaction. Calls with a JobLease
+// are fenced like those of JobQueue.
+class CycleStore {
+ public:
+  virtual ~CycleStore() = default;
+
+  // Inserts the cycle with its kTrain job. Errors: ALREADY_EXISTS naming the cycle that runs.
+  virtual absl::StatusOr<Cycle> StartCycle(int64_t pool_key, bool without_table,
+                                           const RequestKey& request) = 0;
+  virtual absl::StatusOr<Cycle> GetCycle(int64_t pool_key, const std::string& cycle_id) = 0;
+  virtual absl::StatusOr<Page<Cycle>> ListCycles(int64_t pool_key, const PageRequest& page) = 0;
+  // The cycle as soon as its revision differs from `seen`, or as it is after `timeout`.
+  virtual absl::StatusOr<Cycle> WaitForChange(int64_t pool_key, const std::string& cycle_id,
+                                              int64_t seen, absl::Duration timeout) = 0;
+  virtual absl::StatusOr<Cycle> CancelCycle(int64_t pool_key, const std::string& cycle_id) = 0;
+
+  // For workers: the cycle of a job, with its pool.
+  struct CycleContext {
+    Cycle cycle;
+    Pool pool;
+  };
+  virtual absl::StatusOr<CycleContext> ContextOf(const JobLease& job) = 0;
+
+  // kTrain's outcome; also fills the cycle's counts and mAP.
+  struct TrainedModel {
+    std::string weights_sha256;
+    std::string profile;
+    int64_t parameters = 0;
+    int64_t training_images = 0;
+    Accuracy validation;
+    bool cold_start = false;  // nothing to train on: the weights are the untrained backbone's
+  };
+  virtual absl::StatusOr<Model> RecordModel(const JobLease& job, const TrainedModel& model) = 0;
+
+  // What kPublish makes visible, in one transaction: the snapshot, its queues, the table.
+  struct SnapshotImage {
+    int64_t image_key = 0;
+    int cell = -1;
+    std::string entry;                 // the runtime's table entry; empty without a table
+    std::vector<float> expected_gain;  // per class, of the image alone; empty without a table
+    std::vector<Box> predictions;
+  };
+  struct StrategyQueue {
+    std::string strategy;
+    std::vector<int64_t> image_keys;  // best first
+  };
+  struct RealisedGain {
+    std::string batch_id;
+    Gain gain;
+  };
+  struct Snapshot {
+    std::string table;  // serialised; empty without a table
+    std::optional<TableReport> report;
+    std::vector<SnapshotImage> images;
+    std::vector<StrategyQueue> queues;
+    std::string selector_sha256;    // artifact with the selector's parameters, for a warm start
+    std::string embeddings_sha256;  // artifact with embeddings and signals (server/jobs)
+    std::vector<RealisedGain> realised;  // of the batches labelled since the previous cycle
+    double predicted_gain = 0, predicted_gain_se = 0;
+    std::optional<double> realised_gain;
+    std::string note;  // e.g. "cold_start": what queries of table strategies are told
+  };
+  // Finishes the kPublish job too and makes the cycle SUCCEEDED.
+  virtual absl::Status Publish(const JobLease& job, const Snapshot& snapshot, double seconds) = 0;
+
+  // The newest published snapshot, for a warm start and for replay probes; nullopt before the
+  // first.
+  struct Published {
+    int64_t cycle_key = 0;
+    Model model;
+    std::string selector_sha256;
+    std::string embeddings_sha256;
+    std::string table;
+  };
+  virtual absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t pool_key) = 0;
+  // Batches with labels that the published model was not trained on, with their predicted gains.
+  virtual absl::StatusOr<std::vector<Batch>> BatchesSincePublished(int64_t pool_key) = 0;
+  // Every batch of the pool whose gain was realised, oldest first, for the table.
+  virtual absl::StatusOr<std::vector<Batch>> RealisedBatches(int64_t pool_key) = 0;
+
+  // Errors: NOT_FOUND.
+  virtual absl::StatusOr<Model> GetModel(int64_t pool_key, int64_t version) = 0;
+  virtual absl::StatusOr<Page<Model>> ListModels(int64_t pool_key, const PageRequest& page) = 0;
+};
+
+}  // namespace mgral::domain

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/domain/types.h"
+
+namespace mgral::domain {
+
+// RGB, 8 bits, rows from the top, interleaved: rgb.size() == 3 * width * height.
+struct Pixels {
+  int width = 0, height = 0;
+  std::vector<uint8_t> rgb;
+  int original_width = 0, original_height = 0;  // before it was reduced
+};
+
+struct ImageHeader {
+  int width = 0, height = 0;
+};
+
+// Reads images from hostile files. Thread-safe. Errors are INVALID_ARGUMENT on "source.path",
+// "source.data" or "source.uri" (leaves the image root, is no JPEG or PNG, is truncated, has more
+// pixels than allowed, is longer than allowed) or NOT_FOUND-like INVALID_ARGUMENT for a missing
+// file.
+class ImageLoader {
+ public:
+  virtual ~ImageLoader() = default;
+
+  // Size by the header alone; no pixel is decoded, so a decompression bomb costs nothing.
+  virtual absl::StatusOr<ImageHeader> ReadHeader(const ImageSource& source) = 0;
+  // Decodes all of it to find truncation and corruption.
+  virtual absl::StatusOr<ImageHeader> Verify(const ImageSource& source) = 0;
+  virtual absl::StatusOr<ImageHeader> VerifyBytes(absl::string_view bytes) = 0;
+  // Reduced so that the longer side is at most max_side (0: as it is), never enlarged.
+  virtual absl::StatusOr<Pixels> Load(const ImageSource& source, int max_side) = 0;
+  virtual absl::StatusOr<Pixels> LoadBytes(absl::string_view bytes, int max_side) = 0;
+};
+
+}  // namespace mgral::domain
