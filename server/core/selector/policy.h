@@ -1,0 +1,31 @@
+#ifndef MGRAL_SERVER_CORE_SELECTOR_POLICY_H_
+#define MGRAL_SERVER_CORE_SELECTOR_POLICY_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/core/lookup/table.h"
+
+namespace mgral::core {
+
+// The numbers of the hierarchical LSTM policy (DESIGN 3.5): plain arrays, so that rolling it out
+// needs no torch. Shapes depend on the number of classes only: a policy can be carried over to
+// another pool state with other cells and images.
+struct PolicyParameters {
+  int64_t classes = 0;
+  std::vector<float> values;  // all parameters, in the order of policy_layout.h
+  int64_t updates = 0;        // policy-gradient updates behind them, over all warm starts
+
+  bool empty() const { return values.empty(); }
+  std::string Serialize() const;
+  // Throws std::invalid_argument for anything that Serialize did not write.
+  static PolicyParameters Parse(const std::string& bytes);
+};
+
+// Seeded initial parameters; the policy starts close to sampling by marginal gain.
+PolicyParameters InitialPolicy(int64_t classes, uint64_t seed);
+
+}  // namespace mgral::core
+
+#endif  // MGRAL_SERVER_CORE_SELECTOR_POLICY_H_
