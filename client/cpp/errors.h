@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace grpc {
+class Status;
+}
+
+// What a server says when it refuses a call, made readable. The google.rpc details of a gRPC status
+// (AIP-193) travel as payloads of the absl::Status, under their type URLs.
+namespace mgral::client {
+
+struct FieldViolation {
+  std::string field;
+  std::string description;
+};
+
+// OK stays OK. The message keeps the server's words.
+absl::Status FromGrpc(const grpc::Status& status);
+
+// google.rpc.ErrorInfo.reason, an UPPER_SNAKE constant such as "POOL_EXHAUSTED"; empty if none.
+std::string Reason(const absl::Status& status);
+// google.rpc.BadRequest; empty if none.
+std::vector<FieldViolation> FieldViolations(const absl::Status& status);
+// google.rpc.RetryInfo.
+std::optional<absl::Duration> RetryDelay(const absl::Status& status);
+// google.rpc.ResourceInfo.resource_name; empty if none. Names what is in the way of ALREADY_EXISTS.
+std::string ResourceName(const absl::Status& status);
+
+// True when no answer came from a server at all: nobody listens there, or the connection broke.
+bool IsConnectionFailure(const absl::Status& status);
+
+// For people: what was wrong, one line per field, and what to do about it.
+// `target` is the server's address, named where the connection is the problem.
+std::string Describe(const absl::Status& status, const std::string& target);
+
+}  // namespace mgral::client

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/cpp/client.h"
+#include "client/cpp/progress.h"
+#include "google/protobuf/message.h"
+#include "nlohmann/json.hpp"
+
+namespace mgral::client {
+
+// Exit codes of `mgral`.
+enum ExitCode { kExitOk = 0, kExitFailed = 1, kExitUsage = 2, kExitNoConnection = 3 };
+
+// Keys stay in the order in which they are set.
+using Json = nlohmann::ordered_json;
+
+// What all commands of one `mgral` run share: the global options, the connection, the output. A
+// command's callback does its work and hands the outcome to Finish, exactly once.
+class Session {
+ public:
+  Session(std::ostream& out, std::ostream& error) : out_(out), error_(error) {}
+
+  // Filled by the global options before a command's callback runs.
+  std::string server = "127.0.0.1:50051";
+  bool json = false;
+  double timeout_seconds = 120;
+  std::string tls_ca, tls_certificate, tls_key;  // file names
+  bool tls = false;
+
+  // Connects at the first call; an error names a certificate that cannot be read.
+  absl::StatusOr<Client*> client();
+
+  // Human output. With --json, nothing but PrintJson may write to it.
+  std::ostream& out() { return out_; }
+  // The one document of a run with --json, to stdout.
+  void PrintJson(const Json& document);
+  // A remark for people: to stderr, also with --json.
+  void Note(const std::string& text);
+  // On stderr, in the style that fits it.
+  std::unique_ptr<ProgressBar> Progress(const std::string& label, int64_t total,
+                                        const std::string& unit);
+
+  // Prints an error with what to do about it and sets the exit code. InvalidArgument errors that
+  // were found before the server was asked end with kExitUsage: make them with UsageError.
+  void Finish(const absl::Status& status);
+  int exit_code() const { return exit_code_; }
+
+ private:
+  std::ostream& out_;
+  std::ostream& error_;
+  std::unique_ptr<Client> client_;
+  int exit_code_ = kExitOk;
+};
+
+// A mistake on the command line: exit code 2.
+absl::Status UsageError(const std::string& message);
+
+// proto3's JSON mapping with the proto's own field names and every field present.
+Json ToJson(const google::protobuf::Message& message);
+
+// "pools/cats" of "cats" or "pools/cats".
+std::string PoolName(const std::string& pool);
+// "pools/cats/batches/b1" of that name, or of "b1" with `pool`. `collection`: "batches".
+std::string ChildName(const std::string& pool, const std::string& collection,
+                      const std::string& child);
+
+}  // namespace mgral::client
