@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mgral::core {
+
+// What a detector is: RetinaNet (Lin et al. 2017) on a ResNet with a feature pyramid. With the
+// defaults, depth 50 and width 1 it is torchvision's retinanet_resnet50_fpn, name by name.
+struct DetectorConfig {
+  int depth = 50;        // 18, 34, 50, 101
+  double width = 1.0;    // of the backbone's channels, (0, 1]
+  int input_size = 800;  // an image's longest side in the network, a multiple of 32
+  int num_classes = 1;   // without background
+  int pyramid_channels = 256;
+  int head_convs = 4;       // before the last one, of either head
+  bool head_norm = false;   // batch norm in the heads, one per level
+  int min_level = 3;        // finest level P3 (stride 8), or P2 (stride 4)
+  int max_level = 7;        // coarsest, at least 5; P6 and P7 are made from P5
+  double anchor_scale = 4;  // smallest anchor: anchor_scale * stride
+  int anchor_scales = 3;    // per octave
+  std::vector<double> anchor_ratios = {0.5, 1.0, 2.0};  // height / width
+
+  int num_levels() const { return max_level - min_level + 1; }
+  int anchors_per_position() const {
+    return anchor_scales * static_cast<int>(anchor_ratios.size());
+  }
+};
+
+enum class BoxLoss { kSmoothL1, kGeneralisedIou };
+enum class Schedule { kCosine, kStep };
+
+// How a detector is trained: SGD, in steps.
+struct TrainConfig {
+  int64_t steps = 1000;
+  int64_t batch_size = 8;
+  double learning_rate = 0.01;
+  int64_t warmup_steps = 50;  // linear from 0
+  Schedule schedule = Schedule::kCosine;
+  // kStep: multiplied by 0.1 at 2/3 and at 8/9 of the steps. kCosine: falls to this share.
+  double final_learning_rate = 0.01;
+  double momentum = 0.9;
+  bool nesterov = true;
+  double weight_decay = 1e-4;    // not on biases and norms
+  double gradient_clip = 10;     // norm of all gradients; 0: off
+  double ema_decay = 0;          // 0: off; else the averaged weights are the result
+  bool train_batch_norm = true;  // false: statistics and scales stay as they are
+
+  double focal_alpha = 0.25;
+  double focal_gamma = 2;
+  BoxLoss box_loss = BoxLoss::kSmoothL1;
+  double box_loss_weight = 1;
+  double smooth_l1_beta = 0.1;
+  double positive_iou = 0.5;  // an anchor is an object's from here on,
+  double negative_iou = 0.4;  // background below; every object has its best anchor at least
+
+  bool mirror = true;      // half of the images
+  double scale_min = 0.7;  // random size of the image in its canvas, relative to filling it
+  double scale_max = 1.4;
+  double brightness = 0.2;  // largest relative change
+  double contrast = 0.2;
+  double saturation = 0.2;
+
+  uint64_t seed = 0;
+};
+
+// Throw std::invalid_argument naming the field.
+void CheckConfig(const DetectorConfig& config);
+void CheckConfig(const TrainConfig& config);
+
+// One line "depth=18 width=0.25 ...", stored with the weights. ParseDetectorConfig accepts any
+// order, takes defaults for what is missing and throws std::invalid_argument on the rest.
+std::string ToString(const DetectorConfig& config);
+DetectorConfig ParseDetectorConfig(const std::string& text);
+
+}  // namespace mgral::core

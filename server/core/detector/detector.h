@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/core/detector/config.h"
+
+namespace mgral::core {
+
+class RetinaNetImpl;
+
+// A network with its configuration. Moves, and is copied by Clone only. Const functions of other
+// headers that take a const Detector& (Predict, Embed, ...) may run in several threads at once on
+// one detector; training needs it alone.
+class Detector {
+ public:
+  // Random weights, the same for the same seed. Throws std::invalid_argument.
+  Detector(const DetectorConfig& config, uint64_t seed);
+  ~Detector();
+  Detector(Detector&&) noexcept;
+  Detector& operator=(Detector&&) noexcept;
+
+  // Reads what Save wrote. Throws std::runtime_error that names the path and says what is wrong:
+  // unreadable, not a mgral weights file, or a tensor missing or of the wrong shape. With
+  // `expected`, also if the file's configuration differs, naming both.
+  static Detector Load(const std::string& path);
+  static Detector Load(const std::string& path, const DetectorConfig& expected);
+
+  // Writes `path` through a temporary file beside it. The file is a dict that Python's torch.load
+  // reads too: {"config": str, "weights": {name: tensor}}. Throws std::runtime_error.
+  void Save(const std::string& path) const;
+
+  Detector Clone() const;
+  const DetectorConfig& config() const { return config_; }
+  int64_t NumParameters() const;
+  RetinaNetImpl& net() const { return *net_; }
+
+ private:
+  DetectorConfig config_;
+  std::shared_ptr<RetinaNetImpl> net_;
+};
+
+}  // namespace mgral::core

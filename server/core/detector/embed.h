@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/core/detector/detector.h"
+#include "server/core/detector/predict.h"
+#include "server/core/detector/sample.h"
+
+namespace mgral::core {
+
+// What one pass over an image and its mirror image says of it (DESIGN.md 3.2).
+struct Embedding {
+  std::vector<float> embedding;         // [EmbeddingSize], length 1
+  std::vector<float> expected_objects;  // [C] sum of scores after suppression, mean of both views
+  std::vector<float> uncertainty;       // [C] sum of the scores' binary entropy in nats, likewise
+  // >= 0: mean over the objects of either view of 1 - IoU x (1 - |difference of scores|) with the
+  // best match in the other view, times the root of their number. 0: the views agree.
+  float disagreement = 0;
+  std::vector<Detection> detections;  // of the image itself, best first
+};
+
+// Length of an embedding: at most 128.
+int64_t EmbeddingSize(const DetectorConfig& config);
+
+// The embedding is the pyramid's feature maps, averaged over the image's own area and over both
+// views, level beside level, each level normalised; beyond 128 numbers it is brought to 128 by a
+// fixed random projection (Johnson-Lindenstrauss). Works on an untrained detector (cold start).
+// Deterministic; one entry per sample.
+std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
+                             const PredictConfig& config = {}, const FractionFn& progress = {});
+
+}  // namespace mgral::core

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/core/detector/config.h"
+#include "server/core/detector/detector.h"
+#include "server/core/detector/predict.h"
+#include "server/core/detector/sample.h"
+
+namespace mgral::core {
+
+// How a probe fine-tunes (DESIGN.md 3.3).
+struct ProbeConfig {
+  // Steps, losses, learning rate, augmentation and seed. Batch norm is always frozen.
+  TrainConfig train;
+  double consistency_weight = 1;  // w(t) at the end
+  double rampup = 0.5;            // share of the steps in which w(t) rises, as exp(-5 (1 - t)^2)
+  double foreground_score = 0.1;  // anchors below it are background and left out
+  PredictConfig predict;          // for AP on the validation set
+};
+
+struct ProbeOutcome {
+  std::vector<double> class_ap50;  // [C], NaN without ground truth
+  std::vector<double> class_loss;  // [C], see ValidationLoss
+  double seconds = 0;
+};
+
+// Fine-tunes a copy of `start` and measures it on `validation`. Kinds:
+//   both batches null                 control: `labeled` alone
+//   `unlabeled_batch` (no boxes used) semi-supervised: L_supervised(labeled) +
+//                                     w(t) L_consistency(batch and its mirror image)
+//   `labeled_batch`                   replay: half of each minibatch comes from it; the control
+//                                     draws that half from `labeled`
+// All kinds of one seed draw the same minibatches from `labeled` and augment them alike: subtract
+// the control from the other. The same seed gives the same outcome. `labeled` must have images;
+// an empty batch is none. Throws std::invalid_argument if both batches are given.
+ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource* unlabeled_batch,
+                      SampleSource* labeled_batch, SampleSource& validation,
+                      const ProbeConfig& config, const FractionFn& progress = {});
+
+}  // namespace mgral::core

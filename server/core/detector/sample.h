@@ -1,0 +1,41 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace mgral::core {
+
+// An image with its labels.
+struct Sample {
+  at::Tensor image;   // uint8 [3, H, W], RGB
+  at::Tensor boxes;   // float [n, 4], (x_min, y_min, x_max, y_max) in pixels of `image`
+  at::Tensor labels;  // int64 [n], 0-based
+  at::Tensor ignore;  // bool [n]; neither an object nor background
+};
+
+// A set of samples. The image is best already reduced so that its longest side is about the
+// detector's input_size: every access works on all its pixels. boxes, labels and ignore may be
+// undefined tensors: no boxes. Get is called by one thread at a time and may throw, which ends
+// the work at hand.
+class SampleSource {
+ public:
+  virtual ~SampleSource() = default;
+  virtual int64_t size() const = 0;
+  virtual Sample Get(int64_t index) = 0;
+};
+
+// The progress callback asked for the work to stop.
+class Cancelled : public std::runtime_error {
+ public:
+  Cancelled() : std::runtime_error("cancelled") {}
+};
+
+// Fills undefined boxes, labels and ignore with empty ones, makes everything contiguous, drops
+// boxes without area. Throws std::invalid_argument for a wrong shape or type, a label outside
+// [0, num_classes) or a coordinate that is not finite; `what` names the sample in the message.
+Sample CheckedSample(Sample sample, int num_classes, const std::string& what);
+
+}  // namespace mgral::core
