@@ -1,0 +1,108 @@
+#include "server/imaging/file_image_loader.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/imaging/decode.h"
+#include "server/imaging/image_header.h"
+
+namespace mgral::imaging {
+namespace {
+
+using base::InvalidField;
+using domain::ImageHeader;
+using domain::ImageSource;
+using domain::Pixels;
+
+std::string FieldOf(const ImageSource& source) {
+  switch (source.kind) {
+    case ImageSource::Kind::kPath:
+      return "source.path";
+    case ImageSource::Kind::kUri:
+      return "source.uri";
+    case ImageSource::Kind::kArtifact:
+      return "source.data";
+  }
+  return "source";
+}
+
+// ParseHeader, within the limits.
+absl::StatusOr<EncodedHeader> CheckedHeader(absl::string_view bytes, const ImagingOptions& options,
+                                            const std::string& field) {
+  if (static_cast<int64_t>(bytes.size()) > options.max_bytes) {
+    return InvalidField(field, absl::StrCat("has ", bytes.size(), " bytes; at most ",
+                                            options.max_bytes, " are allowed"));
+  }
+  absl::StatusOr<EncodedHeader> header = ParseHeader(bytes, field);
+  if (!header.ok()) return header;
+  if (static_cast<int64_t>(header->width) * header->height > options.max_pixels) {
+    return InvalidField(field,
+                        absl::StrCat("has ", header->width, " x ", header->height, " pixels; ",
+                                     options.max_pixels, " are allowed: reduce the image"));
+  }
+  return header;
+}
+
+}  // namespace
+
+FileImageLoader::FileImageLoader(const ImagingOptions& options, domain::ArtifactStore* artifacts)
+    : options_(options),
+      files_(options.image_root, options.max_bytes),
+      fetch_{options.uri_prefixes, options.max_bytes, options.uri_timeout},
+      artifacts_(artifacts) {}
+
+absl::StatusOr<std::string> FileImageLoader::Bytes(const ImageSource& source) const {
+  switch (source.kind) {
+    case ImageSource::Kind::kPath:
+      return files_.Read(source.location);
+    case ImageSource::Kind::kUri:
+      return FetchUri(source.location, fetch_);
+    case ImageSource::Kind::kArtifact: {
+      if (artifacts_ == nullptr) return absl::InternalError("no artifact store");
+      absl::StatusOr<std::string> path = artifacts_->PathOf(source.location);
+      if (!path.ok()) return path.status();
+      return ReadFile(*path, options_.max_bytes, "source.data");
+    }
+  }
+  return absl::InternalError("unknown kind of image source");
+}
+
+absl::StatusOr<Pixels> FileImageLoader::DecodeChecked(absl::string_view bytes, int max_side,
+                                                      const std::string& field) const {
+  const absl::StatusOr<EncodedHeader> header = CheckedHeader(bytes, options_, field);
+  if (!header.ok()) return header.status();
+  return Decode(bytes, *header, max_side, field);
+}
+
+absl::StatusOr<ImageHeader> FileImageLoader::ReadHeader(const ImageSource& source) {
+  const absl::StatusOr<std::string> bytes = Bytes(source);
+  if (!bytes.ok()) return bytes.status();
+  const absl::StatusOr<EncodedHeader> header = CheckedHeader(*bytes, options_, FieldOf(source));
+  if (!header.ok()) return header.status();
+  return ImageHeader{header->width, header->height};
+}
+
+absl::StatusOr<ImageHeader> FileImageLoader::Verify(const ImageSource& source) {
+  const absl::StatusOr<std::string> bytes = Bytes(source);
+  if (!bytes.ok()) return bytes.status();
+  const absl::StatusOr<Pixels> pixels = DecodeChecked(*bytes, 0, FieldOf(source));
+  if (!pixels.ok()) return pixels.status();
+  return ImageHeader{pixels->width, pixels->height};
+}
+
+absl::StatusOr<ImageHeader> FileImageLoader::VerifyBytes(absl::string_view bytes) {
+  const absl::StatusOr<Pixels> pixels = DecodeChecked(bytes, 0, "source.data");
+  if (!pixels.ok()) return pixels.status();
+  return ImageHeader{pixels->width, pixels->height};
+}
+
+absl::StatusOr<Pixels> FileImageLoader::Load(const ImageSource& source, int max_side) {
+  const absl::StatusOr<std::string> bytes = Bytes(source);
+  if (!bytes.ok()) return bytes.status();
+  return DecodeChecked(*bytes, max_side, FieldOf(source));
+}
+
+absl::StatusOr<Pixels> FileImageLoader::LoadBytes(absl::string_view bytes, int max_side) {
+  return DecodeChecked(bytes, max_side, "source.data");
+}
+
+}  // namespace mgral::imaging
