@@ -18,7 +18,6 @@ build_jobs() {
 }
 
 # build TARGET...: configures the release preset and builds the targets ("all" for everything).
-# Prints every compiler line to a terminal's last line, and a line per minute to a file or a pipe.
 build() {
   local root jobs
   root=$(mgral_root)
