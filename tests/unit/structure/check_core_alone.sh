@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 build=$1
 tests=$2
 # The folder is kept from run to run: only what changed is compiled again.
-cmake -S "$root/server/core" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DMGRAL_CORE_TESTS=ON
+cmake -S "$root/server/core" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release
 cmake --build "$build" --parallel "$(nproc)"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -R "$tests"
 # Nothing else may have crept into what its libraries link.
