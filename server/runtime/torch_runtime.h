@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/domain/image_loader.h"
+#include "server/domain/model_runtime.h"
+
+namespace mgral::runtime {
+
+class DeviceExecutor;
+class ImageCache;
+class ModelCache;
+class TableCache;
+
+struct RuntimeOptions {
+  int threads = 0;                    // of one operation on the device; 0: all cores
+  int64_t cache_bytes = 512LL << 20;  // of decoded, reduced images
+};
+
+// The method of server/core behind the port. Training, embedding, probing and ranking run one after
+// another on one device thread; Predict has a thread of its own, so that it answers while a cycle
+// trains; EstimateGain runs in the caller's thread. Thread-safe. What core throws becomes a status:
+// Cancelled CANCELLED, no memory RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT, anything
+// else INTERNAL. Results depend on the arguments and on `threads` alone.
+class TorchRuntime : public domain::ModelRuntime {
+ public:
+  // `loader` must outlive the runtime.
+  TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* loader);
+  ~TorchRuntime() override;
+
+  absl::StatusOr<ProfileInfo> Profile(const std::string& name) override;
+  absl::StatusOr<TrainResult> Train(const TrainRequest& request,
+                                    const domain::Progress& progress) override;
+  absl::StatusOr<std::vector<domain::ImageSignals>> Embed(
+      const std::string& weights_path, const std::vector<domain::Image>& images,
+      const domain::Progress& progress) override;
+  absl::StatusOr<Plan> PlanProbes(const PlanRequest& request) override;
+  absl::StatusOr<ProbeResponse> RunProbe(const ProbeRequest& request,
+                                         const domain::Progress& progress) override;
+  absl::StatusOr<TableResult> FitTable(const TableRequest& request) override;
+  absl::StatusOr<RankResult> Rank(const RankRequest& request,
+                                  const domain::Progress& progress) override;
+  absl::StatusOr<domain::Gain> EstimateGain(const std::string& table,
+                                            const std::vector<std::string>& entries) override;
+  absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+                                                   const std::vector<domain::Image>& images,
+                                                   const std::vector<std::string>& bytes,
+                                                   double min_score) override;
+
+ private:
+  domain::ImageLoader* loader_;
+  std::unique_ptr<ImageCache> images_;
+  std::unique_ptr<ModelCache> models_;
+  std::unique_ptr<TableCache> tables_;
+  std::unique_ptr<DeviceExecutor> device_;
+  std::unique_ptr<DeviceExecutor> predictions_;
+};
+
+}  // namespace mgral::runtime
