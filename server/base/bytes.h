@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+// Little files of our own: numbers as they lie in memory (little-endian machines), strings and
+// vectors with their length before them. The reader never reads beyond its input and never
+// allocates more than the input holds.
+namespace mgral::base {
+
+class ByteWriter {
+ public:
+  template <typename T>
+  void Number(T value) {
+    static_assert(std::is_arithmetic<T>::value, "numbers only");
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(T));
+  }
+  void Text(absl::string_view text) {
+    Number<uint64_t>(text.size());
+    bytes_.append(text.data(), text.size());
+  }
+  template <typename T>
+  void Vector(const std::vector<T>& values) {
+    static_assert(std::is_arithmetic<T>::value, "numbers only");
+    Number<uint64_t>(values.size());
+    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  }
+  std::string Take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+// After the first value that is not there, ok() is false and every value is 0 or empty.
+class ByteReader {
+ public:
+  explicit ByteReader(absl::string_view bytes) : rest_(bytes) {}
+
+  template <typename T>
+  T Number() {
+    static_assert(std::is_arithmetic<T>::value, "numbers only");
+    T value = 0;
+    if (Has(sizeof(T))) {
+      std::memcpy(&value, rest_.data(), sizeof(T));
+      rest_.remove_prefix(sizeof(T));
+    }
+    return value;
+  }
+  std::string Text() {
+    const uint64_t size = Number<uint64_t>();
+    if (!Has(size)) return "";
+    std::string text(rest_.substr(0, size));
+    rest_.remove_prefix(size);
+    return text;
+  }
+  template <typename T>
+  std::vector<T> Vector() {
+    const uint64_t size = Number<uint64_t>();
+    if (size > rest_.size() / sizeof(T)) ok_ = false;
+    if (!ok_) return {};
+    std::vector<T> values(size);
+    std::memcpy(values.data(), rest_.data(), size * sizeof(T));
+    rest_.remove_prefix(size * sizeof(T));
+    return values;
+  }
+  // A count of things that take at least `least` bytes each.
+  uint64_t Count(uint64_t least) {
+    const uint64_t count = Number<uint64_t>();
+    if (count > rest_.size() / least) ok_ = false;
+    return ok_ ? count : 0;
+  }
+  bool ok() const { return ok_; }
+  // Everything was there and nothing is left over.
+  bool Done() const { return ok_ && rest_.empty(); }
+
+ private:
+  bool Has(uint64_t size) {
+    if (size > rest_.size()) ok_ = false;
+    return ok_;
+  }
+
+  absl::string_view rest_;
+  bool ok_ = true;
+};
+
+}  // namespace mgral::base
