@@ -19,10 +19,6 @@
 #include "mgral/v1/pool_service.pb.h"
 #include "mgral/v1/selection_service.pb.h"
 
-namespace grpc {
-class Channel;
-}
-
 namespace mgral::client {
 
 // PEM texts (not file names). An empty root_certificates uses the system's; certificate and
@@ -40,8 +36,8 @@ struct ClientOptions {
   int max_message_bytes = 64 << 20;
   std::optional<TlsOptions> tls;  // plain text without
   RetryPolicy retry;
-  // WatchCycle gives up when the server cannot be reached for this long.
-  absl::Duration watch_patience = absl::Minutes(5);
+  // A stream that has been working gives up when its server cannot be reached for this long.
+  absl::Duration reconnect_patience = absl::Minutes(5);
   // Sent when a request's request_id is empty. Null: NewRequestId.
   std::function<std::string()> new_request_id;
 };

@@ -43,7 +43,7 @@ struct Dataset {
   std::optional<DatasetSplits> splits;
   // What was mended. The first hundred in words; the numbers count all.
   std::vector<std::string> warnings;
-  int64_t clipped_boxes = 0;  // passed the edge by more than half a pixel
+  int64_t clipped_boxes = 0;  // passed the image's edge by more than a pixel
   int64_t dropped_boxes = 0;  // no area, or wholly outside the image
 };
 
@@ -56,7 +56,9 @@ struct ReadOptions {
 absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::string& images,
                                  const ReadOptions& options = {});
 
-// Pascal VOC: `directory`/Annotations/*.xml and `directory`/JPEGImages (or images).
+// Pascal VOC: `directory`/Annotations/*.xml and `directory`/JPEGImages (or images); splits from
+// `directory`/ImageSets/Main/{train,val,test}.txt if there are any. Its pixels count from 1 and
+// xmax, ymax belong to the box: x_min = xmin - 1, width = xmax - xmin + 1.
 absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions& options = {});
 
 // JSON lists of file names under "train" or "pool", "val" (or "validation", "valid") and "test".

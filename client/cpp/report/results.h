@@ -1,0 +1,112 @@
+// What `mgral simulate` measured: the content of results.json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+
+namespace mgral::client {
+
+using Number = std::optional<double>;  // missing numbers are null in the file
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// Why an image was in a batch, as the service said.
+struct Pick {
+  std::string image_id;
+  int cell = -1;  // -1 without a table
+  std::string reason;
+  std::string gain_class;  // the class that is expected to gain most; may be empty
+  Number gain;             // of that class's AP
+};
+
+// A detector trained on `labels` images, measured on the test images.
+struct CurvePoint {
+  int64_t labels = 0;
+  Number map50;                    // VOC AP@.5, all-points area, mean over classes, in [0, 1]
+  Number map;                      // COCO AP@[.5:.95]
+  std::vector<Number> class_ap50;  // in the order of Results::classes
+  Number validation_map50;         // measured by the service on its validation images
+  // Of the batch that led here; missing at the first point.
+  Number estimated_gain, estimated_gain_se;
+  Number realised_gain;  // change of the validation mAP, measured by the service
+  Number test_gain;      // change of map50
+  std::string strategy_used, strategy_note;
+  std::vector<std::string> batch;
+  std::vector<Pick> picks;
+};
+
+// Seconds of all cycles of a run.
+struct StageSeconds {
+  Number train, embed, probe, table, selector, query;
+};
+
+struct StrategyRun {
+  std::string strategy;
+  int64_t seed = 0;
+  bool complete = false;  // false: stopped in the middle
+  std::string pool;
+  std::vector<CurvePoint> points;
+  StageSeconds seconds;
+};
+
+// What a strategy did over all its complete runs. Intervals are 95 % t-intervals over seeds,
+// missing with fewer than two seeds.
+struct StrategySummary {
+  std::string strategy;
+  int64_t seeds = 0;
+  Number aulc;  // area under map50 over labels, divided by the range of labels
+  std::optional<Interval> aulc_ci95;
+  Number final_map50;
+  std::optional<Interval> final_map50_ci95;
+  Number final_map;
+  Number final_labels;
+  // Against random, over the seeds that both have: the difference of aulc per seed.
+  Number aulc_minus_random;
+  std::optional<Interval> aulc_minus_random_ci95;
+  // Where the mean curve first reaches random's final map50; missing if it never does.
+  Number labels_to_match_random;
+  std::vector<Number> final_class_ap50;
+};
+
+// A look-up table as one cycle fitted it.
+struct LookupRow {
+  int64_t seed = 0;
+  int64_t cycle = 0;  // from 1
+  std::string strategy;
+  int64_t probes = 0;
+  int64_t replay_probes = 0;
+  int64_t cells = 0;
+  Number fidelity, response_fidelity, test_retest;
+  Number seconds_per_probe, seconds_per_lookup;
+  Number selector_gain, greedy_gain;
+};
+
+struct Results {
+  std::string dataset;
+  std::vector<std::string> classes;
+  nlohmann::ordered_json protocol = nlohmann::ordered_json::object();
+  std::vector<StrategyRun> runs;
+  std::vector<StrategySummary> summary;
+  std::vector<LookupRow> lookup;
+};
+
+nlohmann::ordered_json ResultsToJson(const Results& results);
+
+// Fields that are missing or null stay at their defaults; a field of the wrong type, or a document
+// that holds no runs, is InvalidArgument and named.
+absl::StatusOr<Results> ResultsFromJson(const nlohmann::ordered_json& document);
+
+absl::StatusOr<Results> ReadResults(const std::string& file);
+// Replaces the file in one step, so that an interrupted run leaves a whole one.
+absl::Status WriteResults(const Results& results, const std::string& file);
+
+}  // namespace mgral::client
