@@ -99,6 +99,11 @@ absl::Status LeaseLost(const std::string& message) {
 
 bool IsLeaseLost(const absl::Status& status) { return Reason(status) == "LEASE_LOST"; }
 
+absl::Status WithFields(absl::Status status, const std::vector<FieldViolation>& violations) {
+  SetViolations(&status, violations);
+  return status;
+}
+
 std::vector<FieldViolation> FieldViolations(const absl::Status& status) {
   std::vector<FieldViolation> violations;
   const std::string text = Payload(status, kViolations);

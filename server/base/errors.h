@@ -41,6 +41,9 @@ absl::Status Unavailable(const std::string& message, absl::Duration retry_after)
 absl::Status LeaseLost(const std::string& message);
 bool IsLeaseLost(const absl::Status& status);
 
+// The same error, of any code, with the fields of the request that it is about.
+absl::Status WithFields(absl::Status status, const std::vector<FieldViolation>& violations);
+
 // What the constructors above put in; empty where there is nothing.
 std::vector<FieldViolation> FieldViolations(const absl::Status& status);
 std::string Reason(const absl::Status& status);  // always set for errors made here
