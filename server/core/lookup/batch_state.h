@@ -33,7 +33,6 @@ class BatchState {
  private:
   void Shift(int64_t image, int direction);
   double PairSum(int64_t cell, double psi_change, int64_t c) const;
-  double Total() const;
 
   const LookupTable* table_;
   std::vector<std::vector<int32_t>> pairs_of_;  // [K] -> indices of pairs

@@ -56,6 +56,9 @@ void CheckSignals(const ImageSignals& signals);
 // `labelled_objects` [C]: objects of each class in the labelled set. Throws as CheckSignals.
 ImageFeatures ComputeFeatures(const ImageSignals& signals,
                               const std::vector<double>& labelled_objects);
+// The same with the rarity of each class given [C].
+ImageFeatures ComputeFeaturesWithRarity(const ImageSignals& signals,
+                                        const std::vector<double>& rarity);
 
 }  // namespace mgral::core
 

@@ -28,7 +28,8 @@ struct Observation {
   // candidates' own. Needed for batches from replay or from an earlier snapshot.
   std::vector<double> cell_features;
   std::vector<double> response;  // [C] change of AP
-  std::vector<double> variance;  // [C] of `response`, e.g. from repeats; empty or 0: unknown
+  std::vector<double> variance;  // [C] of `response`, e.g. from repeats; empty or 0: unknown;
+                                 // infinity: the class could not be measured
   std::vector<double> base_ap;   // [C] AP before the batch; empty: the table's class_ap
 };
 
