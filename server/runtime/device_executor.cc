@@ -1,0 +1,41 @@
+#include "server/runtime/device_executor.h"
+
+#include <ATen/Parallel.h>
+
+namespace mgral::runtime {
+
+DeviceExecutor::DeviceExecutor(int threads) : thread_([this, threads] { Loop(threads); }) {}
+
+DeviceExecutor::~DeviceExecutor() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void DeviceExecutor::Post(std::function<void()> work) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+}
+
+void DeviceExecutor::Loop(int threads) {
+  at::set_num_threads(threads);  // OpenMP keeps it for each calling thread
+  for (;;) {
+    std::function<void()> work;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    work();
+  }
+}
+
+}  // namespace mgral::runtime

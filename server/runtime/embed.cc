@@ -1,0 +1,97 @@
+#include "server/core/detector/embed.h"
+
+#include <algorithm>
+#include <future>
+
+#include "server/runtime/convert.h"
+#include "server/runtime/device_executor.h"
+#include "server/runtime/example_samples.h"
+#include "server/runtime/torch_runtime.h"
+
+namespace mgral::runtime {
+namespace {
+
+using domain::Image;
+using domain::ImageSignals;
+
+constexpr size_t kChunk = 64;
+
+struct Decoded {
+  std::vector<absl::StatusOr<CachedImage>> images;
+};
+
+Decoded DecodeChunk(const std::vector<Image>& images, size_t begin, int side, ImageCache* cache) {
+  Decoded decoded;
+  for (size_t i = begin; i < std::min(images.size(), begin + kChunk); ++i) {
+    decoded.images.push_back(cache->Get(images[i].source, side));
+  }
+  return decoded;
+}
+
+// Fills `signals` (one per image of the chunk); an image that cannot be decoded gets its error.
+absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
+                        ImageSignals* signals) {
+  std::vector<at::Tensor> tensors;
+  std::vector<size_t> sound;
+  for (size_t i = 0; i < decoded.images.size(); ++i) {
+    const absl::StatusOr<CachedImage>& image = decoded.images[i];
+    if (image.ok()) {
+      tensors.push_back(image->pixels);
+      sound.push_back(i);
+    } else if (image.status().code() == absl::StatusCode::kInvalidArgument) {
+      signals[i].error = std::string(image.status().message());
+    } else {
+      return image.status();
+    }
+  }
+  DecodedSamples samples(std::move(tensors));
+  std::vector<core::Embedding> embedded = core::Embed(detector, samples);
+  for (size_t i = 0; i < sound.size(); ++i) {
+    const CachedImage& image = *decoded.images[sound[i]];
+    ImageSignals& out = signals[sound[i]];
+    out.embedding = std::move(embedded[i].embedding);
+    out.expected_objects = std::move(embedded[i].expected_objects);
+    out.uncertainty = std::move(embedded[i].uncertainty);
+    out.disagreement = embedded[i].disagreement;
+    out.predictions = ToBoxes(embedded[i].detections, static_cast<int>(image.pixels.size(2)),
+                              static_cast<int>(image.pixels.size(1)), image.original_width,
+                              image.original_height);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights_path,
+                                                      const std::vector<Image>& images,
+                                                      const domain::Progress& progress,
+                                                      ImageCache* cache) {
+  const core::Detector detector = core::Detector::Load(weights_path);
+  const int side = detector.config().input_size;
+  std::vector<ImageSignals> signals(images.size());
+  for (size_t i = 0; i < images.size(); ++i) signals[i].image_key = images[i].key;
+  // The next chunk is decoded while this one is on the device.
+  const auto decode = [&](size_t begin) { return DecodeChunk(images, begin, side, cache); };
+  std::future<Decoded> next = std::async(std::launch::async, decode, 0);
+  for (size_t begin = 0; begin < images.size(); begin += kChunk) {
+    const Decoded decoded = next.get();
+    if (begin + kChunk < images.size()) {
+      next = std::async(std::launch::async, decode, begin + kChunk);
+    }
+    const absl::Status status = EmbedChunk(detector, decoded, &signals[begin]);
+    if (!status.ok()) return status;
+    const double done = static_cast<double>(std::min(images.size(), begin + kChunk));
+    if (progress && !progress(done / static_cast<double>(images.size()))) {
+      return absl::CancelledError("the work was asked to stop");
+    }
+  }
+  return signals;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string& weights_path,
+                                                              const std::vector<Image>& images,
+                                                              const domain::Progress& progress) {
+  return device_->Run([&] { return EmbedImages(weights_path, images, progress, images_.get()); });
+}
+
+}  // namespace mgral::runtime

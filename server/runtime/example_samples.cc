@@ -1,0 +1,54 @@
+#include "server/runtime/example_samples.h"
+
+#include <ATen/ATen.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace mgral::runtime {
+
+absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
+    const std::vector<domain::Example>& examples, int max_side, ImageCache* images,
+    const domain::Progress& progress) {
+  std::vector<const domain::Example*> usable;
+  for (const domain::Example& example : examples) {
+    if (progress && !progress(0)) return absl::CancelledError("the work was asked to stop");
+    const absl::Status status = images->Get(example.image.source, max_side).status();
+    if (status.ok()) {
+      usable.push_back(&example);
+    } else if (status.code() != absl::StatusCode::kInvalidArgument) {
+      return status;
+    }
+  }
+  return usable;
+}
+
+core::Sample ExampleSamples::Get(int64_t index) {
+  const domain::Example& example = *examples_.at(index);
+  const absl::StatusOr<CachedImage> image = images_->Get(example.image.source, max_side_);
+  if (!image.ok()) {
+    throw std::runtime_error("image " + example.image.image_id + ": " +
+                             std::string(image.status().message()));
+  }
+  const int64_t n = static_cast<int64_t>(example.boxes.size());
+  core::Sample sample;
+  sample.image = image->pixels;
+  sample.boxes = at::empty({n, 4}, at::kFloat);
+  sample.labels = at::empty({n}, at::kLong);
+  sample.ignore = at::empty({n}, at::kBool);
+  const double scale_x = static_cast<double>(image->pixels.size(2)) / image->original_width;
+  const double scale_y = static_cast<double>(image->pixels.size(1)) / image->original_height;
+  float* corners = sample.boxes.data_ptr<float>();
+  for (int64_t i = 0; i < n; ++i) {
+    const domain::Box& box = example.boxes[i];
+    corners[4 * i] = static_cast<float>(box.x_min * scale_x);
+    corners[4 * i + 1] = static_cast<float>(box.y_min * scale_y);
+    corners[4 * i + 2] = static_cast<float>((box.x_min + box.width) * scale_x);
+    corners[4 * i + 3] = static_cast<float>((box.y_min + box.height) * scale_y);
+    sample.labels.data_ptr<int64_t>()[i] = box.class_index;
+    sample.ignore.data_ptr<bool>()[i] = box.ignore;
+  }
+  return sample;
+}
+
+}  // namespace mgral::runtime

@@ -1,0 +1,39 @@
+#include "server/runtime/torch_runtime.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "server/base/errors.h"
+#include "server/runtime/device_executor.h"
+#include "server/runtime/image_cache.h"
+#include "server/runtime/model_cache.h"
+#include "server/runtime/recipe.h"
+
+namespace mgral::runtime {
+
+TorchRuntime::TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* loader)
+    : loader_(loader),
+      images_(std::make_unique<ImageCache>(loader, options.cache_bytes)),
+      models_(std::make_unique<ModelCache>()),
+      tables_(std::make_unique<TableCache>()),
+      device_(std::make_unique<DeviceExecutor>(
+          options.threads > 0
+              ? options.threads
+              : std::max(1, static_cast<int>(std::thread::hardware_concurrency())))),
+      predictions_(std::make_unique<DeviceExecutor>(1)) {}
+
+TorchRuntime::~TorchRuntime() = default;
+
+absl::StatusOr<domain::ModelRuntime::ProfileInfo> TorchRuntime::Profile(const std::string& name) {
+  return Guarded([&]() -> absl::StatusOr<ProfileInfo> {
+    const std::vector<std::string> names = core::ProfileNames();
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      std::string known;
+      for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
+      return base::InvalidField("detector.profile", "is unknown; there are: " + known);
+    }
+    return DefaultProbes(core::MakeProfile(name, 1));
+  });
+}
+
+}  // namespace mgral::runtime

@@ -1,0 +1,96 @@
+#include "server/core/detector/train.h"
+
+#include <cstdio>
+#include <fstream>
+
+#include "server/core/detector/detector.h"
+#include "server/runtime/device_executor.h"
+#include "server/runtime/evaluate.h"
+#include "server/runtime/example_samples.h"
+#include "server/runtime/recipe.h"
+#include "server/runtime/torch_runtime.h"
+
+namespace mgral::runtime {
+namespace {
+
+using TrainRequest = domain::ModelRuntime::TrainRequest;
+
+constexpr double kTrainingShare = 0.9;  // of the progress; the rest is measuring
+
+core::Detector Start(const TrainRequest& request, const core::DetectorProfile& recipe) {
+  if (!request.warm_start_path.empty()) {
+    return core::Detector::Load(request.warm_start_path, recipe.detector);
+  }
+  return core::Detector(recipe.detector, request.seed);
+}
+
+core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorProfile& recipe,
+                            ExampleSamples* samples, const domain::Progress& progress,
+                            core::Detector* detector) {
+  core::CheckpointConfig checkpoint;
+  checkpoint.path = request.checkpoint_folder + "/checkpoint.pt";
+  checkpoint.every_steps = std::min<int64_t>(200, std::max<int64_t>(5, recipe.train.steps / 10));
+  bool began = false;
+  const auto report = [&](const core::TrainProgress& at) {
+    began = true;
+    return !progress ||
+           progress(kTrainingShare * static_cast<double>(at.step) / std::max<int64_t>(1, at.steps));
+  };
+  const bool resumes = std::ifstream(checkpoint.path).good();
+  try {
+    return core::Train(*detector, *samples, recipe.train, checkpoint, report);
+  } catch (const core::Cancelled&) {
+    throw;
+  } catch (const std::runtime_error&) {
+    // A checkpoint that does not fit (an image has become undecodable since) is no reason to fail.
+    if (!resumes || began) throw;
+    std::remove(checkpoint.path.c_str());
+    *detector = Start(request, recipe);
+    return core::Train(*detector, *samples, recipe.train, checkpoint, report);
+  }
+}
+
+absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainRequest& request,
+                                                                const domain::Progress& progress,
+                                                                ImageCache* images) {
+  const core::DetectorProfile recipe =
+      MakeRecipe(request.detector, request.num_classes,
+                 static_cast<int64_t>(request.training.size()), request.seed);
+  const int side = recipe.detector.input_size;
+  const auto training = UsableExamples(request.training, side, images, progress);
+  if (!training.ok()) return training.status();
+  const auto validation = UsableExamples(request.validation, side, images, progress);
+  if (!validation.ok()) return validation.status();
+
+  core::Detector detector = Start(request, recipe);
+  domain::ModelRuntime::TrainResult result;
+  if (!training->empty()) {
+    ExampleSamples samples(*training, side, images);
+    const core::TrainReport report = TrainFrom(request, recipe, &samples, progress, &detector);
+    result.metrics = {
+        {"loss", report.loss},
+        {"steps", static_cast<double>(report.steps)},
+        {"resumed_at", static_cast<double>(report.resumed_at)},
+        {"images_per_second", report.seconds > 0 ? report.images_seen / report.seconds : 0.0}};
+  }
+  ExampleSamples measured(*validation, side, images);
+  result.validation = EvaluateDetector(detector, &measured, recipe.predict, [&](double fraction) {
+    return !progress || progress(kTrainingShare + (1 - kTrainingShare) * fraction);
+  });
+  result.metrics.emplace_back("undecodable",
+                              static_cast<double>(request.training.size() - training->size() +
+                                                  request.validation.size() - validation->size()));
+  result.parameters = detector.NumParameters();
+  result.weights_path = request.checkpoint_folder + "/weights.pt";
+  detector.Save(result.weights_path);
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<domain::ModelRuntime::TrainResult> TorchRuntime::Train(
+    const TrainRequest& request, const domain::Progress& progress) {
+  return device_->Run([&] { return TrainDetector(request, progress, images_.get()); });
+}
+
+}  // namespace mgral::runtime
