@@ -1,0 +1,126 @@
+#include "server/core/detector/config.h"
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+
+namespace mgral::core {
+namespace {
+
+void Require(bool ok, const std::string& field, const std::string& rule) {
+  if (!ok) throw std::invalid_argument(field + " must be " + rule);
+}
+
+bool InRange(double value, double low, double high) { return value >= low && value <= high; }
+
+double ParseNumber(const std::string& key, const std::string& text) {
+  size_t used = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used == 0 || used != text.size()) {
+    throw std::invalid_argument("detector configuration: " + key + "=" + text + " is not a number");
+  }
+  return value;
+}
+
+}  // namespace
+
+void CheckConfig(const DetectorConfig& c) {
+  Require(c.depth == 18 || c.depth == 34 || c.depth == 50 || c.depth == 101, "depth",
+          "18, 34, 50 or 101");
+  Require(InRange(c.width, 1.0 / 16, 1), "width", "in [1/16, 1]");
+  Require(c.input_size >= 64 && c.input_size <= 4096 && c.input_size % 32 == 0, "input_size",
+          "a multiple of 32 in [64, 4096]");
+  Require(c.num_classes >= 1 && c.num_classes <= 10000, "num_classes", "in [1, 10000]");
+  Require(c.pyramid_channels >= 8 && c.pyramid_channels <= 1024, "pyramid_channels",
+          "in [8, 1024]");
+  Require(c.head_convs >= 0 && c.head_convs <= 8, "head_convs", "in [0, 8]");
+  Require(c.min_level == 2 || c.min_level == 3, "min_level", "2 or 3");
+  Require(c.max_level >= 5 && c.max_level <= 7, "max_level", "5, 6 or 7");
+  Require(InRange(c.anchor_scale, 0.5, 16), "anchor_scale", "in [0.5, 16]");
+  Require(c.anchor_scales >= 1 && c.anchor_scales <= 8, "anchor_scales", "in [1, 8]");
+  Require(!c.anchor_ratios.empty() && c.anchor_ratios.size() <= 8, "anchor_ratios",
+          "1 to 8 numbers");
+  for (double r : c.anchor_ratios) Require(InRange(r, 0.05, 20), "anchor_ratios", "in [0.05, 20]");
+}
+
+void CheckConfig(const TrainConfig& c) {
+  Require(c.steps >= 1, "steps", "at least 1");
+  Require(c.batch_size >= 1 && c.batch_size <= 1024, "batch_size", "in [1, 1024]");
+  Require(std::isfinite(c.learning_rate) && c.learning_rate > 0, "learning_rate", "positive");
+  Require(c.warmup_steps >= 0, "warmup_steps", "at least 0");
+  Require(InRange(c.final_learning_rate, 0, 1), "final_learning_rate", "in [0, 1]");
+  Require(InRange(c.momentum, 0, 0.9999), "momentum", "in [0, 1)");
+  Require(InRange(c.weight_decay, 0, 1), "weight_decay", "in [0, 1]");
+  Require(c.gradient_clip >= 0, "gradient_clip", "at least 0");
+  Require(InRange(c.ema_decay, 0, 0.999999), "ema_decay", "in [0, 1)");
+  Require(InRange(c.focal_alpha, 0, 1), "focal_alpha", "in [0, 1]");
+  Require(InRange(c.focal_gamma, 0, 10), "focal_gamma", "in [0, 10]");
+  Require(c.box_loss_weight >= 0, "box_loss_weight", "at least 0");
+  Require(c.smooth_l1_beta > 0, "smooth_l1_beta", "positive");
+  Require(InRange(c.positive_iou, 0.05, 1), "positive_iou", "in [0.05, 1]");
+  Require(InRange(c.negative_iou, 0, c.positive_iou), "negative_iou", "in [0, positive_iou]");
+  Require(InRange(c.scale_min, 0.1, c.scale_max), "scale_min", "in [0.1, scale_max]");
+  Require(InRange(c.scale_max, 0.1, 10), "scale_max", "in [0.1, 10]");
+  Require(InRange(c.brightness, 0, 0.9), "brightness", "in [0, 0.9]");
+  Require(InRange(c.contrast, 0, 0.9), "contrast", "in [0, 0.9]");
+  Require(InRange(c.saturation, 0, 0.9), "saturation", "in [0, 0.9]");
+}
+
+std::string ToString(const DetectorConfig& c) {
+  std::ostringstream out;
+  out.precision(10);
+  out << "depth=" << c.depth << " width=" << c.width << " input_size=" << c.input_size
+      << " num_classes=" << c.num_classes << " pyramid_channels=" << c.pyramid_channels
+      << " head_convs=" << c.head_convs << " head_norm=" << (c.head_norm ? 1 : 0)
+      << " min_level=" << c.min_level << " max_level=" << c.max_level
+      << " anchor_scale=" << c.anchor_scale << " anchor_scales=" << c.anchor_scales
+      << " anchor_ratios=";
+  for (size_t i = 0; i < c.anchor_ratios.size(); ++i) {
+    out << (i > 0 ? "," : "") << c.anchor_ratios[i];
+  }
+  return out.str();
+}
+
+DetectorConfig ParseDetectorConfig(const std::string& text) {
+  DetectorConfig c;
+  const std::map<std::string, std::function<void(double)>> fields = {
+      {"depth", [&](double v) { c.depth = static_cast<int>(v); }},
+      {"width", [&](double v) { c.width = v; }},
+      {"input_size", [&](double v) { c.input_size = static_cast<int>(v); }},
+      {"num_classes", [&](double v) { c.num_classes = static_cast<int>(v); }},
+      {"pyramid_channels", [&](double v) { c.pyramid_channels = static_cast<int>(v); }},
+      {"head_convs", [&](double v) { c.head_convs = static_cast<int>(v); }},
+      {"head_norm", [&](double v) { c.head_norm = v != 0; }},
+      {"min_level", [&](double v) { c.min_level = static_cast<int>(v); }},
+      {"max_level", [&](double v) { c.max_level = static_cast<int>(v); }},
+      {"anchor_scale", [&](double v) { c.anchor_scale = v; }},
+      {"anchor_scales", [&](double v) { c.anchor_scales = static_cast<int>(v); }},
+      {"anchor_ratios", [&](double v) { c.anchor_ratios.push_back(v); }}};
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    const auto field = fields.find(key);
+    if (equals == std::string::npos || field == fields.end()) {
+      throw std::invalid_argument("detector configuration: unknown entry \"" + word + "\"");
+    }
+    if (key == "anchor_ratios") c.anchor_ratios.clear();
+    std::istringstream values(word.substr(equals + 1));
+    for (std::string value; std::getline(values, value, ',');) {
+      const double number = ParseNumber(key, value);
+      Require(std::abs(number) <= 1e6, key, "a number of usual size");
+      field->second(number);
+    }
+  }
+  CheckConfig(c);
+  return c;
+}
+
+}  // namespace mgral::core

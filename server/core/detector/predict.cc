@@ -1,0 +1,120 @@
+#include "server/core/detector/predict.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <string>
+
+#include "server/core/detector/letterbox.h"
+#include "server/core/detector/postprocess.h"
+#include "server/core/detector/retinanet.h"
+
+namespace mgral::core {
+
+std::vector<std::vector<Detection>> DetectionsOf(const RawOutput& output, const at::Tensor& anchors,
+                                                 const PredictConfig& config) {
+  const at::Tensor scores = output.logits.sigmoid().contiguous();
+  const at::Tensor boxes = DecodeAll(output, anchors);
+  const int64_t images = scores.size(0), count = scores.size(1), classes = scores.size(2);
+  std::vector<std::vector<Detection>> result(images);
+  for (int64_t i = 0; i < images; ++i) {
+    const float* score = scores.data_ptr<float>() + i * count * classes;
+    const float* box = boxes.data_ptr<float>() + i * count * 4;
+    std::vector<Detection> candidates;
+    int64_t first = 0;
+    for (int64_t level : output.level_anchors) {
+      std::vector<int64_t> best;
+      for (int64_t k = first * classes; k < (first + level) * classes; ++k) {
+        if (score[k] > config.min_score) best.push_back(k);
+      }
+      first += level;
+      const size_t limit = static_cast<size_t>(std::max<int64_t>(1, config.candidates_per_level));
+      if (best.size() > limit) {
+        std::partial_sort(best.begin(), best.begin() + limit, best.end(),
+                          [score](int64_t a, int64_t b) {
+                            return score[a] != score[b] ? score[a] > score[b] : a < b;
+                          });
+        best.resize(limit);
+      }
+      for (int64_t k : best) {
+        const float* b = box + k / classes * 4;
+        candidates.push_back(
+            {{b[0], b[1], b[2], b[3]}, static_cast<int32_t>(k % classes), score[k]});
+      }
+    }
+    result[i] = NonMaximumSuppression(std::move(candidates), config.nms_iou, config.max_detections);
+  }
+  return result;
+}
+
+at::Tensor DecodeAll(const RawOutput& output, const at::Tensor& anchors) {
+  return DecodeBoxes(output.deltas, anchors.unsqueeze(0)).contiguous();
+}
+
+void ToImagePixels(std::vector<Detection>* detections, double scale, int64_t width,
+                   int64_t height) {
+  const float w = static_cast<float>(width), h = static_cast<float>(height);
+  const float factor = static_cast<float>(1 / scale);
+  std::vector<Detection> kept;
+  for (Detection d : *detections) {
+    d.box.x_min = std::clamp(d.box.x_min * factor, 0.0f, w);
+    d.box.y_min = std::clamp(d.box.y_min * factor, 0.0f, h);
+    d.box.x_max = std::clamp(d.box.x_max * factor, 0.0f, w);
+    d.box.y_max = std::clamp(d.box.y_max * factor, 0.0f, h);
+    if (Area(d.box) > 0) kept.push_back(d);
+  }
+  *detections = std::move(kept);
+}
+
+std::vector<std::vector<Detection>> Predict(const Detector& detector,
+                                            const std::vector<at::Tensor>& images,
+                                            const PredictConfig& config) {
+  at::NoGradGuard no_grad;
+  std::vector<std::vector<Detection>> result;
+  const size_t step = static_cast<size_t>(std::max<int64_t>(1, config.batch_size));
+  for (size_t first = 0; first < images.size(); first += step) {
+    const std::vector<at::Tensor> part(images.begin() + first,
+                                       images.begin() + std::min(images.size(), first + step));
+    const Letterboxed batch = Letterbox(part, detector.config().input_size);
+    const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
+    auto detections = DetectionsOf(detector.net().forward(batch.images), anchors, config);
+    for (size_t i = 0; i < part.size(); ++i) {
+      ToImagePixels(&detections[i], batch.scale[i], part[i].size(2), part[i].size(1));
+      result.push_back(std::move(detections[i]));
+    }
+  }
+  return result;
+}
+
+Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config,
+                  const FractionFn& progress) {
+  const int num_classes = detector.config().num_classes;
+  std::vector<ImageResult> results;
+  const int64_t size = samples.size();
+  for (int64_t first = 0; first < size; first += config.batch_size) {
+    std::vector<at::Tensor> images;
+    for (int64_t i = first; i < std::min(size, first + config.batch_size); ++i) {
+      const Sample sample =
+          CheckedSample(samples.Get(i), num_classes, "sample " + std::to_string(i));
+      images.push_back(sample.image);
+      ImageResult& result = results.emplace_back();
+      const float* box = sample.boxes.data_ptr<float>();
+      for (int64_t j = 0; j < sample.boxes.size(0); ++j, box += 4) {
+        result.truth.push_back({box[0], box[1], box[2], box[3],
+                                static_cast<int32_t>(sample.labels[j].item<int64_t>()),
+                                sample.ignore[j].item<bool>(), false});
+      }
+    }
+    const auto detections = Predict(detector, images, config);
+    for (size_t i = 0; i < detections.size(); ++i) {
+      for (const Detection& d : detections[i]) {
+        results[first + i].found.push_back(
+            {d.box.x_min, d.box.y_min, d.box.x_max, d.box.y_max, d.label, d.score});
+      }
+    }
+    if (progress && !progress(static_cast<double>(results.size()) / size)) throw Cancelled();
+  }
+  return MeasureAccuracy(results, num_classes);
+}
+
+}  // namespace mgral::core

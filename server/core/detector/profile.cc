@@ -1,0 +1,76 @@
+#include "server/core/detector/profile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace mgral::core {
+namespace {
+
+constexpr double kReferenceImages = 100;  // TrainConfig::steps are for that many
+
+// What all recipes share.
+DetectorProfile Base(const std::string& name, int num_classes) {
+  DetectorProfile p;
+  p.name = name;
+  p.detector.num_classes = num_classes;
+  return p;
+}
+
+DetectorProfile OnGpu(const std::string& name, int num_classes, int depth, int input_size) {
+  DetectorProfile p = Base(name, num_classes);
+  p.detector.depth = depth;
+  p.detector.input_size = input_size;
+  p.train.steps = 4000;
+  p.train.batch_size = 16;
+  p.train.learning_rate = 0.01;
+  p.train.warmup_steps = 500;
+  return p;
+}
+
+}  // namespace
+
+int64_t DetectorProfile::StepsFor(int64_t labeled_images) const {
+  const double share =
+      std::clamp(std::sqrt(std::max<int64_t>(1, labeled_images) / kReferenceImages), 0.5, 4.0);
+  return std::max<int64_t>(1, std::llround(train.steps * share));
+}
+
+DetectorProfile TinyProfile(int num_classes) {
+  DetectorProfile p = Base("tiny", num_classes);
+  p.detector.depth = 18;
+  p.detector.width = 0.25;
+  p.detector.input_size = 224;
+  p.detector.pyramid_channels = 64;
+  p.detector.head_convs = 1;
+  p.detector.head_norm = true;
+  p.detector.max_level = 6;
+  p.detector.anchor_scale = 2;
+  p.train.steps = 250;
+  p.train.batch_size = 8;
+  p.train.learning_rate = 0.02;
+  p.train.warmup_steps = 20;
+  return p;
+}
+
+DetectorProfile MicroProfile(int num_classes) {
+  DetectorProfile p = TinyProfile(num_classes);
+  p.name = "micro";
+  p.detector.input_size = 160;
+  p.train.steps = 150;
+  return p;
+}
+
+DetectorProfile MakeProfile(const std::string& name, int num_classes) {
+  if (name == "micro") return MicroProfile(num_classes);
+  if (name == "tiny") return TinyProfile(num_classes);
+  if (name == "small") return OnGpu(name, num_classes, 18, 512);
+  if (name == "base") return OnGpu(name, num_classes, 34, 640);
+  if (name == "large") return OnGpu(name, num_classes, 50, 800);
+  throw std::invalid_argument("unknown detector profile \"" + name +
+                              "\": micro, tiny, small, base or large");
+}
+
+std::vector<std::string> ProfileNames() { return {"micro", "tiny", "small", "base", "large"}; }
+
+}  // namespace mgral::core

@@ -1,0 +1,164 @@
+#include "server/core/detector/train.h"
+
+#include <torch/nn.h>
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "server/core/detector/augment.h"
+#include "server/core/detector/losses.h"
+#include "server/core/detector/minibatches.h"
+#include "server/core/detector/retinanet.h"
+#include "server/core/detector/sgd.h"
+#include "server/core/detector/state.h"
+#include "server/core/detector/streams.h"
+#include "server/core/detector/targets.h"
+#include "server/core/detector/weights_file.h"
+
+namespace mgral::core {
+namespace {
+
+constexpr double kLossMemory = 0.98;  // of the running mean
+
+// Everything but the samples themselves that decides what training gives.
+std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int64_t images) {
+  std::ostringstream out;
+  out.precision(17);
+  out << ToString(detector) << " images=" << images << " steps=" << c.steps
+      << " batch=" << c.batch_size << " lr=" << c.learning_rate << " warmup=" << c.warmup_steps
+      << " schedule=" << static_cast<int>(c.schedule) << " final=" << c.final_learning_rate
+      << " momentum=" << c.momentum << " nesterov=" << c.nesterov << " decay=" << c.weight_decay
+      << " clip=" << c.gradient_clip << " ema=" << c.ema_decay << " bn=" << c.train_batch_norm
+      << " focal=" << c.focal_alpha << "," << c.focal_gamma
+      << " box=" << static_cast<int>(c.box_loss) << "," << c.box_loss_weight << ","
+      << c.smooth_l1_beta << " iou=" << c.positive_iou << "," << c.negative_iou
+      << " augment=" << c.mirror << "," << c.scale_min << "," << c.scale_max << "," << c.brightness
+      << "," << c.contrast << "," << c.saturation << " seed=" << c.seed;
+  return out.str();
+}
+
+class Trainer {
+ public:
+  Trainer(Detector& detector, SampleSource& samples, const TrainConfig& config)
+      : detector_(detector),
+        net_(detector.net()),
+        config_(config),
+        signature_(Signature(detector.config(), config, samples.size())),
+        minibatches_(samples, detector.config().num_classes, config.seed, kLabeledOrder),
+        sgd_(net_, config) {}
+
+  int64_t step() const { return step_; }
+  double loss() const { return loss_; }
+
+  void RunStep() {
+    const std::vector<Sample> samples =
+        minibatches_.Get(step_ * config_.batch_size, config_.batch_size);
+    const Minibatch batch =
+        AugmentedBatch(samples, detector_.config().input_size, config_, kLabeledAugment, step_);
+    const torch::Tensor anchors = net_.Anchors(batch.images.size(2), batch.images.size(3));
+    const Targets targets =
+        AssignTargets(batch.labels, anchors, detector_.config().num_classes, config_);
+    const SupervisedLoss parts =
+        ComputeSupervisedLoss(net_.forward(batch.images), targets, config_);
+    const torch::Tensor loss = parts.classes + parts.boxes;
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      throw std::runtime_error("training diverged: the loss of step " + std::to_string(step_) +
+                               " is not finite; lower the learning rate");
+    }
+    loss.backward();
+    sgd_.Step(LearningRateAt(config_, step_), step_);
+    loss_ = step_ == 0 ? value : kLossMemory * loss_ + (1 - kLossMemory) * value;
+    ++step_;
+  }
+
+  void Save(const std::string& path) const {
+    TensorFile file;
+    file.texts["training"] = signature_;
+    file.groups["weights"] = GetState(net_);
+    file.groups["optimiser"] = sgd_.State();
+    file.groups["progress"] = {{"step", torch::tensor(step_, torch::kLong)},
+                               {"loss", torch::tensor(loss_, torch::kDouble)}};
+    WriteTensorFile(path, file);
+  }
+
+  void Resume(const std::string& path) {
+    TensorFile file = ReadTensorFile(path);
+    if (file.texts["training"] != signature_) {
+      throw std::runtime_error(path + " is a checkpoint of another training (\"" +
+                               file.texts["training"] + "\", not \"" + signature_ + "\")");
+    }
+    SetState(net_, file.groups["weights"]);
+    sgd_.SetState(file.groups["optimiser"]);
+    step_ = file.groups["progress"].at("step").item<int64_t>();
+    loss_ = file.groups["progress"].at("loss").item<double>();
+  }
+
+  void Finish() { sgd_.UseAverage(); }
+
+ private:
+  Detector& detector_;
+  RetinaNetImpl& net_;
+  const TrainConfig config_;
+  const std::string signature_;
+  Minibatches minibatches_;
+  Sgd sgd_;
+  int64_t step_ = 0;
+  double loss_ = 0;
+};
+
+// The network is in training mode in its scope, and in evaluation mode afterwards in any case.
+class TrainingMode {
+ public:
+  TrainingMode(RetinaNetImpl& net, bool batch_norm) : net_(net) { net_.train(batch_norm); }
+  ~TrainingMode() {
+    net_.eval();
+    net_.zero_grad();
+  }
+
+ private:
+  RetinaNetImpl& net_;
+};
+
+}  // namespace
+
+TrainReport Train(Detector& detector, SampleSource& samples, const TrainConfig& config,
+                  const CheckpointConfig& checkpoint, const TrainProgressFn& progress) {
+  CheckConfig(config);
+  if (samples.size() == 0) throw std::invalid_argument("there are no images to train on");
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  const auto seconds = [start] {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  TrainingMode mode(detector.net(), config.train_batch_norm);
+  Trainer trainer(detector, samples, config);
+  TrainReport report;
+  report.steps = config.steps;
+  if (!checkpoint.path.empty() && std::ifstream(checkpoint.path).good()) {
+    trainer.Resume(checkpoint.path);
+    report.resumed_at = trainer.step();
+  }
+  while (trainer.step() < config.steps) {
+    trainer.RunStep();
+    report.images_seen += config.batch_size;
+    const int64_t step = trainer.step();
+    if (!checkpoint.path.empty() &&
+        (step % std::max<int64_t>(1, checkpoint.every_steps) == 0 || step == config.steps)) {
+      trainer.Save(checkpoint.path);
+    }
+    if (progress && !progress({step, config.steps, trainer.loss(),
+                               report.images_seen / std::max(1e-9, seconds())})) {
+      throw Cancelled();
+    }
+  }
+  trainer.Finish();
+  report.loss = trainer.loss();
+  report.seconds = seconds();
+  return report;
+}
+
+}  // namespace mgral::core

@@ -1,0 +1,188 @@
+// Trains a detector on a part of a COCO-style dataset and prints one JSON line: what it took and
+// what it reached. For tuning profiles:
+//   detector_train --data DIR [--splits splits.json] [--train 160] [--on val] [--profile tiny]
+//                  [--seed 0] [--threads 2] [KEY=VALUE ...]
+// where DIR holds annotations.json and images/, KEY is a field of DetectorConfig or TrainConfig.
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "server/core/detector/profile.h"
+#include "server/core/detector/train.h"
+#include "server/core/detector/validation_loss.h"
+
+namespace {
+
+using mgral::core::Sample;
+using nlohmann::json;
+
+// A dataset in memory, images reduced to the detector's input size.
+class Dataset : public mgral::core::SampleSource {
+ public:
+  Dataset(const std::string& folder, const json& annotations, const std::vector<std::string>& names,
+          int input_size) {
+    std::map<int64_t, int64_t> category;
+    for (const json& c : annotations["categories"]) {
+      category.emplace(c["id"].get<int64_t>(), static_cast<int64_t>(category.size()));
+    }
+    std::map<std::string, int64_t> ids;
+    std::map<int64_t, std::vector<const json*>> boxes;
+    for (const json& i : annotations["images"]) ids[i["file_name"]] = i["id"];
+    for (const json& a : annotations["annotations"]) boxes[a["image_id"]].push_back(&a);
+    for (const std::string& name : names) {
+      samples_.push_back(
+          Load(folder + "/images/" + name, boxes[ids.at(name)], category, input_size));
+    }
+  }
+  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  Sample Get(int64_t index) override { return samples_[index]; }
+
+ private:
+  static Sample Load(const std::string& path, const std::vector<const json*>& boxes,
+                     const std::map<int64_t, int64_t>& category, int input_size) {
+    cv::Mat image = cv::imread(path, cv::IMREAD_COLOR);
+    if (image.empty()) throw std::runtime_error("cannot read " + path);
+    const double scale =
+        std::min(1.0, static_cast<double>(input_size) / std::max(image.rows, image.cols));
+    if (scale < 1) cv::resize(image, image, {}, scale, scale, cv::INTER_AREA);
+    cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
+    Sample sample;
+    sample.image = torch::from_blob(image.data, {image.rows, image.cols, 3}, torch::kByte)
+                       .permute({2, 0, 1})
+                       .contiguous();
+    const int64_t n = static_cast<int64_t>(boxes.size());
+    sample.boxes = torch::zeros({n, 4});
+    sample.labels = torch::zeros({n}, torch::kLong);
+    sample.ignore = torch::zeros({n}, torch::kBool);
+    for (int64_t i = 0; i < n; ++i) {
+      const json& a = *boxes[i];
+      const std::vector<double> b = a["bbox"];
+      const double corners[] = {b[0], b[1], b[0] + b[2], b[1] + b[3]};
+      for (int k = 0; k < 4; ++k) sample.boxes[i][k] = corners[k] * scale;
+      sample.labels[i] = category.at(a["category_id"]);
+      sample.ignore[i] = a.value("ignore", 0) != 0 || a.value("iscrowd", 0) != 0;
+    }
+    return sample;
+  }
+
+  std::vector<Sample> samples_;
+};
+
+void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::string& value) {
+  auto& t = p.train;
+  const double v = key == "anchor_ratios" ? 0 : std::stod(value);
+  const std::map<std::string, std::function<void()>> fields = {
+      {"steps", [&] { t.steps = v; }},
+      {"batch_size", [&] { t.batch_size = v; }},
+      {"learning_rate", [&] { t.learning_rate = v; }},
+      {"warmup_steps", [&] { t.warmup_steps = v; }},
+      {"schedule", [&] { t.schedule = static_cast<mgral::core::Schedule>(v); }},
+      {"final_learning_rate", [&] { t.final_learning_rate = v; }},
+      {"momentum", [&] { t.momentum = v; }},
+      {"weight_decay", [&] { t.weight_decay = v; }},
+      {"gradient_clip", [&] { t.gradient_clip = v; }},
+      {"ema_decay", [&] { t.ema_decay = v; }},
+      {"focal_alpha", [&] { t.focal_alpha = v; }},
+      {"focal_gamma", [&] { t.focal_gamma = v; }},
+      {"box_loss", [&] { t.box_loss = static_cast<mgral::core::BoxLoss>(v); }},
+      {"box_loss_weight", [&] { t.box_loss_weight = v; }},
+      {"smooth_l1_beta", [&] { t.smooth_l1_beta = v; }},
+      {"positive_iou", [&] { t.positive_iou = v; }},
+      {"negative_iou", [&] { t.negative_iou = v; }},
+      {"scale_min", [&] { t.scale_min = v; }},
+      {"scale_max", [&] { t.scale_max = v; }},
+      {"brightness", [&] { t.brightness = v; }},
+      {"contrast", [&] { t.contrast = v; }},
+      {"saturation", [&] { t.saturation = v; }},
+      {"nms_iou", [&] { p.predict.nms_iou = v; }},
+      {"min_score", [&] { p.predict.min_score = v; }}};
+  const auto field = fields.find(key);
+  if (field != fields.end()) return field->second();
+  std::string text = ToString(p.detector);
+  p.detector = mgral::core::ParseDetectorConfig(text + " " + key + "=" + value);
+}
+
+double Seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+int Run(int argc, char** argv) {
+  std::map<std::string, std::string> flags = {
+      {"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
+      {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
+      {"from", "train"}};
+  std::vector<std::pair<std::string, std::string>> changes;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word.rfind("--", 0) == 0 && i + 1 < argc) {
+      flags[word.substr(2)] = argv[++i];
+    } else {
+      const size_t equals = word.find('=');
+      changes.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    }
+  }
+  at::set_num_threads(std::stoi(flags["threads"]));
+  const std::string folder = flags["data"];
+  const json annotations = json::parse(std::ifstream(folder + "/annotations.json"));
+  const json splits = json::parse(std::ifstream(folder + "/" + flags["splits"]));
+  const uint64_t seed = std::stoull(flags["seed"]);
+  std::vector<std::string> train = splits[flags["from"]], test = splits[flags["on"]];
+  std::mt19937_64 random(seed + 1);
+  std::shuffle(train.begin(), train.end(), random);
+  train.resize(std::min<size_t>(train.size(), std::stoul(flags["train"])));
+
+  auto profile = mgral::core::MakeProfile(flags["profile"],
+                                          static_cast<int>(annotations["categories"].size()));
+  profile.train.seed = seed;
+  for (const auto& [key, value] : changes) Set(profile, key, value);
+  profile.train.steps = profile.StepsFor(static_cast<int64_t>(train.size()));
+  Dataset labeled(folder, annotations, train, profile.detector.input_size);
+  Dataset held_out(folder, annotations, test, profile.detector.input_size);
+
+  mgral::core::Detector detector(profile.detector, seed);
+  const auto report = mgral::core::Train(detector, labeled, profile.train);
+  mgral::core::Accuracy accuracy;
+  const double evaluation =
+      Seconds([&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict); });
+  json line = {{"data", folder},
+               {"train", train.size()},
+               {"seed", seed},
+               {"map50", accuracy.map50},
+               {"map", accuracy.map},
+               {"steps", report.steps},
+               {"images", report.images_seen},
+               {"seconds", report.seconds},
+               {"images_per_second", report.images_seen / report.seconds},
+               {"loss", report.loss},
+               {"evaluation_seconds", evaluation},
+               {"parameters", detector.NumParameters()},
+               {"class_ap50", accuracy.class_ap50},
+               {"changes", changes}};
+  std::cout << line.dump() << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "detector_train: " << e.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "server/core/detector/config.h"
+#include "server/core/detector/retinanet.h"
+#include "server/core/detector/targets.h"
+
+namespace mgral::core {
+
+// All losses are differentiable in their first arguments, take float or double and are finite for
+// finite input. Thread-safe.
+
+// Focal loss (Lin et al. 2017, eq. 5), per output: same shape as logits. targets in {0, 1}.
+at::Tensor FocalLoss(const at::Tensor& logits, const at::Tensor& targets, double alpha,
+                     double gamma);
+
+// Smooth L1 (Girshick 2015), per number: 0.5 d^2 / beta below beta, |d| - beta / 2 above.
+at::Tensor SmoothL1Loss(const at::Tensor& values, const at::Tensor& targets, double beta);
+
+// 1 - GIoU per row, [n], in [0, 2].
+at::Tensor GiouLoss(const at::Tensor& boxes, const at::Tensor& targets);
+
+// Jensen-Shannon divergence between the two views' class probabilities (a Bernoulli distribution
+// per class), summed over classes, mean over the rows; 0 without rows. logits: [n, C] both.
+at::Tensor ClassConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirror_logits);
+
+// Mean squared distance of the corners in units of the anchors' size; 0 without rows. boxes and
+// mirror_boxes (flipped back) and anchors: [n, 4] in pixels of the canvas.
+at::Tensor BoxConsistencyLoss(const at::Tensor& boxes, const at::Tensor& mirror_boxes,
+                              const at::Tensor& anchors);
+
+// L_supervised of a minibatch, both parts divided by the number of positive anchors (at least 1).
+struct SupervisedLoss {
+  at::Tensor classes, boxes;  // scalars
+};
+SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& targets,
+                                     const TrainConfig& config);
+
+// Box loss per positive anchor [P].
+at::Tensor PositiveBoxLoss(const at::Tensor& deltas, const Targets& targets,
+                           const TrainConfig& config);
+
+// L_consistency between a minibatch and its mirror image (Jeong et al. 2019: class and box
+// consistency, background eliminated): over the anchors where either view has a class score of
+// at least foreground_score. `mirror` is the output for images.flip(3), canvas width `width`.
+at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,
+                           const at::Tensor& anchors, const DetectorConfig& config, int64_t width,
+                           double foreground_score);
+
+// Rows of the anchors in a canvas of that width, reordered so that row i of the result is the
+// mirror position of anchor i (same shape of anchor, same level). int64 [A].
+at::Tensor MirrorOrder(const RawOutput& output, const DetectorConfig& config);
+
+}  // namespace mgral::core

@@ -1,0 +1,105 @@
+#include "server/core/detector/sgd.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "server/core/detector/state.h"
+
+namespace mgral::core {
+
+double LearningRateAt(const TrainConfig& config, int64_t step) {
+  double rate = config.learning_rate;
+  if (step < config.warmup_steps) rate *= (step + 1.0) / config.warmup_steps;
+  const double done = static_cast<double>(step) / std::max<int64_t>(1, config.steps);
+  if (config.schedule == Schedule::kStep) {
+    return rate * (done < 2.0 / 3 ? 1 : done < 8.0 / 9 ? 0.1 : 0.01);
+  }
+  const double low = config.final_learning_rate;
+  return rate * (low + (1 - low) * 0.5 * (1 + std::cos(std::acos(-1.0) * done)));
+}
+
+Sgd::Sgd(torch::nn::Module& net, const TrainConfig& config) : config_(config) {
+  std::vector<std::string> plain_names;
+  for (const auto& entry : net.named_parameters()) {
+    const bool weight = entry.value().dim() > 1;
+    const bool norm = !weight && entry.key().rfind(".bias") == std::string::npos;
+    const bool norm_bias = !weight && !norm &&
+                           (entry.key().find(".bn") != std::string::npos ||
+                            entry.key().find(".norm") != std::string::npos ||
+                            entry.key().find("downsample.1") != std::string::npos);
+    if (!config.train_batch_norm && (norm || norm_bias)) continue;
+    (weight ? decayed_ : plain_).push_back(entry.value());
+    (weight ? names_ : plain_names).push_back(entry.key());
+  }
+  names_.insert(names_.end(), plain_names.begin(), plain_names.end());
+  for (const auto* group : {&decayed_, &plain_}) {
+    for (const at::Tensor& p : *group) momentum_.push_back(at::zeros_like(p));
+  }
+  if (config.ema_decay <= 0) return;
+  for (const auto& [name, tensor] : GetState(net)) {
+    if (!tensor.is_floating_point()) continue;
+    tracked_[name] = tensor;
+    average_[name] = tensor.clone();
+  }
+}
+
+void Sgd::Step(double learning_rate, int64_t step) {
+  torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> parameters = decayed_;
+  parameters.insert(parameters.end(), plain_.begin(), plain_.end());
+  std::vector<at::Tensor> gradients;
+  for (at::Tensor& p : parameters) {
+    if (!p.grad().defined()) p.mutable_grad() = at::zeros_like(p);
+    gradients.push_back(p.grad());
+  }
+  if (config_.gradient_clip > 0) {
+    double square = 0;
+    for (const at::Tensor& norm : at::_foreach_norm(gradients)) {
+      square += std::pow(norm.item<double>(), 2);
+    }
+    const double norm = std::sqrt(square);
+    if (norm > config_.gradient_clip) at::_foreach_mul_(gradients, config_.gradient_clip / norm);
+  }
+  if (config_.weight_decay > 0 && !decayed_.empty()) {
+    const std::vector<at::Tensor> weights(gradients.begin(), gradients.begin() + decayed_.size());
+    at::_foreach_add_(weights, decayed_, config_.weight_decay);
+  }
+  at::_foreach_mul_(momentum_, config_.momentum);
+  at::_foreach_add_(momentum_, gradients, 1);
+  if (config_.nesterov) {
+    at::_foreach_add_(gradients, momentum_, config_.momentum);
+    at::_foreach_add_(parameters, gradients, -learning_rate);
+  } else {
+    at::_foreach_add_(parameters, momentum_, -learning_rate);
+  }
+  at::_foreach_zero_(gradients);
+  const double decay = std::min(config_.ema_decay, (1.0 + step) / (10.0 + step));
+  for (auto& [name, average] : average_) average.lerp_(tracked_.at(name), 1 - decay);
+}
+
+void Sgd::UseAverage() {
+  torch::NoGradGuard no_grad;
+  for (auto& [name, average] : average_) tracked_.at(name).copy_(average);
+}
+
+std::map<std::string, at::Tensor> Sgd::State() const {
+  std::map<std::string, at::Tensor> state;
+  for (size_t i = 0; i < names_.size(); ++i) state["momentum." + names_[i]] = momentum_[i];
+  for (const auto& [name, average] : average_) state["average." + name] = average;
+  return state;
+}
+
+void Sgd::SetState(const std::map<std::string, at::Tensor>& state) {
+  for (auto& [name, tensor] : State()) {
+    const auto given = state.find(name);
+    if (given == state.end() || given->second.sizes() != tensor.sizes()) {
+      throw std::runtime_error("optimiser state lacks " + name);
+    }
+    tensor.copy_(given->second);
+  }
+}
+
+}  // namespace mgral::core

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/core/detector/config.h"
+
+namespace mgral::core {
+
+// Stochastic gradient descent with (Nesterov) momentum, weight decay on the weights proper, and a
+// limit on the gradient's norm; optionally an exponential average of the weights. Its state is
+// plain tensors, so that a checkpoint holds all of it.
+class Sgd {
+ public:
+  // `net` must outlive it. Parameters of batch norms are left alone if config says so.
+  Sgd(torch::nn::Module& net, const TrainConfig& config);
+
+  // One step from the gradients of the last backward pass, which it clears.
+  void Step(double learning_rate, int64_t step);
+
+  // Puts the averaged weights in, if there are any.
+  void UseAverage();
+
+  // Momentum and averages; SetState copies in what State gave.
+  std::map<std::string, at::Tensor> State() const;
+  void SetState(const std::map<std::string, at::Tensor>& state);
+
+ private:
+  TrainConfig config_;
+  std::vector<std::string> names_;
+  std::vector<at::Tensor> decayed_, plain_;  // parameters with and without weight decay
+  std::vector<at::Tensor> momentum_;         // of decayed_, then of plain_
+  std::map<std::string, at::Tensor> tracked_, average_;
+};
+
+// Learning rate of step `step` (from 0).
+double LearningRateAt(const TrainConfig& config, int64_t step);
+
+}  // namespace mgral::core

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "server/core/detector/config.h"
+#include "server/core/detector/sample.h"
+
+namespace mgral::core {
+
+// What each anchor of a minibatch should say.
+struct Targets {
+  at::Tensor classes;      // float [B, A, C], one-hot; all zero for background
+  at::Tensor weights;      // float [B, A, 1]; 0 for anchors that do not count
+  at::Tensor positives;    // int64 [P], rows of [B * A] that are objects
+  at::Tensor boxes;        // float [P, 4], canvas pixels
+  at::Tensor box_anchors;  // float [P, 4]
+  at::Tensor box_labels;   // int64 [P]
+};
+
+// Matching by overlap (Lin et al. 2017, and torchvision's): an anchor belongs to the box that it
+// overlaps most if by positive_iou or more, is background below negative_iou and does not count
+// between; the anchors that overlap a box most belong to it in any case. Background anchors of
+// which more than half lies in an `ignore` box do not count. `labels` as in Minibatch.
+Targets AssignTargets(const std::vector<Sample>& labels, const at::Tensor& anchors, int num_classes,
+                      const TrainConfig& config);
+
+}  // namespace mgral::core

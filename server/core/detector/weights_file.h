@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+
+namespace mgral::core {
+
+// Texts and groups of named tensors, in a file that Python's torch.load reads as a dict of str and
+// of dicts.
+struct TensorFile {
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::map<std::string, at::Tensor>> groups;
+};
+
+// Through a temporary file beside it, renamed at the end: a reader never sees half a file. Throws
+// std::runtime_error naming the path.
+void WriteTensorFile(const std::string& path, const TensorFile& file);
+// Throws std::runtime_error naming the path if it cannot be read or is something else.
+TensorFile ReadTensorFile(const std::string& path);
+
+}  // namespace mgral::core
