@@ -1,0 +1,121 @@
+#include "server/app/create_pool.h"
+
+#include <random>
+#include <set>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "server/app/field_errors.h"
+#include "server/base/limits.h"
+
+namespace mgral::app {
+namespace {
+
+using domain::Pool;
+
+constexpr size_t kMaxPoolIdBytes = 63;
+constexpr int kMaxTrainingSteps = 1'000'000;
+constexpr int kMinInputSize = 64, kMaxInputSize = 4096, kInputStride = 32;
+constexpr int kMaxProbes = 10'000;
+
+// A name that nobody chose; clashes are as likely as in 50 bits.
+std::string MadeUpPoolId() {
+  static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::uniform_int_distribution<int> letter(0, 35);
+  std::string id = "pool-";
+  for (int i = 0; i < 10; ++i) id += kLetters[letter(random)];
+  return id;
+}
+
+void CheckPoolId(const std::string& id, FieldErrors* errors) {
+  bool good = !id.empty() && id.size() <= kMaxPoolIdBytes && absl::ascii_islower(id[0]);
+  for (const char c : id) {
+    good = good && (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-');
+  }
+  if (!good) {
+    errors->Add("pool_id",
+                "must be 1 to 63 characters of a-z, 0-9 and \"-\" that begin with a letter");
+  }
+}
+
+void CheckClasses(const std::vector<std::string>& classes, FieldErrors* errors) {
+  if (classes.empty()) errors->Add("pool.classes", "is empty: name at least one class");
+  if (classes.size() > base::kMaxClasses) {
+    errors->Add("pool.classes", absl::StrCat("has ", classes.size(), " classes; at most ",
+                                             base::kMaxClasses, " are allowed"));
+    return;
+  }
+  std::set<std::string> seen;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const std::string field = absl::StrCat("pool.classes[", i, "]");
+    std::string problem = TextProblem(classes[i], base::kMaxClassNameBytes);
+    if (absl::StripAsciiWhitespace(classes[i]).empty()) problem = "is empty";
+    if (!seen.insert(classes[i]).second) problem = "stands twice in the list";
+    if (!problem.empty()) errors->Add(field, problem);
+  }
+}
+
+void CheckRange(const std::string& field, int value, int least, int most, FieldErrors* errors) {
+  if (value >= least && value <= most) return;
+  errors->Add(field, absl::StrCat("is ", value, "; it must be from ", least, " to ", most));
+}
+
+}  // namespace
+
+const char kStrategies[] = "mgral, lookup_greedy, random, entropy, margin, core_set";
+
+bool IsStrategy(absl::string_view name) {
+  for (const absl::string_view known : absl::StrSplit(kStrategies, ", ")) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& request) {
+  FieldErrors errors;
+  if (pool.pool_id.empty()) pool.pool_id = MadeUpPoolId();
+  CheckPoolId(pool.pool_id, &errors);
+  const std::string name_problem = TextProblem(pool.display_name, base::kMaxTextBytes);
+  if (!name_problem.empty()) errors.Add("pool.display_name", name_problem);
+  CheckClasses(pool.classes, &errors);
+
+  if (pool.detector.profile.empty()) pool.detector.profile = domain::DetectorSettings().profile;
+  const auto profile = runtime_->Profile(pool.detector.profile);
+  if (absl::IsInvalidArgument(profile.status()) || absl::IsNotFound(profile.status())) {
+    errors.Add("pool.detector.profile",
+               absl::StrCat("unknown profile ", Quoted(pool.detector.profile),
+                            ": use micro, tiny, small, base or large"));
+  } else if (!profile.ok()) {
+    return profile.status();
+  }
+  CheckRange("pool.detector.training_steps", pool.detector.training_steps, 0, kMaxTrainingSteps,
+             &errors);
+  if (pool.detector.input_size != 0) {
+    CheckRange("pool.detector.input_size", pool.detector.input_size, kMinInputSize, kMaxInputSize,
+               &errors);
+    if (pool.detector.input_size % kInputStride != 0) {
+      errors.Add("pool.detector.input_size", absl::StrCat("must be a multiple of ", kInputStride));
+    }
+  }
+
+  domain::SelectionSettings& selection = pool.selection;
+  const domain::SelectionSettings defaults;
+  if (selection.strategy.empty()) selection.strategy = defaults.strategy;
+  if (!IsStrategy(selection.strategy)) {
+    errors.Add("pool.selection.strategy",
+               absl::StrCat("unknown strategy ", Quoted(selection.strategy), ": use one of ",
+                            kStrategies));
+  }
+  if (selection.batch_size == 0) selection.batch_size = defaults.batch_size;
+  CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, &errors);
+  CheckRange("pool.selection.probes", selection.probes, 0, kMaxProbes, &errors);
+  CheckRange("pool.selection.replay_probes", selection.replay_probes, 0, kMaxProbes, &errors);
+
+  if (!errors.empty()) return errors.ToStatus();
+  return pools_->CreatePool(pool, request);
+}
+
+}  // namespace mgral::app

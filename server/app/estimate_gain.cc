@@ -1,0 +1,37 @@
+#include "server/app/estimate_gain.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/field_errors.h"
+#include "server/base/limits.h"
+
+namespace mgral::app {
+
+absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
+                                          domain::ModelRuntime* runtime, int64_t pool_key,
+                                          const std::vector<std::string>& image_ids) {
+  if (image_ids.empty() || image_ids.size() > base::kMaxEstimateImages) {
+    return base::InvalidField(
+        "image_ids",
+        absl::StrCat("has ", image_ids.size(), " images; give 1 to ", base::kMaxEstimateImages));
+  }
+  FieldErrors errors;
+  std::set<std::string> seen;
+  for (size_t i = 0; i < image_ids.size(); ++i) {
+    std::string problem = ImageIdProblem(image_ids[i]);
+    if (problem.empty() && !seen.insert(image_ids[i]).second) problem = "stands twice in the list";
+    if (!problem.empty()) errors.Add(absl::StrCat("image_ids[", i, "]"), problem);
+  }
+  if (!errors.empty()) return errors.ToStatus();
+
+  const auto lookup = batches->LookUp(pool_key, image_ids);
+  if (!lookup.ok()) return lookup.status();
+  std::vector<std::string> entries;
+  for (const auto& image : lookup->images) entries.push_back(image.entry);
+  auto gain = runtime->EstimateGain(lookup->table, entries);
+  if (!gain.ok()) return gain.status();
+  return GainEstimate{*std::move(gain), lookup->table_version, lookup->model_version};
+}
+
+}  // namespace mgral::app

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/domain/batch_store.h"
+#include "server/domain/model_runtime.h"
+
+namespace mgral::app {
+
+// What labelling these images is worth, by the published look-up table.
+struct GainEstimate {
+  domain::Gain gain;
+  int64_t table_version = 0;
+  int64_t model_version = 0;
+};
+
+// Errors: INVALID_ARGUMENT on "image_ids" and "image_ids[i]"; those of BatchStore::LookUp.
+absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
+                                          domain::ModelRuntime* runtime, int64_t pool_key,
+                                          const std::vector<std::string>& image_ids);
+
+}  // namespace mgral::app

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "server/app/field_errors.h"
+#include "server/domain/types.h"
+
+namespace mgral::app {
+
+// An image as a user names it: by a path, an address, or its bytes.
+struct ImageInput {
+  enum class Given { kNothing, kPath, kUri, kData };
+
+  std::string image_id;
+  Given given = Given::kNothing;
+  std::string location;    // of kPath and kUri
+  absl::string_view data;  // of kData; must outlive the call that it is given to
+  domain::ImageUse use = domain::ImageUse::kTraining;
+};
+
+// Of kPath and kUri.
+domain::ImageSource SourceOf(const ImageInput& image);
+
+// Judges the form alone: nothing is opened. `prefix` comes before "source.path" and its like.
+void CheckSourceForm(const ImageInput& image, const std::string& prefix, FieldErrors* errors);
+
+}  // namespace mgral::app

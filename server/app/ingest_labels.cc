@@ -1,0 +1,211 @@
+#include "server/app/ingest_labels.h"
+
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/field_errors.h"
+#include "server/base/limits.h"
+
+namespace mgral::app {
+namespace {
+
+using domain::Box;
+using domain::Image;
+using domain::NewLabels;
+using ClassIndex = std::map<std::string, int>;
+
+// x_min + width may miss the image's width by what rounding costs, in pixels.
+constexpr double kRounding = 1e-6;
+
+std::string UnknownClass(const std::string& name, const std::vector<std::string>& classes) {
+  constexpr size_t kNamed = 10;
+  std::string text = absl::StrCat("unknown class ", Quoted(name), "; the pool's classes are ");
+  for (size_t i = 0; i < classes.size() && i < kNamed; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", Quoted(classes[i]));
+  }
+  if (classes.size() > kNamed) absl::StrAppend(&text, ", ... (", classes.size(), " in all)");
+  return text;
+}
+
+// An edge of a box, in a message.
+std::string Pixels(double value) { return absl::StrCat(value); }
+
+// The numbers of one box, the size of its image left aside.
+void CheckNumbers(const BoxInput& box, const std::string& prefix, FieldErrors* errors) {
+  const std::pair<const char*, double> numbers[] = {
+      {"x_min", box.x_min}, {"y_min", box.y_min}, {"width", box.width}, {"height", box.height}};
+  for (const auto& [name, value] : numbers) {
+    const bool size = name[0] == 'w' || name[0] == 'h';
+    if (!std::isfinite(value)) {
+      errors->Add(prefix + name, absl::StrCat("is ", value, ": it must be a finite number"));
+    } else if (size && value <= 0) {
+      errors->Add(prefix + name, absl::StrCat("is ", value, ": it must be positive"));
+    } else if (!size && value < 0) {
+      errors->Add(prefix + name, absl::StrCat("is ", value, ": it may not be negative"));
+    }
+  }
+}
+
+void CheckInside(const BoxInput& box, int width, int height, const std::string& prefix,
+                 FieldErrors* errors) {
+  if (box.x_min + box.width > width + kRounding) {
+    errors->Add(prefix + "width",
+                absl::StrCat("x_min + width is ", Pixels(box.x_min + box.width),
+                             ", outside of the image of ", width, " x ", height, " pixels"));
+  }
+  if (box.y_min + box.height > height + kRounding) {
+    errors->Add(prefix + "height",
+                absl::StrCat("y_min + height is ", Pixels(box.y_min + box.height),
+                             ", outside of the image of ", width, " x ", height, " pixels"));
+  }
+}
+
+// Everything but the image: classes and numbers. Fills in `boxes`.
+void CheckContent(const LabelsInput& input, const domain::Pool& pool, const ClassIndex& classes,
+                  std::vector<Box>* boxes, FieldErrors* errors) {
+  const std::string reason = TextProblem(input.reject_reason, base::kMaxReasonBytes);
+  if (!reason.empty()) errors->Add("reject_reason", reason);
+  if (!input.reject_reason.empty() && !input.boxes.empty()) {
+    errors->Add("reject_reason", "an image that is refused may have no boxes");
+  }
+  if (input.boxes.size() > base::kMaxBoxesPerImage) {
+    errors->Add("boxes", absl::StrCat("has ", input.boxes.size(), " boxes; at most ",
+                                      base::kMaxBoxesPerImage, " are allowed"));
+    return;
+  }
+  for (size_t b = 0; b < input.boxes.size() && !errors->full(); ++b) {
+    const BoxInput& box = input.boxes[b];
+    const std::string prefix = absl::StrCat("boxes[", b, "].");
+    const auto found = classes.find(box.class_name);
+    if (found == classes.end()) {
+      errors->Add(prefix + "class_name", UnknownClass(box.class_name, pool.classes));
+      continue;
+    }
+    CheckNumbers(box, prefix, errors);
+    Box good;
+    good.x_min = box.x_min;
+    good.y_min = box.y_min;
+    good.width = box.width;
+    good.height = box.height;
+    good.class_index = found->second;
+    good.ignore = box.ignore;
+    boxes->push_back(good);
+  }
+}
+
+// `image` must be the one that the labels are for; its size is read where it is not known yet.
+absl::Status CheckAgainstImage(const LabelsInput& input, const Image& image,
+                               domain::ImageLoader* loader) {
+  if (input.boxes.empty()) return absl::OkStatus();
+  int width = image.width, height = image.height;
+  if (width == 0 || height == 0) {
+    const auto header = loader->ReadHeader(image.source);
+    if (!header.ok() && !IsItemError(header.status())) return header.status();
+    if (!header.ok()) {
+      return base::InvalidField(
+          "image_id", absl::StrCat("the image's size cannot be read: ", header.status().message()));
+    }
+    width = header->width;
+    height = header->height;
+  }
+  FieldErrors errors;
+  for (size_t b = 0; b < input.boxes.size() && !errors.full(); ++b) {
+    CheckInside(input.boxes[b], width, height, absl::StrCat("boxes[", b, "]."), &errors);
+  }
+  return errors.ToStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
+    const domain::Pool& pool, absl::Span<const LabelsInput> labels) {
+  ClassIndex classes;
+  for (size_t c = 0; c < pool.classes.size(); ++c) classes[pool.classes[c]] = static_cast<int>(c);
+  std::vector<Examined> examined(labels.size());
+  std::map<std::string, size_t> index_of;
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const LabelsInput& input = labels[i];
+    FieldErrors errors;
+    const std::string id_problem = ImageIdProblem(input.image_id);
+    if (!id_problem.empty()) {
+      errors.Add("image_id", id_problem);
+    } else if (!index_of.emplace(input.image_id, i).second) {
+      errors.Add("image_id", absl::StrCat(Quoted(input.image_id), " stands twice in this call"));
+    } else {
+      ids.push_back(input.image_id);
+    }
+    NewLabels& row = examined[i].labels;
+    CheckContent(input, pool, classes, &row.boxes, &errors);
+    row.image_id = input.image_id;
+    row.reject_reason = input.reject_reason;
+    row.use = input.use;
+    row.batch_id = input.batch_id;
+    examined[i].status = errors.ToStatus();
+  }
+
+  const auto there = pools_->GetImages(pool.key, ids);
+  if (!there.ok()) return there.status();
+  std::vector<const Image*> images(labels.size(), nullptr);
+  for (const Image& image : *there) images[index_of.at(image.image_id)] = &image;
+  for (const std::string& id : ids) {
+    const size_t i = index_of.at(id);
+    if (images[i] != nullptr || !examined[i].status.ok()) continue;
+    examined[i].status = base::InvalidField(
+        "image_id", absl::StrCat(Quoted(id), " is not registered in pools/", pool.pool_id));
+  }
+  parallel_.ForEach(labels.size(), [&](size_t i) {
+    if (images[i] == nullptr || !examined[i].status.ok()) return;
+    examined[i].status = CheckAgainstImage(labels[i], *images[i], loader_);
+  });
+  for (const Examined& one : examined) {
+    if (!one.status.ok() && !IsItemError(one.status)) return one.status;
+  }
+  return examined;
+}
+
+absl::StatusOr<domain::LabelStore::Ingested> IngestLabels::IngestAll(
+    const domain::Pool& pool, absl::Span<const LabelsInput> labels,
+    const domain::RequestKey& request) {
+  auto examined = Examine(pool, labels);
+  if (!examined.ok()) return examined.status();
+  FieldErrors errors;
+  std::vector<NewLabels> rows;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    Examined& one = (*examined)[i];
+    if (!one.status.ok()) errors.AddStatus(absl::StrCat("labels[", i, "]."), one.status);
+    rows.push_back(std::move(one.labels));
+  }
+  if (!errors.empty()) return errors.ToStatus();
+  return labels_->IngestLabels(pool.key, rows, request);
+}
+
+absl::StatusOr<IngestLabels::Chunk> IngestLabels::IngestGood(const domain::Pool& pool,
+                                                             absl::Span<const LabelsInput> labels) {
+  const auto examined = Examine(pool, labels);
+  if (!examined.ok()) return examined.status();
+  Chunk chunk;
+  std::vector<size_t> good;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const absl::Status& status = (*examined)[i].status;
+    if (status.ok()) {
+      good.push_back(i);
+    } else {
+      chunk.refused.push_back(RefusalOf(i, status));
+    }
+  }
+  const absl::Status stored =
+      StoreGood("labels", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
+        std::vector<NewLabels> rows;
+        for (const size_t i : left) rows.push_back((*examined)[i].labels);
+        const auto counts = labels_->IngestLabels(pool.key, rows, {});
+        if (counts.ok()) chunk.counts = *counts;
+        return counts.status();
+      });
+  if (!stored.ok()) return stored;
+  return chunk;
+}
+
+}  // namespace mgral::app

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/app/item_errors.h"
+#include "server/app/parallel.h"
+#include "server/domain/image_loader.h"
+#include "server/domain/label_store.h"
+#include "server/domain/pool_store.h"
+
+namespace mgral::app {
+
+// A box as a user sends it: domain::Box with the class by its name, and nothing validated.
+struct BoxInput {
+  double x_min = 0, y_min = 0, width = 0, height = 0;
+  std::string class_name;
+  bool ignore = false;
+};
+
+struct LabelsInput {
+  std::string image_id;
+  std::vector<BoxInput> boxes;
+  std::string reject_reason;
+  std::optional<domain::ImageUse> use;
+  std::string batch_id;
+};
+
+// Validates labels and stores them. Thread-safe.
+class IngestLabels {
+ public:
+  // `readers`: images whose size is read at once, of all calls together.
+  IngestLabels(domain::PoolStore* pools, domain::LabelStore* labels, domain::ImageLoader* loader,
+               int readers)
+      : pools_(pools), labels_(labels), loader_(loader), parallel_(readers) {}
+
+  // All or none. Errors: INVALID_ARGUMENT on "labels[i]..." with up to FieldErrors::kMax
+  // violations.
+  absl::StatusOr<domain::LabelStore::Ingested> IngestAll(const domain::Pool& pool,
+                                                         absl::Span<const LabelsInput> labels,
+                                                         const domain::RequestKey& request);
+
+  struct Chunk {
+    domain::LabelStore::Ingested counts;
+    std::vector<Refusal> refused;  // by index
+  };
+  // Stores those that are in order and tells of the others. Other errors (UNAVAILABLE, ...) fail
+  // the chunk, of which nothing is stored then.
+  absl::StatusOr<Chunk> IngestGood(const domain::Pool& pool, absl::Span<const LabelsInput> labels);
+
+ private:
+  struct Examined {
+    domain::NewLabels labels;
+    absl::Status status;
+  };
+  absl::StatusOr<std::vector<Examined>> Examine(const domain::Pool& pool,
+                                                absl::Span<const LabelsInput> labels);
+
+  domain::PoolStore* pools_;
+  domain::LabelStore* labels_;
+  domain::ImageLoader* loader_;
+  Parallel parallel_;
+};
+
+}  // namespace mgral::app

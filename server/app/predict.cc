@@ -1,0 +1,98 @@
+#include "server/app/predict.h"
+
+#include <cmath>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/field_errors.h"
+#include "server/base/limits.h"
+
+namespace mgral::app {
+namespace {
+
+constexpr double kDefaultMinScore = 0.05;
+
+absl::Status CheckRequest(absl::Span<const ImageInput> images, double min_score) {
+  FieldErrors errors;
+  if (images.empty() || images.size() > base::kMaxPredictImages) {
+    errors.Add("images",
+               absl::StrCat("has ", images.size(), " images; give 1 to ", base::kMaxPredictImages));
+  }
+  if (!(min_score >= 0 && min_score <= 1)) {
+    errors.Add("min_score", absl::StrCat("is ", min_score, "; it must be from 0 to 1"));
+  }
+  for (size_t i = 0; i < images.size() && !errors.full(); ++i) {
+    const std::string prefix = absl::StrCat("images[", i, "].");
+    const std::string id_problem = ImageIdProblem(images[i].image_id);
+    if (!id_problem.empty()) errors.Add(prefix + "image_id", id_problem);
+    if (images[i].given != ImageInput::Given::kNothing) {
+      CheckSourceForm(images[i], prefix, &errors);
+    }
+  }
+  return errors.ToStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& pool,
+                                                            absl::Span<const ImageInput> images) {
+  std::vector<std::string> ids;
+  for (const ImageInput& image : images) {
+    if (image.given == ImageInput::Given::kNothing) ids.push_back(image.image_id);
+  }
+  const auto rows = pools_->GetImages(pool.key, ids);
+  if (!rows.ok()) return rows.status();
+  std::map<std::string, const domain::Image*> row_of;
+  for (const domain::Image& row : *rows) row_of[row.image_id] = &row;
+
+  FieldErrors errors;
+  std::vector<domain::Image> resolved(images.size());
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (images[i].given == ImageInput::Given::kNothing) {
+      const auto found = row_of.find(images[i].image_id);
+      if (found != row_of.end()) {
+        resolved[i] = *found->second;
+      } else {
+        errors.Add(absl::StrCat("images[", i, "].image_id"),
+                   absl::StrCat(Quoted(images[i].image_id), " is not registered in pools/",
+                                pool.pool_id, ", and no source is given"));
+      }
+    } else {
+      resolved[i].image_id = images[i].image_id;
+      if (images[i].given != ImageInput::Given::kData) resolved[i].source = SourceOf(images[i]);
+    }
+  }
+  if (!errors.empty()) return errors.ToStatus();
+  return resolved;
+}
+
+absl::StatusOr<Predict::Result> Predict::Run(const domain::Pool& pool,
+                                             std::optional<int64_t> version,
+                                             absl::Span<const ImageInput> images,
+                                             double min_score) {
+  const absl::Status checked = CheckRequest(images, min_score);
+  if (!checked.ok()) return checked;
+  if (!version) version = pool.published_model_version;
+  if (!version) {
+    return base::FailedPrecondition(
+        "NO_MODEL",
+        absl::StrCat("pools/", pool.pool_id,
+                     " has no published model yet: start a cycle with StartCycle"),
+        "model");
+  }
+  const auto model = cycles_->GetModel(pool.key, *version);
+  if (!model.ok()) return model.status();
+  const auto resolved = Resolve(pool, images);
+  if (!resolved.ok()) return resolved.status();
+  const auto weights = artifacts_->PathOf(model->weights_sha256);
+  if (!weights.ok()) return weights.status();
+
+  std::vector<std::string> bytes(images.size());
+  for (size_t i = 0; i < images.size(); ++i) bytes[i] = std::string(images[i].data);
+  auto predictions =
+      runtime_->Predict(*weights, *resolved, bytes, min_score == 0 ? kDefaultMinScore : min_score);
+  if (!predictions.ok()) return predictions.status();
+  return Result{model->version, *std::move(predictions)};
+}
+
+}  // namespace mgral::app

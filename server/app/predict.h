@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/app/image_input.h"
+#include "server/domain/artifact_store.h"
+#include "server/domain/cycle_store.h"
+#include "server/domain/model_runtime.h"
+#include "server/domain/pool_store.h"
+
+namespace mgral::app {
+
+// Detects objects with a trained model. Thread-safe.
+class Predict {
+ public:
+  Predict(domain::PoolStore* pools, domain::CycleStore* cycles, domain::ArtifactStore* artifacts,
+          domain::ModelRuntime* runtime)
+      : pools_(pools), cycles_(cycles), artifacts_(artifacts), runtime_(runtime) {}
+
+  struct Result {
+    int64_t model_version = 0;
+    std::vector<domain::ModelRuntime::Predictions> predictions;  // one per image
+  };
+  // Images of kNothing are the pool's. `version`: nullopt for the published model; `min_score` 0
+  // for the default. Errors: INVALID_ARGUMENT on "images...", "min_score"; FAILED_PRECONDITION
+  // "NO_MODEL"; NOT_FOUND for the model. An image that cannot be decoded is told in its result.
+  absl::StatusOr<Result> Run(const domain::Pool& pool, std::optional<int64_t> version,
+                             absl::Span<const ImageInput> images, double min_score);
+
+ private:
+  absl::StatusOr<std::vector<domain::Image>> Resolve(const domain::Pool& pool,
+                                                     absl::Span<const ImageInput> images);
+
+  domain::PoolStore* pools_;
+  domain::CycleStore* cycles_;
+  domain::ArtifactStore* artifacts_;
+  domain::ModelRuntime* runtime_;
+};
+
+}  // namespace mgral::app

@@ -1,0 +1,144 @@
+#include "server/app/register_images.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/field_errors.h"
+#include "server/app/item_errors.h"
+
+namespace mgral::app {
+namespace {
+
+using domain::NewImage;
+using Registered = domain::PoolStore::Registered;
+
+// What can be seen without opening anything.
+absl::Status CheckForm(const ImageInput& input, bool first_of_its_id) {
+  FieldErrors errors;
+  const std::string id_problem = ImageIdProblem(input.image_id);
+  if (!id_problem.empty()) errors.Add("image_id", id_problem);
+  if (id_problem.empty() && !first_of_its_id) {
+    errors.Add("image_id", absl::StrCat(Quoted(input.image_id), " stands twice in this call"));
+  }
+  CheckSourceForm(input, "", &errors);
+  return errors.ToStatus();
+}
+
+bool SameSource(const domain::ImageSource& a, const domain::ImageSource& b) {
+  return a.kind == b.kind && a.location == b.location;
+}
+
+}  // namespace
+
+absl::Status RegisterImages::Look(const ImageInput& input, Verification verification,
+                                  NewImage* image) {
+  if (input.given == ImageInput::Given::kData) {
+    const auto header = loader_->VerifyBytes(input.data);
+    if (!header.ok()) return header.status();
+    image->width = header->width;
+    image->height = header->height;
+    return absl::OkStatus();
+  }
+  if (verification == Verification::kNone) return absl::OkStatus();
+  const auto header = verification == Verification::kHeader ? loader_->ReadHeader(image->source)
+                                                            : loader_->Verify(image->source);
+  if (!header.ok()) return header.status();
+  image->width = header->width;
+  image->height = header->height;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
+    int64_t pool_key, absl::Span<const ImageInput> images, Verification verification) {
+  std::vector<Examined> examined(images.size());
+  std::map<std::string, size_t> index_of;
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const bool first = index_of.emplace(images[i].image_id, i).second;
+    examined[i].status = CheckForm(images[i], first);
+    examined[i].image.image_id = images[i].image_id;
+    examined[i].image.use = images[i].use;
+    examined[i].image.source = SourceOf(images[i]);
+    if (examined[i].status.ok()) ids.push_back(images[i].image_id);
+  }
+
+  const auto there = pools_->GetImages(pool_key, ids);
+  if (!there.ok()) return there.status();
+  std::vector<bool> known(images.size());
+  for (const domain::Image& image : *there) {
+    const size_t i = index_of.at(image.image_id);
+    known[i] = images[i].given != ImageInput::Given::kData &&
+               SameSource(examined[i].image.source, image.source);
+    examined[i].image.width = image.width;
+    examined[i].image.height = image.height;
+  }
+  parallel_.ForEach(images.size(), [&](size_t i) {
+    if (known[i] || !examined[i].status.ok()) return;
+    examined[i].status = Look(images[i], verification, &examined[i].image);
+  });
+  for (const Examined& one : examined) {
+    if (!one.status.ok() && !IsItemError(one.status)) return one.status;
+  }
+  return examined;
+}
+
+absl::StatusOr<Registered> RegisterImages::RegisterAll(int64_t pool_key,
+                                                       absl::Span<const ImageInput> images,
+                                                       Verification verification,
+                                                       const domain::RequestKey& request) {
+  auto examined = Examine(pool_key, images, verification);
+  if (!examined.ok()) return examined.status();
+  FieldErrors errors;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const absl::Status& status = (*examined)[i].status;
+    if (!status.ok()) errors.AddStatus(absl::StrCat("images[", i, "]."), status);
+  }
+  if (!errors.empty()) return errors.ToStatus();
+
+  std::vector<NewImage> rows;
+  for (size_t i = 0; i < images.size(); ++i) {
+    NewImage& row = (*examined)[i].image;
+    if (images[i].given == ImageInput::Given::kData) {
+      auto sha256 = artifacts_->Put(images[i].data);
+      if (!sha256.ok()) return sha256.status();
+      row.source = {domain::ImageSource::Kind::kArtifact, *std::move(sha256)};
+    }
+    rows.push_back(std::move(row));
+  }
+  return pools_->RegisterImages(pool_key, rows, request);
+}
+
+absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterGood(
+    int64_t pool_key, absl::Span<const ImageInput> images, Verification verification) {
+  auto examined = Examine(pool_key, images, verification);
+  if (!examined.ok()) return examined.status();
+  Chunk chunk;
+  std::vector<size_t> good;
+  for (size_t i = 0; i < images.size(); ++i) {
+    Examined& one = (*examined)[i];
+    if (!one.status.ok()) {
+      chunk.refused.push_back(RefusalOf(i, one.status));
+      continue;
+    }
+    if (images[i].given == ImageInput::Given::kData) {
+      auto sha256 = artifacts_->Put(images[i].data);
+      if (!sha256.ok()) return sha256.status();
+      one.image.source = {domain::ImageSource::Kind::kArtifact, *std::move(sha256)};
+    }
+    good.push_back(i);
+  }
+  const absl::Status stored =
+      StoreGood("images", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
+        std::vector<NewImage> rows;
+        for (const size_t i : left) rows.push_back((*examined)[i].image);
+        const auto counts = pools_->RegisterImages(pool_key, rows, {});
+        if (counts.ok()) chunk.counts = *counts;
+        return counts.status();
+      });
+  if (!stored.ok()) return stored;
+  return chunk;
+}
+
+}  // namespace mgral::app

@@ -1,0 +1,35 @@
+#include "server/app/start_cycle.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+
+namespace mgral::app {
+
+absl::StatusOr<domain::Cycle> StartCycle(domain::PoolStore* pools, domain::CycleStore* cycles,
+                                         const domain::Pool& pool, bool without_table,
+                                         const domain::RequestKey& request) {
+  using domain::ImageUse;
+  const auto training = pools->LabeledImages(pool.key, ImageUse::kTraining, 0, 1);
+  if (!training.ok()) return training.status();
+  const auto unlabeled = pools->UnlabeledImages(pool.key, 0, 1);
+  if (!unlabeled.ok()) return unlabeled.status();
+  const std::string name = absl::StrCat("pools/", pool.pool_id);
+  if (training->empty() && unlabeled->empty()) {
+    return base::FailedPrecondition(
+        "POOL_EMPTY",
+        absl::StrCat(name, " has no training images: register some with RegisterImages"), "parent");
+  }
+  const auto validation = pools->LabeledImages(pool.key, ImageUse::kValidation, 0, 1);
+  if (!validation.ok()) return validation.status();
+  if (!training->empty() && validation->empty()) {
+    return base::FailedPrecondition(
+        "NO_VALIDATION",
+        absl::StrCat(name,
+                     " has labels to train on, but no labelled validation image to measure with: "
+                     "reserve some with use=VALIDATION when you register or label them"),
+        "parent");
+  }
+  return cycles->StartCycle(pool.key, without_table, request);
+}
+
+}  // namespace mgral::app
