@@ -1,0 +1,119 @@
+#include "server/storage/connection_pool.h"
+
+#include <libpq-fe.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "server/base/errors.h"
+#include "server/storage/transaction.h"
+
+namespace mgral::storage {
+namespace {
+
+struct Default {
+  const char* keyword;
+  const char* value;
+};
+constexpr Default kDefaults[] = {{"connect_timeout", "5"},      {"keepalives_idle", "30"},
+                                 {"keepalives_interval", "10"}, {"keepalives_count", "3"},
+                                 {"tcp_user_timeout", "60000"}, {"application_name", "mgral"}};
+
+}  // namespace
+
+std::string CompleteConninfo(const std::string& conninfo) {
+  char* error = nullptr;
+  PQconninfoOption* const options = PQconninfoParse(conninfo.c_str(), &error);
+  if (error != nullptr) PQfreemem(error);
+  if (options == nullptr) return conninfo;
+  std::string complete;
+  const auto add = [&](const std::string& keyword, const std::string& value) {
+    absl::StrAppend(&complete, complete.empty() ? "" : " ", keyword, "='",
+                    absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
+  };
+  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
+    if (option->val != nullptr) {
+      add(option->keyword, option->val);
+      continue;
+    }
+    for (const Default& by_default : kDefaults) {
+      if (std::string(option->keyword) == by_default.keyword) {
+        add(by_default.keyword, by_default.value);
+      }
+    }
+  }
+  PQconninfoFree(options);
+  return complete;
+}
+
+ConnectionPool::ConnectionPool(Options options)
+    : options_(std::move(options)), conninfo_(CompleteConninfo(options_.conninfo)) {}
+
+ConnectionPool::~ConnectionPool() = default;
+
+ConnectionPool::Handle::Handle(ConnectionPool* pool, std::unique_ptr<Connection> connection)
+    : pool_(pool), connection_(std::move(connection)) {}
+
+ConnectionPool::Handle::Handle(Handle&& other) noexcept
+    : pool_(other.pool_), connection_(std::move(other.connection_)) {}
+
+ConnectionPool::Handle::~Handle() {
+  if (connection_ != nullptr) pool_->Return(std::move(connection_));
+}
+
+absl::StatusOr<ConnectionPool::Handle> ConnectionPool::Acquire() {
+  std::unique_ptr<Connection> connection;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto free = [this]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return in_use_ < options_.size; };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&free), options_.max_wait)) {
+      return base::Overloaded(absl::StrCat("all ", options_.size, " database connections are busy"),
+                              absl::Seconds(1));
+    }
+    ++in_use_;
+    if (!idle_.empty()) {
+      connection = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (connection == nullptr) {
+    try {
+      connection = std::make_unique<Connection>(conninfo_);
+    } catch (...) {
+      const absl::Status status = CurrentSqlFailure().status;
+      Return(nullptr);
+      return status;
+    }
+  }
+  return Handle(this, std::move(connection));
+}
+
+void ConnectionPool::Return(std::unique_ptr<Connection> connection) {
+  std::vector<std::unique_ptr<Connection>> closed;  // outside of the lock
+  absl::MutexLock lock(&mutex_);
+  --in_use_;
+  if (connection == nullptr) return;
+  if (connection->broken || !connection->pq.is_open()) {
+    // The others were most likely lost with it.
+    closed.swap(idle_);
+    closed.push_back(std::move(connection));
+  } else {
+    idle_.push_back(std::move(connection));
+  }
+}
+
+absl::Status ConnectionPool::Ping() {
+  return RunTransaction(*this, Access::kRead, [](pqxx::work& tx) {
+    tx.exec("SELECT 1");
+    return absl::OkStatus();
+  });
+}
+
+int ConnectionPool::in_use() const {
+  absl::MutexLock lock(&mutex_);
+  return in_use_;
+}
+
+}  // namespace mgral::storage

@@ -1,0 +1,277 @@
+#include "server/storage/disk_artifact_store.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "server/base/errors.h"
+
+namespace mgral::storage {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr size_t kChunkBytes = 1 << 20;
+
+absl::Status FileError(int error, const std::string& what) {
+  const std::string message = absl::StrCat(what, ": ", std::strerror(error));
+  if (error == ENOSPC || error == EDQUOT) {
+    return base::Overloaded(absl::StrCat("the artifact folder's disk is full: ", message),
+                            absl::Seconds(60));
+  }
+  if (error == ENOENT) return absl::NotFoundError(message);
+  return absl::InternalError(message);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+  }
+  void Add(const char* data, size_t size) { EVP_DigestUpdate(context_.get(), data, size); }
+  std::string Hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    EVP_DigestFinal_ex(context_.get(), digest, &size);
+    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+std::string HashOf(absl::string_view bytes) {
+  Sha256 hash;
+  hash.Add(bytes.data(), bytes.size());
+  return hash.Hex();
+}
+
+// Calls `use(data, size)` for the file's content, piece by piece.
+template <typename Use>
+absl::Status ReadAll(const std::string& path, const Use& use) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return FileError(errno, absl::StrCat("cannot open ", path));
+  std::vector<char> chunk(kChunkBytes);
+  while (true) {
+    const ssize_t size = read(file.get(), chunk.data(), chunk.size());
+    if (size == 0) return absl::OkStatus();
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return FileError(errno, absl::StrCat("cannot read ", path));
+    const absl::Status status = use(chunk.data(), static_cast<size_t>(size));
+    if (!status.ok()) return status;
+  }
+}
+
+absl::Status WriteAll(int fd, const char* data, size_t size, const std::string& path) {
+  while (size > 0) {
+    const ssize_t written = write(fd, data, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return FileError(errno, absl::StrCat("cannot write ", path));
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SyncPath(const std::string& path, int flags) {
+  const Descriptor file(open(path.c_str(), flags | O_CLOEXEC));
+  if (file.get() < 0 || fsync(file.get()) != 0) {
+    return FileError(errno, absl::StrCat("cannot sync ", path));
+  }
+  return absl::OkStatus();
+}
+
+bool IsSha256(const std::string& text) {
+  if (text.size() != 64) return false;
+  for (const char c : text) {
+    if (!absl::ascii_isdigit(c) && (c < 'a' || c > 'f')) return false;
+  }
+  return true;
+}
+
+bool IsFolderName(const std::string& name) {
+  if (name.empty() || name.size() > 200 || name[0] == '.') return false;
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(c) && c != '-' && c != '_' && c != '.') return false;
+  }
+  return true;
+}
+
+absl::Status MakeFolders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  return error ? FileError(error.value(), absl::StrCat("cannot make ", path)) : absl::OkStatus();
+}
+
+// Removes a temporary file unless it was installed.
+class RemoveAtExit {
+ public:
+  explicit RemoveAtExit(std::string path) : path_(std::move(path)) {}
+  ~RemoveAtExit() { unlink(path_.c_str()); }
+
+ private:
+  const std::string path_;
+};
+
+}  // namespace
+
+absl::Status DiskArtifactStore::Prepare(const std::string& root) {
+  for (const char* folder : {"/objects", "/tmp", "/work"}) {
+    const absl::Status made = MakeFolders(root + folder);
+    if (!made.ok()) {
+      return base::FailedPrecondition("ARTIFACT_DIR", std::string(made.message()), "artifact_dir");
+    }
+  }
+  return absl::OkStatus();
+}
+
+DiskArtifactStore::DiskArtifactStore(std::string root) : root_(std::move(root)) {}
+
+std::string DiskArtifactStore::ObjectPath(const std::string& sha256) const {
+  return absl::StrCat(root_, "/objects/", sha256.substr(0, 2), "/", sha256);
+}
+
+std::string DiskArtifactStore::TemporaryPath() const {
+  static std::atomic<uint64_t> counter{0};
+  static const uint64_t process = std::random_device{}();
+  return absl::StrCat(root_, "/tmp/", getpid(), "-", absl::Hex(process), "-", ++counter);
+}
+
+absl::Status DiskArtifactStore::WriteTemporary(const std::string& path,
+                                               absl::string_view bytes) const {
+  const absl::Status made = MakeFolders(root_ + "/tmp");
+  if (!made.ok()) return made;
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (file.get() < 0) return FileError(errno, absl::StrCat("cannot make ", path));
+  return WriteAll(file.get(), bytes.data(), bytes.size(), path);
+}
+
+absl::Status DiskArtifactStore::Install(const std::string& path, const std::string& sha256) const {
+  const std::string target = ObjectPath(sha256);
+  const std::string folder = target.substr(0, target.rfind('/'));
+  absl::Status status = MakeFolders(folder);
+  if (status.ok()) status = SyncPath(path, O_RDONLY);
+  if (!status.ok()) return status;
+  // Replaces whatever is there: the same content, or what a broken disk left of it.
+  if (rename(path.c_str(), target.c_str()) != 0) {
+    return FileError(errno, absl::StrCat("cannot move to ", target));
+  }
+  status = SyncPath(folder, O_RDONLY | O_DIRECTORY);
+  return status.ok() ? SyncPath(root_ + "/objects", O_RDONLY | O_DIRECTORY) : status;
+}
+
+absl::StatusOr<std::string> DiskArtifactStore::Put(absl::string_view bytes) {
+  const std::string sha256 = HashOf(bytes);
+  struct stat existing;
+  if (stat(ObjectPath(sha256).c_str(), &existing) == 0 &&
+      existing.st_size == static_cast<off_t>(bytes.size())) {
+    return sha256;
+  }
+  const std::string path = TemporaryPath();
+  const RemoveAtExit remove(path);
+  absl::Status status = WriteTemporary(path, bytes);
+  if (status.ok()) status = Install(path, sha256);
+  if (!status.ok()) return status;
+  return sha256;
+}
+
+absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) {
+  Sha256 hash;
+  absl::Status status = ReadAll(path, [&](const char* data, size_t size) {
+    hash.Add(data, size);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  const std::string sha256 = hash.Hex();
+  // A name in our folder first: over a file system's border rename fails, and then it is copied.
+  const std::string temporary = TemporaryPath();
+  const RemoveAtExit remove(temporary);
+  status = MakeFolders(root_ + "/tmp");
+  if (!status.ok()) return status;
+  if (rename(path.c_str(), temporary.c_str()) != 0) {
+    if (errno != EXDEV) return FileError(errno, absl::StrCat("cannot move ", path));
+    status = WriteTemporary(temporary, "");
+    if (!status.ok()) return status;
+    const Descriptor copy(open(temporary.c_str(), O_WRONLY | O_CLOEXEC));
+    status = ReadAll(path, [&](const char* data, size_t size) {
+      return WriteAll(copy.get(), data, size, temporary);
+    });
+    if (!status.ok()) return status;
+    unlink(path.c_str());
+  }
+  status = Install(temporary, sha256);
+  if (!status.ok()) return status;
+  return sha256;
+}
+
+absl::StatusOr<std::string> DiskArtifactStore::PathOf(const std::string& sha256) {
+  if (!IsSha256(sha256)) return base::NotFound("artifact", sha256);
+  const std::string path = ObjectPath(sha256);
+  if (access(path.c_str(), R_OK) != 0) return base::NotFound("artifact", sha256);
+  return path;
+}
+
+absl::StatusOr<std::string> DiskArtifactStore::Get(const std::string& sha256) {
+  const absl::StatusOr<std::string> path = PathOf(sha256);
+  if (!path.ok()) return path.status();
+  std::string bytes;
+  const absl::Status status = ReadAll(*path, [&](const char* data, size_t size) {
+    bytes.append(data, size);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  if (HashOf(bytes) != sha256) {
+    return absl::DataLossError(absl::StrCat("artifact ", sha256, " was changed on disk"));
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::string> DiskArtifactStore::WorkFolder(const std::string& name) {
+  if (!IsFolderName(name)) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no name for a work folder"));
+  }
+  const std::string path = absl::StrCat(root_, "/work/", name);
+  const absl::Status made = MakeFolders(path);
+  if (!made.ok()) return made;
+  return path;
+}
+
+absl::Status DiskArtifactStore::RemoveWorkFolder(const std::string& name) {
+  if (!IsFolderName(name)) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no name for a work folder"));
+  }
+  std::error_code error;
+  fs::remove_all(absl::StrCat(root_, "/work/", name), error);
+  return error ? FileError(error.value(), absl::StrCat("cannot remove work folder ", name))
+               : absl::OkStatus();
+}
+
+}  // namespace mgral::storage

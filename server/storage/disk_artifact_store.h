@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "server/domain/artifact_store.h"
+
+namespace mgral::storage {
+
+// Below `root`: objects/ab/<sha256>, tmp/ for files that are being written, work/<name>/.
+class DiskArtifactStore : public domain::ArtifactStore {
+ public:
+  // Makes the folders. Errors: FAILED_PRECONDITION "ARTIFACT_DIR" when it cannot.
+  static absl::Status Prepare(const std::string& root);
+  explicit DiskArtifactStore(std::string root);
+
+  absl::StatusOr<std::string> Put(absl::string_view bytes) override;
+  absl::StatusOr<std::string> PutFile(const std::string& path) override;
+  absl::StatusOr<std::string> PathOf(const std::string& sha256) override;
+  absl::StatusOr<std::string> Get(const std::string& sha256) override;
+  absl::StatusOr<std::string> WorkFolder(const std::string& name) override;
+  absl::Status RemoveWorkFolder(const std::string& name) override;
+
+ private:
+  std::string ObjectPath(const std::string& sha256) const;
+  std::string TemporaryPath() const;
+  absl::Status WriteTemporary(const std::string& path, absl::string_view bytes) const;
+  // Moves a complete file to its place; `path` is gone afterwards.
+  absl::Status Install(const std::string& path, const std::string& sha256) const;
+
+  const std::string root_;
+};
+
+}  // namespace mgral::storage

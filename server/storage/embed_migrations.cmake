@@ -1,0 +1,17 @@
+# Writes OUTPUT, a .cc that holds the migrations of FOLDER: cmake -DFOLDER= -DOUTPUT= -P <this file>
+file(GLOB files "${FOLDER}/*.sql")
+list(SORT files)
+set(content "#include \"server/storage/migrations.h\"\n\nnamespace mgral::storage {\n\n")
+string(APPEND content "const std::vector<Migration>& Migrations() {\n")
+string(APPEND content "  static const auto* const migrations = new std::vector<Migration>{\n")
+foreach(file ${files})
+  get_filename_component(name "${file}" NAME_WE)
+  if(NOT name MATCHES "^([0-9][0-9][0-9])_[a-z0-9_]+$")
+    message(FATAL_ERROR "${file}: a migration is called NNN_name.sql")
+  endif()
+  math(EXPR version "1${CMAKE_MATCH_1} - 1000") # 007 is 7
+  file(READ "${file}" sql)
+  string(APPEND content "      {${version}, \"${name}\", R\"MGRAL_SQL(${sql})MGRAL_SQL\"},\n")
+endforeach()
+string(APPEND content "  };\n  return *migrations;\n}\n\n}  // namespace mgral::storage\n")
+file(WRITE "${OUTPUT}" "${content}")

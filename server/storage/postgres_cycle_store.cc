@@ -1,0 +1,280 @@
+#include "server/storage/postgres_cycle_store.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+#include "server/storage/batch_rows.h"
+#include "server/storage/cycle_rows.h"
+#include "server/storage/model_rows.h"
+#include "server/storage/page_token.h"
+#include "server/storage/pool_rows.h"
+#include "server/storage/publish_snapshot.h"
+#include "server/storage/request_log.h"
+#include "server/storage/transaction.h"
+
+namespace mgral::storage {
+namespace {
+
+using domain::Batch;
+using domain::Cycle;
+using domain::Model;
+using domain::Page;
+
+constexpr absl::Duration kPollInterval = absl::Seconds(2);
+
+absl::Status CycleNotFound(const std::string& cycle_id) {
+  return base::NotFound("cycle", absl::StrCat("cycles/", cycle_id));
+}
+
+absl::StatusOr<Cycle> LoadCycle(pqxx::work& tx, int64_t pool_key, const std::string& cycle_id) {
+  const int64_t number = ParseNumericId(cycle_id);
+  absl::StatusOr<std::vector<Cycle>> cycles = ReadCycles(
+      tx, Exec(tx, CycleQuery("WHERE c.pool_key = $1 AND c.number = $2"), pool_key, number));
+  if (!cycles.ok()) return cycles.status();
+  if (cycles->empty()) return CycleNotFound(cycle_id);
+  return std::move(cycles->front());
+}
+
+// The new cycle's number. Errors: NOT_FOUND; ALREADY_EXISTS naming the cycle that runs.
+absl::StatusOr<int64_t> InsertCycle(pqxx::work& tx, int64_t pool_key, bool without_table) {
+  // Numbering locks the pool's row: two starts at once come one after the other.
+  const pqxx::result pool = Exec(
+      tx, "UPDATE pool SET cycles = cycles + 1 WHERE key = $1 RETURNING cycles, pool_id", pool_key);
+  if (pool.empty()) return PoolNotFound();
+  const pqxx::result running =
+      Exec(tx, "SELECT number FROM cycle WHERE pool_key = $1 AND state IN (1, 2)", pool_key);
+  if (!running.empty()) {
+    return base::AlreadyExists(
+        "cycle",
+        absl::StrCat("pools/", ReadText(pool[0][1]), "/cycles/", running[0][0].as<int64_t>()),
+        "it is still running; wait for it or cancel it");
+  }
+  const int64_t number = pool[0][0].as<int64_t>();
+  const int64_t key =
+      Exec(tx,
+           "INSERT INTO cycle (pool_key, number, without_table) VALUES ($1, $2, $3) RETURNING key",
+           pool_key, number, without_table)[0][0]
+          .as<int64_t>();
+  InsertJobs(tx, key, {domain::NewJob{}});
+  return number;
+}
+
+}  // namespace
+
+absl::StatusOr<Cycle> PostgresCycleStore::StartCycle(int64_t pool_key, bool without_table,
+                                                     const domain::RequestKey& request) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Cycle> {
+    const auto answer = FindAnswer(tx, pool_key, request);
+    if (!answer.ok()) return answer.status();
+    if (*answer) return LoadCycle(tx, pool_key, absl::StrCat((*answer)->at(0)));
+    const absl::StatusOr<int64_t> number = InsertCycle(tx, pool_key, without_table);
+    if (!number.ok()) return number.status();
+    StoreAnswer(tx, pool_key, request, {*number});
+    return LoadCycle(tx, pool_key, absl::StrCat(*number));
+  });
+}
+
+absl::StatusOr<Cycle> PostgresCycleStore::GetCycle(int64_t pool_key, const std::string& cycle_id) {
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) { return LoadCycle(tx, pool_key, cycle_id); });
+}
+
+absl::StatusOr<Page<Cycle>> PostgresCycleStore::ListCycles(int64_t pool_key,
+                                                           const domain::PageRequest& page) {
+  const std::string scope = absl::StrCat("cycles/", pool_key);
+  const absl::StatusOr<int64_t> before =
+      DecodePageToken(page.token, scope, std::numeric_limits<int64_t>::max());
+  if (!before.ok()) return before.status();
+  return InTransaction(
+      connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Page<Cycle>> {
+        absl::StatusOr<std::vector<Cycle>> cycles = ReadCycles(
+            tx, Exec(tx,
+                     CycleQuery("WHERE c.pool_key = $1 AND c.key < $2 ORDER BY c.key DESC LIMIT "
+                                "$3"),
+                     pool_key, *before, page.size + 1));
+        if (!cycles.ok()) return cycles.status();
+        Page<Cycle> result{*std::move(cycles), ""};
+        if (static_cast<int>(result.items.size()) > page.size) {
+          result.items.resize(page.size);
+          result.next_page_token = EncodePageToken(scope, result.items.back().key);
+        }
+        return result;
+      });
+}
+
+absl::StatusOr<Cycle> PostgresCycleStore::WaitForChange(int64_t pool_key,
+                                                        const std::string& cycle_id, int64_t seen,
+                                                        absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    const uint64_t generation = listener_.Generation(ChangeListener::Topic::kCycle);
+    const absl::StatusOr<int64_t> revision =
+        InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<int64_t> {
+          const pqxx::result rows =
+              Exec(tx, "SELECT revision FROM cycle WHERE pool_key = $1 AND number = $2", pool_key,
+                   ParseNumericId(cycle_id));
+          if (rows.empty()) return CycleNotFound(cycle_id);
+          return rows[0][0].as<int64_t>();
+        });
+    if (!revision.ok()) return revision.status();
+    const absl::Duration left = deadline - absl::Now();
+    if (*revision != seen || left <= absl::ZeroDuration()) return GetCycle(pool_key, cycle_id);
+    listener_.Wait(ChangeListener::Topic::kCycle, generation, std::min(left, kPollInterval));
+  }
+}
+
+absl::StatusOr<Cycle> PostgresCycleStore::CancelCycle(int64_t pool_key,
+                                                      const std::string& cycle_id) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Cycle> {
+    const pqxx::result rows =
+        Exec(tx, "SELECT key, state FROM cycle WHERE pool_key = $1 AND number = $2 FOR UPDATE",
+             pool_key, ParseNumericId(cycle_id));
+    if (rows.empty()) return CycleNotFound(cycle_id);
+    if (rows[0][1].as<int>() <= 2) {
+      EndCycle(tx, rows[0][0].as<int64_t>(), domain::CycleState::kCancelled, "");
+    }
+    return LoadCycle(tx, pool_key, cycle_id);
+  });
+}
+
+absl::StatusOr<domain::CycleStore::CycleContext> PostgresCycleStore::ContextOf(
+    const domain::JobLease& job) {
+  return InTransaction(
+      connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<CycleContext> {
+        const absl::Status locked = LockJob(tx, job);
+        if (!locked.ok()) return locked;
+        absl::StatusOr<std::vector<Cycle>> cycles =
+            ReadCycles(tx, Exec(tx, CycleQuery("WHERE c.key = $1"), job.cycle_key));
+        if (!cycles.ok()) return cycles.status();
+        absl::StatusOr<domain::Pool> pool = LoadPool(tx, cycles->at(0).pool_key);
+        if (!pool.ok()) return pool.status();
+        CycleContext context{std::move(cycles->front()), *std::move(pool)};
+        const pqxx::result model =
+            Exec(tx, "SELECT version FROM model WHERE cycle_key = $1", job.cycle_key);
+        if (!model.empty()) context.cycle.model_version = model[0][0].as<int64_t>();
+        return context;
+      });
+}
+
+absl::StatusOr<Model> PostgresCycleStore::RecordModel(const domain::JobLease& job,
+                                                      const TrainedModel& model) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
+    const absl::Status locked = LockJob(tx, job);
+    if (!locked.ok()) return locked;
+    const int64_t version = StoreModel(tx, job.pool_key, job.cycle_key, model);
+    Exec(tx,
+         "UPDATE cycle SET training_images = $2, validation_images = $3, map50 = $4::double "
+         "precision, map = $5::double precision WHERE key = $1",
+         job.cycle_key, model.training_images, model.validation.images, model.validation.map50,
+         model.validation.map);
+    TouchCycle(tx, job.cycle_key);
+    return ReadModel(
+        Exec(tx, ModelQuery("WHERE m.pool_key = $1 AND m.version = $2"), job.pool_key, version)[0]);
+  });
+}
+
+absl::Status PostgresCycleStore::Publish(const domain::JobLease& job, const Snapshot& snapshot,
+                                         double seconds) {
+  const absl::Status published = InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
+    const absl::Status locked = LockJob(tx, job);
+    if (!locked.ok()) return locked;
+    Exec(tx,
+         "UPDATE job SET state = 3, fraction = 1, lease_until = NULL, seconds = $2 WHERE key = "
+         "$1",
+         job.job_key, seconds);
+    return StoreSnapshot(tx, job, snapshot);
+  });
+  if (!published.ok()) return published;
+  // The planner would otherwise believe that the new snapshot is empty. Only a hint: the snapshot
+  // is published whatever comes of it.
+  InTransaction(connections_, Access::kRead, [](pqxx::work& tx) {
+    tx.exec("ANALYZE snapshot_image, queue_entry");
+    return absl::OkStatus();
+  }).IgnoreError();
+  return published;
+}
+
+absl::StatusOr<std::optional<domain::CycleStore::Published>> PostgresCycleStore::PublishedSnapshot(
+    int64_t pool_key) {
+  using Result = std::optional<Published>;
+  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Result> {
+    const pqxx::result rows =
+        Exec(tx,
+             "SELECT s.cycle_key, s.model_key, s.selector_sha256, s.embeddings_sha256, t.data "
+             "FROM pool p JOIN snapshot s ON s.key = p.snapshot_key LEFT JOIN lookup_table t "
+             "ON t.key = s.table_key WHERE p.key = $1",
+             pool_key);
+    if (rows.empty()) return Result();
+    const pqxx::row row = rows[0];
+    const pqxx::result models = Exec(tx, ModelQuery("WHERE m.key = $1"), row[1].as<int64_t>());
+    if (models.empty()) return Result();
+    absl::StatusOr<Model> model = ReadModel(models[0]);
+    if (!model.ok()) return model.status();
+    Published published{row[0].as<int64_t>(), *std::move(model), ReadText(row[2]), ReadText(row[3]),
+                        row[4].is_null() ? "" : ReadBytes(row[4])};
+    return Result(std::move(published));
+  });
+}
+
+absl::StatusOr<std::vector<Batch>> PostgresCycleStore::BatchesSincePublished(int64_t pool_key) {
+  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) {
+    return LoadBatches(
+        tx, Predictions::kWithout,
+        "JOIN LATERAL (SELECT max(r.create_time) AS newest FROM label_revision r WHERE r.batch_key "
+        "= b.key) AS l ON true WHERE b.pool_key = $1 AND b.realised_gain IS NULL AND l.newest IS "
+        "NOT NULL AND l.newest > coalesce((SELECT c.start_time FROM pool p JOIN snapshot s ON "
+        "s.key = p.snapshot_key JOIN cycle c ON c.key = s.cycle_key WHERE p.key = $1), "
+        "'-infinity') AND l.newest <= coalesce((SELECT c.start_time FROM cycle c WHERE c.pool_key "
+        "= $1 AND c.state IN (1, 2)), 'infinity') ORDER BY b.key",
+        pool_key);
+  });
+}
+
+absl::StatusOr<std::vector<Batch>> PostgresCycleStore::RealisedBatches(int64_t pool_key) {
+  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) {
+    return LoadBatches(tx, Predictions::kWithout,
+                       "WHERE b.pool_key = $1 AND b.realised_gain IS NOT NULL ORDER BY b.key",
+                       pool_key);
+  });
+}
+
+absl::StatusOr<Model> PostgresCycleStore::GetModel(int64_t pool_key, int64_t version) {
+  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
+    const pqxx::result rows =
+        Exec(tx, ModelQuery("WHERE m.pool_key = $1 AND m.version = $2"), pool_key, version);
+    if (rows.empty()) return base::NotFound("model", absl::StrCat("models/", version));
+    return ReadModel(rows[0]);
+  });
+}
+
+absl::StatusOr<Page<Model>> PostgresCycleStore::ListModels(int64_t pool_key,
+                                                           const domain::PageRequest& page) {
+  const std::string scope = absl::StrCat("models/", pool_key);
+  const absl::StatusOr<int64_t> before =
+      DecodePageToken(page.token, scope, std::numeric_limits<int64_t>::max());
+  if (!before.ok()) return before.status();
+  return InTransaction(
+      connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Page<Model>> {
+        const pqxx::result rows = Exec(
+            tx,
+            ModelQuery("WHERE m.pool_key = $1 AND m.version < $2 ORDER BY m.version DESC LIMIT $3"),
+            pool_key, *before, page.size + 1);
+        Page<Model> result;
+        for (const pqxx::row& row : rows) {
+          if (static_cast<int>(result.items.size()) == page.size) {
+            result.next_page_token = EncodePageToken(scope, result.items.back().version);
+            break;
+          }
+          absl::StatusOr<Model> model = ReadModel(row);
+          if (!model.ok()) return model.status();
+          result.items.push_back(*std::move(model));
+        }
+        return result;
+      });
+}
+
+}  // namespace mgral::storage

@@ -1,0 +1,114 @@
+#include "server/storage/publish_snapshot.h"
+
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/storage/cycle_rows.h"
+#include "server/storage/encoding.h"
+#include "server/storage/page_token.h"
+
+namespace mgral::storage {
+namespace {
+
+using domain::CycleStore;
+using domain::JobLease;
+
+std::optional<int64_t> StoreTable(pqxx::work& tx, const JobLease& job,
+                                  const CycleStore::Snapshot& snapshot) {
+  if (snapshot.table.empty()) return std::nullopt;
+  return Exec(tx,
+              "INSERT INTO lookup_table (pool_key, version, cycle_key, data) VALUES ($1, (SELECT "
+              "coalesce(max(version), 0) + 1 FROM lookup_table WHERE pool_key = $1), $2, $3) "
+              "RETURNING key",
+              job.pool_key, job.cycle_key, Bytes{snapshot.table})[0][0]
+      .as<int64_t>();
+}
+
+void CopyImages(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
+  const std::vector<std::string> columns = {"snapshot_key", "image_key",     "cell",
+                                            "entry",        "expected_gain", "predictions"};
+  pqxx::stream_to stream(tx, "snapshot_image", columns);
+  for (const CycleStore::SnapshotImage& image : snapshot.images) {
+    stream << std::make_tuple(snapshot_key, image.image_key, image.cell, BytesLiteral(image.entry),
+                              FloatArray(image.expected_gain),
+                              BytesLiteral(EncodeBoxes(image.predictions)));
+  }
+  stream.complete();
+}
+
+void CopyQueues(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
+  const std::vector<std::string> columns = {"snapshot_key", "image_key", "strategy", "position"};
+  pqxx::stream_to stream(tx, "queue_entry", columns);
+  for (const CycleStore::StrategyQueue& queue : snapshot.queues) {
+    const std::string& strategy = Adapt(queue.strategy);
+    for (size_t i = 0; i < queue.image_keys.size(); ++i) {
+      stream << std::make_tuple(snapshot_key, queue.image_keys[i], strategy,
+                                static_cast<int64_t>(i));
+    }
+  }
+  stream.complete();
+}
+
+void StoreRealisedGains(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot& snapshot) {
+  for (const CycleStore::RealisedGain& realised : snapshot.realised) {
+    Exec(tx,
+         "UPDATE batch SET realised_gain = $3::double precision[] WHERE key = $1 AND pool_key = $2",
+         ParseNumericId(realised.batch_id), job.pool_key, GainArray(realised.gain));
+  }
+}
+
+void FinishCycle(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot& snapshot) {
+  Exec(tx,
+       "UPDATE cycle SET predicted_gain = $2::double precision, predicted_gain_se = $3::double "
+       "precision, realised_gain = $4::double precision WHERE key = $1",
+       job.cycle_key, snapshot.predicted_gain, snapshot.predicted_gain_se, snapshot.realised_gain);
+  EndCycle(tx, job.cycle_key, domain::CycleState::kSucceeded, "");
+}
+
+void DropOlderSnapshots(pqxx::work& tx, int64_t pool_key) {
+  const pqxx::result rows =
+      Exec(tx, "SELECT key FROM snapshot WHERE pool_key = $1 ORDER BY key DESC OFFSET 2", pool_key);
+  for (const pqxx::row& row : rows) {
+    const int64_t key = row[0].as<int64_t>();
+    Exec(tx, "DELETE FROM queue_entry WHERE snapshot_key = $1", key);
+    Exec(tx, "DELETE FROM snapshot_image WHERE snapshot_key = $1", key);
+  }
+}
+
+}  // namespace
+
+absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
+                           const CycleStore::Snapshot& snapshot) {
+  const pqxx::result model = Exec(tx, "SELECT key FROM model WHERE cycle_key = $1", job.cycle_key);
+  if (model.empty()) {
+    return base::FailedPrecondition("NO_MODEL", "the cycle has no model to publish");
+  }
+  std::vector<std::string> strategies;
+  for (const CycleStore::StrategyQueue& queue : snapshot.queues) {
+    strategies.push_back(queue.strategy);
+  }
+  std::optional<std::string> report;
+  if (snapshot.report) report = ReportJson(*snapshot.report);
+  const int64_t key =
+      Exec(tx,
+           "INSERT INTO snapshot (pool_key, cycle_key, model_key, table_key, report, strategies, "
+           "note, selector_sha256, embeddings_sha256) VALUES ($1, $2, $3, $4, $5::jsonb, "
+           "$6::text[], $7, $8, $9) RETURNING key",
+           job.pool_key, job.cycle_key, model[0][0].as<int64_t>(), StoreTable(tx, job, snapshot),
+           report, TextArray(strategies), snapshot.note, snapshot.selector_sha256,
+           snapshot.embeddings_sha256)[0][0]
+          .as<int64_t>();
+  CopyImages(tx, key, snapshot);
+  CopyQueues(tx, key, snapshot);
+  StoreRealisedGains(tx, job, snapshot);
+  DropOlderSnapshots(tx, job.pool_key);
+  Exec(tx, "UPDATE pool SET snapshot_key = $2 WHERE key = $1", job.pool_key, key);
+  FinishCycle(tx, job, snapshot);
+  return absl::OkStatus();
+}
+
+}  // namespace mgral::storage

@@ -1,0 +1,17 @@
+#pragma once
+
+// Inside of server/storage only.
+
+#include "absl/status/status.h"
+#include "server/domain/cycle_store.h"
+#include "server/storage/transaction.h"
+
+namespace mgral::storage {
+
+// Stores the snapshot and makes it the pool's; the caller has locked the job and its cycle. The
+// images and queues of the snapshot before stay until the next, since a query may be reading them;
+// older ones go.
+absl::Status StoreSnapshot(pqxx::work& tx, const domain::JobLease& job,
+                           const domain::CycleStore::Snapshot& snapshot);
+
+}  // namespace mgral::storage

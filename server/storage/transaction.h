@@ -1,0 +1,111 @@
+#pragma once
+
+// Inside of server/storage only: the one place where pqxx is used and its exceptions end.
+
+#include <functional>
+#include <optional>  // before pqxx, which looks for it
+#include <pqxx/pqxx>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/storage/connection_pool.h"
+
+namespace mgral::storage {
+
+struct Connection {
+  explicit Connection(const std::string& conninfo);
+  pqxx::connection pq;
+  bool broken = false;  // not to be used again
+};
+
+// A bytea parameter. pqxx cuts std::string parameters at their first NUL.
+struct Bytes {
+  const std::string& value;
+};
+
+// Thrown for text that PostgreSQL cannot hold (NUL, invalid UTF-8); becomes INVALID_ARGUMENT.
+struct InvalidText {
+  std::string text;
+};
+bool IsStorableText(const std::string& text);
+
+// How a value goes to the server.
+inline pqxx::binarystring Adapt(Bytes bytes) { return pqxx::binarystring(bytes.value); }
+const std::string& Adapt(const std::string& text);
+std::string Adapt(const char* text);
+std::string Adapt(double value);  // exact, NaN too
+inline bool Adapt(bool value) { return value; }
+inline int Adapt(int value) { return value; }
+inline int64_t Adapt(int64_t value) { return value; }
+inline std::optional<int64_t> Adapt(std::optional<int64_t> value) { return value; }
+std::optional<std::string> Adapt(const std::optional<std::string>& text);
+std::optional<std::string> Adapt(std::optional<double> value);
+
+template <typename... Args>
+pqxx::result Exec(pqxx::transaction_base& tx, const std::string& sql, const Args&... args) {
+  return tx.exec_params(sql, Adapt(args)...);
+}
+
+// Fields of a row. Bytes, doubles and times are exact; a time is selected as MICROS(column).
+std::string ReadBytes(const pqxx::field& field);
+double ReadDouble(const pqxx::field& field);
+std::vector<std::string> ReadTextArray(const pqxx::field& field);
+absl::Time ReadTime(const pqxx::field& field);
+inline std::string ReadText(const pqxx::field& field) {
+  return std::string(field.c_str(), field.size());
+}
+template <typename T>
+std::optional<T> ReadOptional(const pqxx::field& field) {
+  if (field.is_null()) return std::nullopt;
+  return field.as<T>();
+}
+
+// Microseconds since the epoch, as SQL.
+#define MGRAL_MICROS(expression) "(extract(epoch FROM " expression ") * 1000000)::bigint"
+// A microsecond parameter as an interval, as SQL.
+#define MGRAL_INTERVAL(parameter) "(" parameter "::bigint * interval '1 microsecond')"
+
+enum class Access {
+  kRead,  // changes nothing: also repeated when the answer to COMMIT was lost
+  kWrite,
+};
+
+// Runs `body` in one transaction and commits when it returns OK. A serialization failure or
+// deadlock repeats it a few times, a connection lost before COMMIT once, so `body` may run several
+// times and has to set its results anew. Errors: what `body` returns; UNAVAILABLE,
+// RESOURCE_EXHAUSTED, INVALID_ARGUMENT, NOT_FOUND, INTERNAL by what the database says.
+absl::Status RunTransaction(ConnectionPool& pool, Access access,
+                            const std::function<absl::Status(pqxx::work&)>& body);
+
+// The same for a body that returns absl::StatusOr<T>.
+template <typename Body>
+auto InTransaction(ConnectionPool& pool, Access access, const Body& body)
+    -> std::invoke_result_t<Body, pqxx::work&> {
+  using Result = std::invoke_result_t<Body, pqxx::work&>;
+  if constexpr (std::is_same_v<Result, absl::Status>) {
+    return RunTransaction(pool, access, body);
+  } else {
+    std::optional<Result> result;
+    const absl::Status status = RunTransaction(pool, access, [&](pqxx::work& tx) {
+      result.emplace(body(tx));
+      return result->status();
+    });
+    if (!status.ok()) return status;
+    return *std::move(result);
+  }
+}
+
+// The status of the exception that is being handled.
+struct SqlFailure {
+  absl::Status status;
+  bool conflict = false;  // serialization failure or deadlock
+  bool broken = false;    // the connection is of no use any more
+  bool in_doubt = false;  // the answer to COMMIT was lost
+};
+SqlFailure CurrentSqlFailure();
+
+}  // namespace mgral::storage
