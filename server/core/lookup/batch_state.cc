@@ -115,6 +115,25 @@ void BatchState::Remove(int64_t image) {
   if (--group_count_[table_->group_of[image]] == 0) Shift(image, -1);
 }
 
+std::vector<double> BatchState::PairPotential() const {
+  std::vector<double> out(count_.size(), 0.0);
+  const std::vector<double> slopes = ClassSlopes();
+  for (size_t p = 0; p < table_->pairs.size(); ++p) {
+    const CellPair& pair = table_->pairs[p];
+    double sum = 0;
+    for (int64_t c = 0; c < table_->classes; ++c) {
+      sum += slopes[c] * table_->pair_gain[p * table_->classes + c];
+    }
+    const double now = (1 - power_[pair.k]) * (1 - power_[pair.l]);
+    const double then =
+        (1 - power_[pair.k] * table_->rho[pair.k]) * (1 - power_[pair.l] * table_->rho[pair.l]);
+    sum *= (then - now) / static_cast<double>(table_->classes);
+    out[pair.k] = std::max(out[pair.k], sum);
+    out[pair.l] = std::max(out[pair.l], sum);
+  }
+  return out;
+}
+
 std::vector<double> BatchState::ClassSlopes() const {
   std::vector<double> slopes(x_.size());
   for (size_t c = 0; c < x_.size(); ++c) slopes[c] = SaturateSlope(x_[c], head_[c]);

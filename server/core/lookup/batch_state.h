@@ -22,10 +22,15 @@ class BatchState {
   void Add(int64_t image);     // taking a taken image again changes nothing
   void Remove(int64_t image);  // removing what is not taken changes nothing
   bool Taken(int64_t image) const { return taken_[image]; }
+  // The image or a near-duplicate of it is taken: it would add nothing.
+  bool GroupTaken(int64_t image) const { return group_count_[table_->group_of[image]] > 0; }
   double Gain() const { return gain_; }
   double CellCount(int64_t cell) const { return count_[cell]; }
   // rho_k^n_k: what share of a first image's worth the next one of the cell has.
   double CellDecay(int64_t cell) const { return power_[cell]; }
+  // For each cell the most that one image of it and one of a partner cell would add together
+  // through their pair, to first order; 0 without pairs. [K]
+  std::vector<double> PairPotential() const;
   // h_c'(x_c) [C].
   std::vector<double> ClassSlopes() const;
   const LookupTable& table() const { return *table_; }

@@ -34,8 +34,8 @@ std::vector<int64_t> RankCoreSet(const std::vector<float>& embeddings, int64_t i
 std::vector<int64_t> ColdStart(const std::vector<float>& embeddings, int64_t images, int64_t dim,
                                int64_t n);
 
-// The image with the largest marginal gain of the table comes next; ties by index. Exact for small
-// pools; from images * n > 2e7 on only the best images of each cell are compared.
+// The image with the largest marginal gain of the table comes next; ties by index. Exact while
+// images * n * classes <= 1e8; beyond, only the best image of each cell is compared.
 std::vector<int64_t> RankLookupGreedy(const LookupTable& table, int64_t n);
 
 // The same, continuing after `taken`, which is not repeated in the answer.

@@ -1,0 +1,44 @@
+#include "server/core/selector/check_selection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "server/core/selector/check_embeddings.h"
+
+namespace mgral::core {
+namespace {
+
+constexpr int64_t kMostImages = int64_t{1} << 31;
+constexpr int64_t kDefaultBatches = 4;
+
+void Want(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(what);
+}
+
+}  // namespace
+
+void CheckSelection(const LookupTable& table, const std::vector<float>& embeddings,
+                    const SelectorOptions& options) {
+  CheckTable(table);
+  Want(static_cast<int64_t>(table.cells.centroids.size()) == table.cells.count * table.cells.dim,
+       "cells.centroids: are missing");
+  CheckEmbeddings(embeddings, table.images, table.cells.dim, "embeddings");
+  Want(options.batch_size > 0 && options.batch_size < kMostImages, "batch_size: out of range");
+  Want(options.queue_limit >= 0 && options.queue_limit < kMostImages, "queue_limit: out of range");
+  Want(options.updates >= 0, "updates: must not be negative");
+  Want(options.episodes >= 2 && options.episodes <= 1024, "episodes: out of range");
+  Want(std::isfinite(options.learning_rate) && options.learning_rate > 0,
+       "learning_rate: must be positive");
+  Want(std::isfinite(options.entropy_bonus) && options.entropy_bonus >= 0,
+       "entropy_bonus: must not be negative");
+  Want(std::isfinite(options.posterior_scale) && options.posterior_scale >= 0,
+       "posterior_scale: must not be negative");
+}
+
+int64_t QueueLength(const SelectorOptions& options) {
+  return options.queue_limit == 0 ? kDefaultBatches * options.batch_size
+                                  : std::max(options.queue_limit, options.batch_size);
+}
+
+}  // namespace mgral::core
