@@ -42,8 +42,8 @@ std::string NameProblem(const std::string& name) {
   return "";
 }
 
-// The length of [low, high]; rounding must not carry low + length past high, the server would refuse
-// such a box.
+// The length of [low, high]; rounding must not carry low + length past high, the server would
+// refuse such a box.
 double Length(double low, double high) {
   double length = high - low;
   while (length > 0 && low + length > high) length = std::nextafter(length, 0.0);

@@ -27,11 +27,10 @@ std::optional<Message> Detail(const absl::Status& status) {
 }
 
 // What to do about a failure of which the server says no more than its code.
-std::string Advice(const absl::Status& status, const std::string& target) {
+std::string Advice(const absl::Status& status) {
   if (IsConnectionFailure(status)) {
-    return absl::StrCat("No mgral-server answers at ", target,
-                        ". Is it running? Give its address with --server=HOST:PORT or MGRAL_SERVER",
-                        "; a server with TLS needs --tls or --tls-ca.");
+    return "Is the server running? Give its address with --server=HOST:PORT or MGRAL_SERVER; a "
+           "server with TLS needs --tls or --tls-ca.";
   }
   if (const auto delay = RetryDelay(status)) {
     return absl::StrCat("Try again in ", absl::FormatDuration(*delay), ".");
@@ -111,6 +110,9 @@ std::string Describe(const absl::Status& status, const std::string& target) {
   const std::string message(status.message());
   const std::string reason = Reason(status);
   std::string text = absl::StrCat("error: ", message.empty() ? CodeName(status.code()) : message);
+  if (IsConnectionFailure(status)) {
+    text = absl::StrCat("error: no mgral-server answers at ", target, " (", message, ")");
+  }
   if (!reason.empty()) absl::StrAppend(&text, " [", reason, "]");
   for (const FieldViolation& violation : FieldViolations(status)) {
     // A status of a single field repeats it in its message.
@@ -120,7 +122,7 @@ std::string Describe(const absl::Status& status, const std::string& target) {
     }
     absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
   }
-  const std::string advice = Advice(status, target);
+  const std::string advice = Advice(status);
   if (!advice.empty()) absl::StrAppend(&text, "\n", advice);
   return text;
 }

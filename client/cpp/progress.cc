@@ -63,6 +63,12 @@ void ProgressBar::Set(int64_t done) {
   Draw(/*force=*/false);
 }
 
+void ProgressBar::StartFrom(int64_t done) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  done_ = base_ = done;
+  Draw(/*force=*/false);
+}
+
 void ProgressBar::SetTotal(int64_t total) {
   std::lock_guard<std::mutex> lock(mutex_);
   total_ = std::max<int64_t>(total, 0);
@@ -110,7 +116,7 @@ void ProgressBar::Draw(bool force) {
 std::string ProgressBar::Line(absl::Time now, bool finished) const {
   const absl::Duration elapsed = std::max(now - start_, absl::ZeroDuration());
   const double seconds = absl::ToDoubleSeconds(elapsed);
-  const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(done_ - base_) / seconds : 0;
   std::string line = label_;
   if (total_ > 0) {
     const double fraction = std::clamp(static_cast<double>(done_) / total_, 0.0, 1.0);
@@ -118,12 +124,12 @@ std::string ProgressBar::Line(absl::Time now, bool finished) const {
       absl::StrAppend(&line, " ", Bar(fraction));
     }
     // 100 % only when it is all done.
-    absl::StrAppend(&line, absl::StrFormat(" %3d %%", static_cast<int>(fraction * 100)), "  ",
-                    done_, "/", total_, " ", unit_);
+    absl::StrAppend(&line, absl::StrFormat(" %3d %%", static_cast<int>(fraction * 100)));
+    if (!unit_.empty()) absl::StrAppend(&line, "  ", done_, "/", total_, " ", unit_);
   } else {
     absl::StrAppend(&line, "  ", done_, " ", unit_);
   }
-  if (rate > 0) absl::StrAppend(&line, "  ", FormatCount(rate), " ", unit_, "/s");
+  if (rate > 0 && !unit_.empty()) absl::StrAppend(&line, "  ", FormatCount(rate), " ", unit_, "/s");
   if (finished) {
     absl::StrAppend(&line, "  in ", FormatSeconds(elapsed));
   } else if (total_ > 0 && rate > 0) {

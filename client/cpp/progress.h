@@ -24,7 +24,8 @@ struct ProgressOptions {
 // Says how far a long piece of work is: count, rate, time left. Thread-safe.
 class ProgressBar {
  public:
-  // `total` 0: unknown. `unit`: what is counted, in the plural, e.g. "images".
+  // `total` 0: unknown. `unit`: what is counted, in the plural, e.g. "images"; empty: a share of
+  // the total, shown in percent without a rate.
   ProgressBar(std::string label, int64_t total, std::string unit, ProgressOptions options = {});
   ~ProgressBar();  // Finish()
   ProgressBar(const ProgressBar&) = delete;
@@ -32,6 +33,8 @@ class ProgressBar {
 
   void Add(int64_t count = 1);
   void Set(int64_t done);
+  // The work was so far before the bar began: it counts as done, not for the rate.
+  void StartFrom(int64_t done);
   void SetTotal(int64_t total);
   // A few words behind the figures, e.g. the stage of a cycle.
   void SetNote(std::string note);
@@ -45,7 +48,7 @@ class ProgressBar {
   const std::string label_, unit_;
   ProgressOptions options_;
   std::mutex mutex_;
-  int64_t total_ = 0, done_ = 0;
+  int64_t total_ = 0, done_ = 0, base_ = 0;
   std::string note_;
   absl::Time start_, last_draw_;
   size_t last_width_ = 0;

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/cpp/client.h"
 #include "client/cpp/progress.h"
 #include "google/protobuf/message.h"
@@ -44,8 +46,8 @@ class Session {
   std::unique_ptr<ProgressBar> Progress(const std::string& label, int64_t total,
                                         const std::string& unit);
 
-  // Prints an error with what to do about it and sets the exit code. InvalidArgument errors that
-  // were found before the server was asked end with kExitUsage: make them with UsageError.
+  // Prints an error with what to do about it (with --json also as {"error": ...} to stdout) and
+  // sets the exit code: kExitUsage for a UsageError, kExitNoConnection when no server answered.
   void Finish(const absl::Status& status);
   int exit_code() const { return exit_code_; }
 
@@ -54,18 +56,26 @@ class Session {
   std::ostream& error_;
   std::unique_ptr<Client> client_;
   int exit_code_ = kExitOk;
+  bool printed_json_ = false;
 };
 
-// A mistake on the command line: exit code 2.
+// A mistake on the command line or in a file that it names, found before the server is asked.
 absl::Status UsageError(const std::string& message);
 
 // proto3's JSON mapping with the proto's own field names and every field present.
 Json ToJson(const google::protobuf::Message& message);
 
+// "2024-05-17 14:03:59" in local time; "-" if it is not set.
+std::string FormatTimestamp(const google::protobuf::Timestamp& time);
+// "+0.0123 ± 0.0045"; "-" if it is not set.
+std::string FormatGain(bool has_gain, const v1::Gain& gain);
+// "90s", "1h30m"; an error names the option.
+absl::StatusOr<absl::Duration> ParseDurationOption(const std::string& text,
+                                                   const std::string& option);
+// Writes the file whole or not at all.
+absl::Status WriteFile(const std::string& path, absl::string_view content);
+
 // "pools/cats" of "cats" or "pools/cats".
 std::string PoolName(const std::string& pool);
-// "pools/cats/batches/b1" of that name, or of "b1" with `pool`. `collection`: "batches".
-std::string ChildName(const std::string& pool, const std::string& collection,
-                      const std::string& child);
 
 }  // namespace mgral::client

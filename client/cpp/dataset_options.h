@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/cpp/dataset.h"
+#include "client/cpp/session.h"
+
+namespace CLI {
+class App;
+}
+
+namespace mgral::client {
+
+// --coco FILE [--images DIR], or --voc DIR: shared by the commands that read a dataset.
+struct DatasetOptions {
+  std::string coco, images, voc;
+  std::string splits;  // empty: none
+};
+
+// Adds all of them but --splits.
+void AddDatasetOptions(CLI::App& command, DatasetOptions* options);
+
+// Reads the dataset and remarks on stderr what was mended. Errors are usage errors.
+absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const ReadOptions& read,
+                                          Session& session);
+
+}  // namespace mgral::client

@@ -1,0 +1,8 @@
+// The `mgral` command.
+#include <iostream>
+
+#include "client/cpp/commands.h"
+
+int main(int argc, char** argv) {
+  return mgral::client::RunMgral(argc, argv, std::cout, std::cerr);
+}
