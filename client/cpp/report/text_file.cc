@@ -2,19 +2,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 
 namespace mgral::client {
-
-absl::StatusOr<std::string> ReadTextFile(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", file));
-  return text.str();
-}
 
 absl::Status ReplaceTextFile(const std::string& file, const std::string& content) {
   const std::string beside = file + ".part";

@@ -1,0 +1,19 @@
+// The parts of the report, as HTML. Each returns "" when it has nothing to show.
+#pragma once
+
+#include <string>
+
+#include "client/cpp/report/results.h"
+
+namespace mgral::client {
+
+std::string HeaderSection(const Results& results);
+std::string CurveSection(const Results& results);
+std::string SummarySection(const Results& results);
+std::string GainSection(const Results& results);
+std::string FidelitySection(const Results& results);
+std::string ClassSection(const Results& results);
+std::string CostSection(const Results& results);
+std::string ProtocolSection(const Results& results);
+
+}  // namespace mgral::client

@@ -1,0 +1,195 @@
+#include "client/cpp/simulate/protocol.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/cpp/synth/seeded_random.h"
+
+namespace mgral::client {
+namespace {
+
+constexpr double kTrainShare = 0.60;
+constexpr double kValidationShare = 0.15;
+constexpr double kSetAsideShare = 0.2;
+constexpr int kMostSeeds = 100;
+constexpr int kMostCycles = 1000;
+constexpr int kMostBatch = 10000;
+// Streams of random numbers that must not be the same.
+enum Stream : uint64_t { kSplitStream = 11, kValidationStream, kLimitStream, kInitialStream };
+
+// Moves a seeded share of `from` to the result, at least one image if there is any.
+std::vector<int> TakeShare(double share, Stream stream, std::vector<int>* from) {
+  std::vector<int> shuffled = *from;
+  SeededRandom(0, stream).Shuffle(shuffled);
+  size_t count = static_cast<size_t>(std::lround(share * static_cast<double>(shuffled.size())));
+  if (share > 0 && !shuffled.empty()) count = std::clamp<size_t>(count, 1, shuffled.size());
+  std::vector<int> taken(shuffled.begin(), shuffled.begin() + static_cast<long>(count));
+  from->assign(shuffled.begin() + static_cast<long>(count), shuffled.end());
+  std::sort(taken.begin(), taken.end());
+  std::sort(from->begin(), from->end());
+  return taken;
+}
+
+void Limit(int limit, uint64_t part, std::vector<int>* images) {
+  if (limit <= 0 || static_cast<int>(images->size()) <= limit) return;
+  SeededRandom(part, kLimitStream).Shuffle(*images);
+  images->resize(static_cast<size_t>(limit));
+  std::sort(images->begin(), images->end());
+}
+
+Partition SplitBySeed(const Dataset& dataset) {
+  std::vector<int> all(dataset.images.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int>(i);
+  SeededRandom(0, kSplitStream).Shuffle(all);
+  const auto at = [&all](double share) {
+    return all.begin() + std::lround(share * static_cast<double>(all.size()));
+  };
+  Partition partition;
+  partition.seeded_split = true;
+  partition.train.assign(all.begin(), at(kTrainShare));
+  partition.validation.assign(at(kTrainShare), at(kTrainShare + kValidationShare));
+  partition.test.assign(at(kTrainShare + kValidationShare), all.end());
+  for (std::vector<int>* part : {&partition.train, &partition.validation, &partition.test}) {
+    std::sort(part->begin(), part->end());
+  }
+  return partition;
+}
+
+absl::Status InRange(const char* option, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, ": ", value, " is not in ", low, "..", high));
+}
+
+}  // namespace
+
+absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOptions& options) {
+  Partition partition;
+  if (dataset.splits) {
+    partition.train = dataset.splits->train;
+    partition.validation = dataset.splits->validation;
+    partition.test = dataset.splits->test;
+  } else {
+    partition = SplitBySeed(dataset);
+  }
+  Limit(options.limit, 0, &partition.train);
+  Limit(options.limit, 1, &partition.validation);
+  Limit(options.limit, 2, &partition.test);
+  if (partition.validation.empty()) {
+    partition.validation = TakeShare(options.val_fraction.value_or(kSetAsideShare),
+                                     kValidationStream, &partition.train);
+  } else if (options.val_fraction && *options.val_fraction < 1) {
+    std::vector<int> rest = partition.validation;
+    partition.validation = TakeShare(*options.val_fraction, kValidationStream, &rest);
+  }
+  if (partition.test.empty()) {
+    return absl::FailedPreconditionError(
+        "the split has no \"test\" images: nothing could be measured");
+  }
+  if (partition.validation.empty()) {
+    return absl::FailedPreconditionError("there are no validation images: raise --val-fraction");
+  }
+  if (static_cast<int>(partition.train.size()) <= options.initial) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the pool has ", partition.train.size(), " images, and --initial would label ",
+                     options.initial, " of them: nothing would be left to pick"));
+  }
+  return partition;
+}
+
+std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t seed) {
+  std::vector<int> shuffled = train;
+  SeededRandom(static_cast<uint64_t>(seed), kInitialStream).Shuffle(shuffled);
+  shuffled.resize(std::min(shuffled.size(), static_cast<size_t>(count)));
+  std::sort(shuffled.begin(), shuffled.end());
+  return shuffled;
+}
+
+bool NeedsTable(const std::string& strategy) {
+  return strategy == "mgral" || strategy == "lookup_greedy";
+}
+
+absl::Status CheckOptions(const SimulateOptions& options) {
+  if (options.strategies.empty()) {
+    return absl::InvalidArgumentError("--strategies: at least one is needed");
+  }
+  std::set<std::string> seen;
+  for (const std::string& strategy : options.strategies) {
+    if (strategy.empty() || !seen.insert(strategy).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--strategies: \"", strategy, "\" is empty or given twice"));
+    }
+  }
+  if (options.seeds.empty()) return absl::InvalidArgumentError("--seeds: at least one is needed");
+  if (std::set<int64_t>(options.seeds.begin(), options.seeds.end()).size() !=
+      options.seeds.size()) {
+    return absl::InvalidArgumentError("--seeds: a seed is given twice");
+  }
+  if (options.val_fraction && !(*options.val_fraction > 0 && *options.val_fraction <= 1)) {
+    return absl::InvalidArgumentError("--val-fraction: more than 0 and at most 1 expected");
+  }
+  const std::pair<const char*, int> counts[] = {{"--training-steps", options.training_steps},
+                                                {"--input-size", options.input_size},
+                                                {"--probes", options.probes},
+                                                {"--replay-probes", options.replay_probes},
+                                                {"--limit", options.limit}};
+  for (const auto& [option, value] : counts) {
+    if (value < 0) return InRange(option, value, 0, 1 << 30);
+  }
+  absl::Status status = InRange("--initial", options.initial, 1, 1000000);
+  if (status.ok()) status = InRange("--batch", options.batch, 1, kMostBatch);
+  if (status.ok()) status = InRange("--cycles", options.cycles, 1, kMostCycles);
+  return status;
+}
+
+absl::StatusOr<std::vector<int64_t>> ParseSeeds(const std::string& text) {
+  std::vector<int64_t> seeds;
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    int64_t seed = 0;
+    if (!absl::SimpleAtoi(part, &seed) || seed < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("--seeds: \"", part, "\" is no seed"));
+    }
+    seeds.push_back(seed);
+  }
+  if (text.find(',') == std::string::npos) {
+    const int64_t count = seeds[0];
+    if (absl::Status status = InRange("--seeds", count, 1, kMostSeeds); !status.ok()) return status;
+    seeds.clear();
+    for (int64_t seed = 1; seed <= count; ++seed) seeds.push_back(seed);
+  }
+  return seeds;
+}
+
+nlohmann::ordered_json DescribeProtocol(const SimulateOptions& options, const Partition& partition,
+                                        const Dataset& dataset) {
+  const auto or_default = [](int value) {
+    return value == 0 ? nlohmann::ordered_json("profile's own") : nlohmann::ordered_json(value);
+  };
+  return {
+      {"strategies", options.strategies},
+      {"seeds", options.seeds},
+      {"initial_labels", options.initial},
+      {"initial_set", "drawn at random by the seed, the same for every strategy"},
+      {"batch_size", options.batch},
+      {"cycles", options.cycles},
+      {"profile", options.profile},
+      {"training_steps", or_default(options.training_steps)},
+      {"input_size", or_default(options.input_size)},
+      {"probes", or_default(options.probes)},
+      {"replay_probes", or_default(options.replay_probes)},
+      {"warm_start", options.warm_start},
+      {"images", dataset.images.size()},
+      {"pool_images", partition.train.size()},
+      {"validation_images", partition.validation.size()},
+      {"test_images", partition.test.size()},
+      {"val_fraction", options.val_fraction ? nlohmann::ordered_json(*options.val_fraction)
+                                            : nlohmann::ordered_json(nullptr)},
+      {"split", partition.seeded_split ? "drawn by mgral simulate, 60 : 15 : 25" : "the dataset's"},
+      {"measured_by", "mgral simulate, VOC AP@.5 (area) and COCO AP@[.5:.95] on test images"}};
+}
+
+}  // namespace mgral::client

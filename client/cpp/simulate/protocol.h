@@ -1,0 +1,72 @@
+// Which images a simulation trains on, validates on, tests on and begins with. Plain functions of
+// the dataset and the seeds: every strategy gets the same.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/cpp/dataset.h"
+#include "client/cpp/report/results.h"
+
+namespace mgral::client {
+
+struct SimulateOptions {
+  std::string dataset;  // directory
+  std::string splits;   // file; empty: the dataset's own, or a seeded split
+  std::vector<std::string> strategies = {"mgral", "random"};
+  int initial = 40;
+  int batch = 20;
+  int cycles = 4;  // batches that are picked and labelled; curves have one point more
+  std::vector<int64_t> seeds = {1};
+  std::string profile = "tiny";
+  std::string out;         // directory
+  int training_steps = 0;  // these four: 0 for the server's own
+  int input_size = 0;
+  int probes = 0;
+  int replay_probes = 0;
+  bool warm_start = false;
+  bool keep_pools = false;
+  // Take at most this many images of each part, seeded; 0: all.
+  int limit = 0;
+  // Of a validation split: the share that is labelled from the start (1 if missing). Without such
+  // a split: the share of the pool that is set aside (0.2 if missing).
+  std::optional<double> val_fraction;
+  // Where the server finds the images below its image root; missing: their bytes are sent.
+  std::optional<std::string> server_path;
+};
+
+// Positions in Dataset::images, no image in two lists.
+struct Partition {
+  std::vector<int> train;       // the pool that batches are picked from
+  std::vector<int> validation;  // labelled from the start, never trained on
+  std::vector<int> test;        // unknown to the service but for predictions
+  bool seeded_split = false;    // the dataset had none
+};
+
+// Without a split of its own the dataset is cut 60 : 15 : 25. The partition depends on the dataset
+// and options only, not on the run's seed: all runs are measured on the same images.
+// FailedPrecondition, saying what is missing, when a part would be empty or the pool smaller than
+// the initial labels.
+absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOptions& options);
+
+// `count` of the pool's images, drawn by the seed alone: the same for every strategy. Nothing
+// makes sure that every class is among them.
+std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t seed);
+
+// Strategies that are answered from the detector and the embeddings, without a look-up table.
+bool NeedsTable(const std::string& strategy);
+
+// Numbers and names that cannot be right are InvalidArgument and name the option.
+absl::Status CheckOptions(const SimulateOptions& options);
+
+// "1,2,5" are these seeds; a single number N without a comma is the seeds 1..N.
+absl::StatusOr<std::vector<int64_t>> ParseSeeds(const std::string& text);
+
+// What results.json says of how it was measured.
+nlohmann::ordered_json DescribeProtocol(const SimulateOptions& options, const Partition& partition,
+                                        const Dataset& dataset);
+
+}  // namespace mgral::client

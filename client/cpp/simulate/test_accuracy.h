@@ -1,0 +1,29 @@
+// How good a model is on images that the service has no labels for.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/cpp/client.h"
+#include "client/cpp/dataset.h"
+#include "client/cpp/report/results.h"
+
+namespace mgral::client {
+
+struct TestAccuracy {
+  Number map50, map;               // missing without any object in the images
+  std::vector<Number> class_ap50;  // in the dataset's order; missing without objects
+};
+
+// Has `model` (pools/{pool}/models/{model}) detect objects in `images` (positions in the dataset)
+// and compares them with the dataset's boxes. `server_path` as for ToNewImage. `progress` gets the
+// images done so far. An image that the server cannot predict is an error.
+absl::StatusOr<TestAccuracy> MeasureOnTest(Client& client, const std::string& model,
+                                           const Dataset& dataset, const std::vector<int>& images,
+                                           const std::optional<std::string>& server_path,
+                                           const std::function<void(int64_t)>& progress);
+
+}  // namespace mgral::client
