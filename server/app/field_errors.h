@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ class FieldErrors {
  private:
   std::vector<base::FieldViolation> violations_;
 };
+
+// Bytes of the UTF-8 character that `text` (not empty) begins with, and its code; 0 when it begins
+// with none.
+size_t Utf8Length(absl::string_view text, uint32_t* code);
 
 // What is wrong with a text that people will read: too long, not UTF-8, control characters. Empty
 // when nothing is.

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "server/app/field_errors.h"
 #include "server/domain/types.h"
@@ -17,6 +18,7 @@ struct ImageInput {
   std::string location;    // of kPath and kUri
   absl::string_view data;  // of kData; must outlive the call that it is given to
   domain::ImageUse use = domain::ImageUse::kTraining;
+  absl::Status problem;  // what was found wrong with it when it was read, e.g. on "use"
 };
 
 // Of kPath and kUri.

@@ -137,6 +137,7 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     } else {
       ids.push_back(input.image_id);
     }
+    if (!input.problem.ok()) errors.AddStatus("", input.problem);
     NewLabels& row = examined[i].labels;
     CheckContent(input, pool, classes, &row.boxes, &errors);
     row.image_id = input.image_id;

@@ -27,6 +27,7 @@ struct LabelsInput {
   std::string reject_reason;
   std::optional<domain::ImageUse> use;
   std::string batch_id;
+  absl::Status problem;  // what was found wrong with it when it was read, e.g. on "batch"
 };
 
 // Validates labels and stores them. Thread-safe.

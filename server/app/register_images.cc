@@ -23,6 +23,7 @@ absl::Status CheckForm(const ImageInput& input, bool first_of_its_id) {
     errors.Add("image_id", absl::StrCat(Quoted(input.image_id), " stands twice in this call"));
   }
   CheckSourceForm(input, "", &errors);
+  if (!input.problem.ok()) errors.AddStatus("", input.problem);
   return errors.ToStatus();
 }
 

@@ -1,0 +1,97 @@
+#include "server/rpc/call_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <new>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+#include "server/base/limits.h"
+#include "server/rpc/status_map.h"
+
+namespace mgral::rpc {
+namespace {
+
+constexpr char kRequestIdHeader[] = "x-request-id";
+
+std::string RequestId(const grpc::ServerContext& context) {
+  const auto given = context.client_metadata().find(kRequestIdHeader);
+  if (given != context.client_metadata().end()) {
+    const std::string id(given->second.data(), given->second.size());
+    const bool printable =
+        std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+    if (!id.empty() && id.size() <= base::kMaxTextBytes && printable) return id;
+  }
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return absl::StrFormat("%016x", random());
+}
+
+absl::Status WithoutExceptions(const std::function<absl::Status()>& handler) {
+  try {
+    return handler();
+  } catch (const std::bad_alloc&) {
+    return base::Overloaded("the server has no memory left for this call", absl::Seconds(5));
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+// A place among the calls of one kind, if there is one.
+class Place {
+ public:
+  Place(std::atomic<int>* taken, int most) : taken_(taken), got_(taken->fetch_add(1) < most) {}
+  ~Place() { taken_->fetch_sub(1); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  bool got() const { return got_; }
+
+ private:
+  std::atomic<int>* taken_;
+  const bool got_;
+};
+
+}  // namespace
+
+absl::Status DrainingError() {
+  return base::Unavailable("the server is shutting down: call again and go on where this ended",
+                           absl::Seconds(1));
+}
+
+absl::Status CallRunner::Admitted(grpc::ServerContext* context, Kind kind,
+                                  const std::function<absl::Status()>& handler) {
+  const bool stream = kind == Kind::kStream;
+  if (stream && draining()) return DrainingError();
+  const Place place(stream ? &streams_ : &unary_,
+                    stream ? limits_.max_streams : limits_.max_in_flight);
+  if (!place.got()) {
+    return base::Overloaded(
+        absl::StrCat("too many ", stream ? "streams" : "calls", " at once: try again in a moment"),
+        stream ? absl::Seconds(5) : absl::Milliseconds(500));
+  }
+  if (context->deadline() <= std::chrono::system_clock::now()) {
+    return absl::DeadlineExceededError("the deadline was over before the call began");
+  }
+  return WithoutExceptions(handler);
+}
+
+grpc::Status CallRunner::Run(grpc::ServerContext* context, const std::string& method,
+                             const std::function<absl::Status()>& handler, Kind kind) {
+  const absl::Time start = absl::Now();
+  CallRecord record;
+  record.method = method;
+  record.request_id = RequestId(*context);
+  record.peer = context->peer();
+  context->AddTrailingMetadata(kRequestIdHeader, record.request_id);
+  const absl::Status status = Admitted(context, kind, handler);
+  record.code = absl::StatusCodeToString(status.code());
+  record.error = std::string(status.message());
+  record.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  if (on_call_) on_call_(record);
+  return ToGrpc(status);
+}
+
+}  // namespace mgral::rpc

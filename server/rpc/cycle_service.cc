@@ -1,0 +1,110 @@
+#include "server/rpc/cycle_service.h"
+
+#include <string>
+
+#include "server/app/start_cycle.h"
+#include "server/rpc/cycle_messages.h"
+#include "server/rpc/find_pool.h"
+#include "server/rpc/request_fields.h"
+
+namespace mgral::rpc {
+namespace {
+
+// How soon a watcher notices that its client is gone or that the server drains.
+constexpr absl::Duration kWatchStep = absl::Seconds(1);
+
+bool Ended(domain::CycleState state) {
+  return state != domain::CycleState::kQueued && state != domain::CycleState::kRunning;
+}
+
+}  // namespace
+
+grpc::Status CycleService::StartCycle(grpc::ServerContext* context,
+                                      const mgral::v1::StartCycleRequest* request,
+                                      mgral::v1::Cycle* response) {
+  return calls_->Run(context, "CycleService/StartCycle", [&]() -> absl::Status {
+    const auto key = ToRequestKey("StartCycle", *request);
+    if (!key.ok()) return key.status();
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto cycle = app::StartCycle(pools_, cycles_, *pool, request->without_table(), *key);
+    if (!cycle.ok()) return cycle.status();
+    FromCycle(*cycle, pool->pool_id, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CycleService::GetCycle(grpc::ServerContext* context,
+                                    const mgral::v1::GetCycleRequest* request,
+                                    mgral::v1::Cycle* response) {
+  return calls_->Run(context, "CycleService/GetCycle", [&]() -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, request->name(), "cycles");
+    if (!named.ok()) return named.status();
+    const auto cycle = cycles_->GetCycle(named->pool.key, named->id);
+    if (!cycle.ok()) return cycle.status();
+    FromCycle(*cycle, named->pool.pool_id, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CycleService::ListCycles(grpc::ServerContext* context,
+                                      const mgral::v1::ListCyclesRequest* request,
+                                      mgral::v1::ListCyclesResponse* response) {
+  return calls_->Run(context, "CycleService/ListCycles", [&]() -> absl::Status {
+    const auto page = ToPage(request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto cycles = cycles_->ListCycles(pool->key, *page);
+    if (!cycles.ok()) return cycles.status();
+    for (const domain::Cycle& cycle : cycles->items) {
+      FromCycle(cycle, pool->pool_id, response->add_cycles());
+    }
+    response->set_next_page_token(cycles->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CycleService::WatchCycle(grpc::ServerContext* context,
+                                      const mgral::v1::WatchCycleRequest* request,
+                                      grpc::ServerWriter<mgral::v1::WatchCycleResponse>* writer) {
+  return calls_->Run(
+      context, "CycleService/WatchCycle", [&] { return Watch(context, request->name(), writer); },
+      CallRunner::Kind::kStream);
+}
+
+absl::Status CycleService::Watch(grpc::ServerContext* context, const std::string& name,
+                                 grpc::ServerWriter<mgral::v1::WatchCycleResponse>* writer) {
+  const auto named = FindPoolOfChild(pools_, name, "cycles");
+  if (!named.ok()) return named.status();
+  auto cycle = cycles_->GetCycle(named->pool.key, named->id);
+  int64_t told = -1;
+  while (true) {
+    if (!cycle.ok()) return cycle.status();
+    if (cycle->revision != told) {
+      mgral::v1::WatchCycleResponse response;
+      FromCycle(*cycle, named->pool.pool_id, response.mutable_cycle());
+      if (!writer->Write(response)) return absl::CancelledError("the client went away");
+      told = cycle->revision;
+    }
+    if (Ended(cycle->state)) return absl::OkStatus();
+    if (context->IsCancelled()) return absl::CancelledError("the client went away");
+    if (calls_->draining()) return DrainingError();
+    cycle = cycles_->WaitForChange(named->pool.key, named->id, told, kWatchStep);
+  }
+}
+
+grpc::Status CycleService::CancelCycle(grpc::ServerContext* context,
+                                       const mgral::v1::CancelCycleRequest* request,
+                                       mgral::v1::Cycle* response) {
+  return calls_->Run(context, "CycleService/CancelCycle", [&]() -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, request->name(), "cycles");
+    if (!named.ok()) return named.status();
+    const auto cycle = cycles_->CancelCycle(named->pool.key, named->id);
+    if (!cycle.ok()) return cycle.status();
+    FromCycle(*cycle, named->pool.pool_id, response);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace mgral::rpc

@@ -1,0 +1,117 @@
+#include "server/rpc/label_service.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/export_labels.h"
+#include "server/base/errors.h"
+#include "server/rpc/find_pool.h"
+#include "server/rpc/label_messages.h"
+#include "server/rpc/request_fields.h"
+
+namespace mgral::rpc {
+
+grpc::Status LabelService::BatchIngestLabels(grpc::ServerContext* context,
+                                             const mgral::v1::BatchIngestLabelsRequest* request,
+                                             mgral::v1::BatchIngestLabelsResponse* response) {
+  return calls_->Run(context, "LabelService/BatchIngestLabels", [&]() -> absl::Status {
+    const auto key = ToRequestKey("BatchIngestLabels", *request);
+    if (!key.ok()) return key.status();
+    if (request->labels().empty()) {
+      return base::InvalidField("labels", "is empty: give the labels of 1 to 1000 images");
+    }
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto labels = ToLabelsInputs(request->labels(), pool->pool_id);
+    if (!labels.ok()) return labels.status();
+    const auto counts = ingest_labels_->IngestAll(*pool, *labels, *key);
+    if (!counts.ok()) return counts.status();
+    response->set_ingested(counts->ingested);
+    response->set_late(counts->late);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status LabelService::IngestLabels(
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse, mgral::v1::IngestLabelsRequest>*
+        stream) {
+  return calls_->Run(
+      context, "LabelService/IngestLabels", [&] { return Ingest(stream); },
+      CallRunner::Kind::kStream);
+}
+
+absl::Status LabelService::Ingest(
+    grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse, mgral::v1::IngestLabelsRequest>*
+        stream) {
+  mgral::v1::IngestLabelsRequest request;
+  if (!stream->Read(&request)) return absl::OkStatus();
+  const std::string parent = request.parent();
+  const auto pool = FindPool(pools_, parent, "parent");
+  if (!pool.ok()) return pool.status();
+
+  int64_t acknowledged = 0;
+  do {
+    if (!request.parent().empty() && request.parent() != parent) {
+      return base::InvalidField("parent", "differs from that of the stream's first message");
+    }
+    const auto labels = ToLabelsInputs(request.labels(), pool->pool_id);
+    if (!labels.ok()) return labels.status();
+    const auto chunk = ingest_labels_->IngestGood(*pool, *labels);
+    if (!chunk.ok()) return chunk.status();
+    mgral::v1::IngestLabelsResponse response;
+    for (const app::Refusal& refusal : chunk->refused) {
+      mgral::v1::RefusedLabels* refused = response.add_refused();
+      refused->set_index(acknowledged + static_cast<int64_t>(refusal.index));
+      refused->set_image_id((*labels)[refusal.index].image_id);
+      refused->set_field(refusal.field);
+      refused->set_reason(refusal.reason);
+    }
+    acknowledged += static_cast<int64_t>(labels->size());
+    response.set_acknowledged(acknowledged);
+    response.set_ingested(chunk->counts.ingested);
+    response.set_late(chunk->counts.late);
+    if (!stream->Write(response)) return absl::CancelledError("the client went away");
+    if (calls_->draining()) return DrainingError();
+    request.Clear();
+  } while (stream->Read(&request));
+  return absl::OkStatus();
+}
+
+grpc::Status LabelService::ListLabels(grpc::ServerContext* context,
+                                      const mgral::v1::ListLabelsRequest* request,
+                                      mgral::v1::ListLabelsResponse* response) {
+  return calls_->Run(context, "LabelService/ListLabels", [&]() -> absl::Status {
+    const auto page = ToPage(request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto labels = labels_->ListLabels(pool->key, *page);
+    if (!labels.ok()) return labels.status();
+    for (const domain::Labels& one : labels->items) {
+      FromLabels(one, *pool, response->add_labels());
+    }
+    response->set_next_page_token(labels->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status LabelService::ExportLabels(
+    grpc::ServerContext* context, const mgral::v1::ExportLabelsRequest* request,
+    grpc::ServerWriter<mgral::v1::ExportLabelsResponse>* writer) {
+  const auto handler = [&]() -> absl::Status {
+    if (!mgral::v1::ExportFormat_IsValid(request->format())) {
+      return base::InvalidField("format", absl::StrCat("has no format ", request->format()));
+    }
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    return app::ExportCoco(pools_, loader_, *pool, [&](absl::string_view piece) {
+      mgral::v1::ExportLabelsResponse response;
+      response.set_data(std::string(piece));
+      return writer->Write(response);
+    });
+  };
+  return calls_->Run(context, "LabelService/ExportLabels", handler, CallRunner::Kind::kStream);
+}
+
+}  // namespace mgral::rpc

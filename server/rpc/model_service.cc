@@ -1,0 +1,103 @@
+#include "server/rpc/model_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/rpc/cycle_messages.h"
+#include "server/rpc/find_pool.h"
+#include "server/rpc/image_messages.h"
+#include "server/rpc/request_fields.h"
+#include "server/rpc/resource_names.h"
+
+namespace mgral::rpc {
+namespace {
+
+// pools/{pool} (its published model) or pools/{pool}/models/{model}.
+struct ModelOfPool {
+  domain::Pool pool;
+  std::optional<int64_t> version;
+};
+
+absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const std::string& name) {
+  ModelOfPool found;
+  std::string pool_name = name;
+  if (std::count(name.begin(), name.end(), '/') > 1) {
+    const auto child = ParseChildName(name, "models", "model");
+    if (!child.ok()) return child.status();
+    const auto version = ParseModelVersion(*child);
+    if (!version.ok()) return version.status();
+    found.version = *version;
+    pool_name = PoolName(child->pool_id);
+  }
+  auto pool = FindPool(pools, pool_name, "model");
+  if (!pool.ok()) return pool.status();
+  found.pool = *std::move(pool);
+  return found;
+}
+
+}  // namespace
+
+grpc::Status ModelService::ListModels(grpc::ServerContext* context,
+                                      const mgral::v1::ListModelsRequest* request,
+                                      mgral::v1::ListModelsResponse* response) {
+  return calls_->Run(context, "ModelService/ListModels", [&]() -> absl::Status {
+    const auto page = ToPage(request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto models = cycles_->ListModels(pool->key, *page);
+    if (!models.ok()) return models.status();
+    for (const domain::Model& model : models->items) {
+      FromModel(model, *pool, response->add_models());
+    }
+    response->set_next_page_token(models->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status ModelService::GetModel(grpc::ServerContext* context,
+                                    const mgral::v1::GetModelRequest* request,
+                                    mgral::v1::Model* response) {
+  return calls_->Run(context, "ModelService/GetModel", [&]() -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, request->name(), "models");
+    if (!named.ok()) return named.status();
+    const auto version = ParseModelVersion({named->pool.pool_id, named->id});
+    if (!version.ok()) return version.status();
+    const auto model = cycles_->GetModel(named->pool.key, *version);
+    if (!model.ok()) return model.status();
+    FromModel(*model, named->pool, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status ModelService::Predict(grpc::ServerContext* context,
+                                   const mgral::v1::PredictRequest* request,
+                                   mgral::v1::PredictResponse* response) {
+  return calls_->Run(context, "ModelService/Predict", [&]() -> absl::Status {
+    const auto model = FindModel(pools_, request->model());
+    if (!model.ok()) return model.status();
+    std::vector<app::ImageInput> images;
+    for (const mgral::v1::PredictImage& image : request->images()) {
+      images.push_back(ToImageInput(image.image_id(), image.source()));
+    }
+    const auto result = predict_->Run(model->pool, model->version, images, request->min_score());
+    if (!result.ok()) return result.status();
+    response->set_model(ModelName(model->pool.pool_id, result->model_version));
+    for (size_t i = 0; i < images.size() && i < result->predictions.size(); ++i) {
+      const domain::ModelRuntime::Predictions& found = result->predictions[i];
+      mgral::v1::ImagePredictions* one = response->add_predictions();
+      one->set_image_id(images[i].image_id);
+      for (const domain::Box& box : found.boxes) {
+        FromBox(box, model->pool.classes, one->add_boxes());
+      }
+      one->set_width(found.width);
+      one->set_height(found.height);
+      one->set_error(found.error);
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace mgral::rpc

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "mgral/v1/model_service.grpc.pb.h"
+#include "server/app/predict.h"
+#include "server/domain/cycle_store.h"
+#include "server/domain/pool_store.h"
+#include "server/rpc/call_runner.h"
+
+namespace mgral::rpc {
+
+// Everything given must outlive the service.
+class ModelService : public mgral::v1::ModelService::Service {
+ public:
+  ModelService(CallRunner* calls, domain::PoolStore* pools, domain::CycleStore* cycles,
+               app::Predict* predict)
+      : calls_(calls), pools_(pools), cycles_(cycles), predict_(predict) {}
+
+  grpc::Status ListModels(grpc::ServerContext* context, const mgral::v1::ListModelsRequest* request,
+                          mgral::v1::ListModelsResponse* response) override;
+  grpc::Status GetModel(grpc::ServerContext* context, const mgral::v1::GetModelRequest* request,
+                        mgral::v1::Model* response) override;
+  grpc::Status Predict(grpc::ServerContext* context, const mgral::v1::PredictRequest* request,
+                       mgral::v1::PredictResponse* response) override;
+
+ private:
+  CallRunner* calls_;
+  domain::PoolStore* pools_;
+  domain::CycleStore* cycles_;
+  app::Predict* predict_;
+};
+
+}  // namespace mgral::rpc

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "mgral/v1/pool_service.pb.h"
+#include "server/app/image_input.h"
+#include "server/app/register_images.h"
+#include "server/domain/types.h"
+
+namespace mgral::rpc {
+
+domain::Pool ToPool(const mgral::v1::CreatePoolRequest& request);
+void FromPool(const domain::Pool& pool, mgral::v1::Pool* message);
+
+// The images keep referring to the messages' bytes. Errors: INVALID_ARGUMENT on "images" when there
+// are too many; what is wrong with one image is told in its `problem`.
+absl::StatusOr<std::vector<app::ImageInput>> ToImageInputs(
+    const google::protobuf::RepeatedPtrField<mgral::v1::NewImage>& images);
+// Errors: INVALID_ARGUMENT on "verification".
+absl::StatusOr<app::Verification> ToVerification(mgral::v1::Verification verification);
+
+}  // namespace mgral::rpc

@@ -1,0 +1,177 @@
+#include "server/rpc/pool_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/rpc/find_pool.h"
+#include "server/rpc/image_messages.h"
+#include "server/rpc/pool_messages.h"
+#include "server/rpc/request_fields.h"
+#include "server/rpc/resource_names.h"
+
+namespace mgral::rpc {
+
+grpc::Status PoolService::CreatePool(grpc::ServerContext* context,
+                                     const mgral::v1::CreatePoolRequest* request,
+                                     mgral::v1::Pool* response) {
+  return calls_->Run(context, "PoolService/CreatePool", [&]() -> absl::Status {
+    const auto key = ToRequestKey("CreatePool", *request);
+    if (!key.ok()) return key.status();
+    const auto pool = create_pool_->Run(ToPool(*request), *key);
+    if (!pool.ok()) return pool.status();
+    FromPool(*pool, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status PoolService::GetPool(grpc::ServerContext* context,
+                                  const mgral::v1::GetPoolRequest* request,
+                                  mgral::v1::Pool* response) {
+  return calls_->Run(context, "PoolService/GetPool", [&]() -> absl::Status {
+    const auto pool = FindPool(pools_, request->name(), "name");
+    if (!pool.ok()) return pool.status();
+    FromPool(*pool, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status PoolService::ListPools(grpc::ServerContext* context,
+                                    const mgral::v1::ListPoolsRequest* request,
+                                    mgral::v1::ListPoolsResponse* response) {
+  return calls_->Run(context, "PoolService/ListPools", [&]() -> absl::Status {
+    const auto page = ToPage(request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    const auto pools = pools_->ListPools(*page);
+    if (!pools.ok()) return pools.status();
+    for (const domain::Pool& pool : pools->items) FromPool(pool, response->add_pools());
+    response->set_next_page_token(pools->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status PoolService::DeletePool(grpc::ServerContext* context,
+                                     const mgral::v1::DeletePoolRequest* request,
+                                     google::protobuf::Empty*) {
+  return calls_->Run(context, "PoolService/DeletePool", [&]() -> absl::Status {
+    const auto pool_id = ParsePoolName(request->name(), "name");
+    if (!pool_id.ok()) return pool_id.status();
+    return pools_->DeletePool(*pool_id, request->force());
+  });
+}
+
+grpc::Status PoolService::BatchRegisterImages(grpc::ServerContext* context,
+                                              const mgral::v1::BatchRegisterImagesRequest* request,
+                                              mgral::v1::BatchRegisterImagesResponse* response) {
+  return calls_->Run(context, "PoolService/BatchRegisterImages", [&]() -> absl::Status {
+    const auto key = ToRequestKey("BatchRegisterImages", *request);
+    if (!key.ok()) return key.status();
+    const auto verification = ToVerification(request->verification());
+    if (!verification.ok()) return verification.status();
+    const auto images = ToImageInputs(request->images());
+    if (!images.ok()) return images.status();
+    if (images->empty()) return base::InvalidField("images", "is empty: give 1 to 1000 images");
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto counts = register_images_->RegisterAll(pool->key, *images, *verification, *key);
+    if (!counts.ok()) return counts.status();
+    response->set_registered(counts->registered);
+    response->set_existing(counts->existing);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status PoolService::RegisterImages(
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse, mgral::v1::RegisterImagesRequest>*
+        stream) {
+  return calls_->Run(
+      context, "PoolService/RegisterImages", [&] { return Register(stream); },
+      CallRunner::Kind::kStream);
+}
+
+absl::Status PoolService::Register(
+    grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse, mgral::v1::RegisterImagesRequest>*
+        stream) {
+  mgral::v1::RegisterImagesRequest request;
+  if (!stream->Read(&request)) return absl::OkStatus();
+  const std::string parent = request.parent();
+  const auto pool = FindPool(pools_, parent, "parent");
+  if (!pool.ok()) return pool.status();
+  const auto verification = ToVerification(request.verification());
+  if (!verification.ok()) return verification.status();
+
+  int64_t acknowledged = 0;
+  do {
+    if (!request.parent().empty() && request.parent() != parent) {
+      return base::InvalidField("parent", "differs from that of the stream's first message");
+    }
+    const auto images = ToImageInputs(request.images());
+    if (!images.ok()) return images.status();
+    const auto chunk = register_images_->RegisterGood(pool->key, *images, *verification);
+    if (!chunk.ok()) return chunk.status();
+    mgral::v1::RegisterImagesResponse response;
+    for (const app::Refusal& refusal : chunk->refused) {
+      mgral::v1::RefusedImage* refused = response.add_refused();
+      refused->set_index(acknowledged + static_cast<int64_t>(refusal.index));
+      refused->set_image_id((*images)[refusal.index].image_id);
+      refused->set_field(refusal.field);
+      refused->set_reason(refusal.reason);
+    }
+    acknowledged += static_cast<int64_t>(images->size());
+    response.set_acknowledged(acknowledged);
+    response.set_registered(chunk->counts.registered);
+    response.set_existing(chunk->counts.existing);
+    if (!stream->Write(response)) return absl::CancelledError("the client went away");
+    if (calls_->draining()) return DrainingError();
+    request.Clear();
+  } while (stream->Read(&request));
+  return absl::OkStatus();
+}
+
+grpc::Status PoolService::GetImage(grpc::ServerContext* context,
+                                   const mgral::v1::GetImageRequest* request,
+                                   mgral::v1::Image* response) {
+  return calls_->Run(context, "PoolService/GetImage", [&]() -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, request->name(), "images");
+    if (!named.ok()) return named.status();
+    const auto image = pools_->GetImage(named->pool.key, named->id);
+    if (absl::IsNotFound(image.status())) return base::NotFound("image", request->name());
+    if (!image.ok()) return image.status();
+    FromImage(*image, named->pool.pool_id, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status PoolService::ListImages(grpc::ServerContext* context,
+                                     const mgral::v1::ListImagesRequest* request,
+                                     mgral::v1::ListImagesResponse* response) {
+  return calls_->Run(context, "PoolService/ListImages", [&]() -> absl::Status {
+    const auto page = ToPage(request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    std::optional<domain::ImageState> state;
+    if (!mgral::v1::ImageState_IsValid(request->state())) {
+      return base::InvalidField("state", absl::StrCat("has no state ", request->state()));
+    }
+    if (request->state() != mgral::v1::IMAGE_STATE_UNSPECIFIED) {
+      state = static_cast<domain::ImageState>(request->state());  // the same numbers
+    }
+    std::optional<domain::ImageUse> use;
+    if (request->use() != mgral::v1::IMAGE_USE_UNSPECIFIED) {
+      const auto asked = ToImageUse(request->use(), "use");
+      if (!asked.ok()) return asked.status();
+      use = *asked;
+    }
+    const auto pool = FindPool(pools_, request->parent(), "parent");
+    if (!pool.ok()) return pool.status();
+    const auto images = pools_->ListImages(pool->key, *page, state, use);
+    if (!images.ok()) return images.status();
+    for (const domain::Image& image : images->items) {
+      FromImage(image, pool->pool_id, response->add_images());
+    }
+    response->set_next_page_token(images->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace mgral::rpc
