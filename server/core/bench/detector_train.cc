@@ -4,6 +4,7 @@
 //                  [--seed 0] [--threads 2] [KEY=VALUE ...]
 // where DIR holds annotations.json and images/, KEY is a field of DetectorConfig or TrainConfig.
 #include <ATen/Parallel.h>
+#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -86,6 +87,7 @@ void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::str
   const std::map<std::string, std::function<void()>> fields = {
       {"steps", [&] { t.steps = v; }},
       {"batch_size", [&] { t.batch_size = v; }},
+      {"shards", [&] { t.shards = v; }},
       {"learning_rate", [&] { t.learning_rate = v; }},
       {"warmup_steps", [&] { t.warmup_steps = v; }},
       {"schedule", [&] { t.schedule = static_cast<mgral::core::Schedule>(v); }},
@@ -112,6 +114,14 @@ void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::str
   if (field != fields.end()) return field->second();
   std::string text = ToString(p.detector);
   p.detector = mgral::core::ParseDetectorConfig(text + " " + key + "=" + value);
+}
+
+// Of all threads: comparable on a machine that is busy with other work, unlike the wall clock.
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+         1e-6 * (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 double Seconds(const std::function<void()>& work) {
@@ -154,7 +164,9 @@ int Run(int argc, char** argv) {
   Dataset held_out(folder, annotations, test, profile.detector.input_size);
 
   mgral::core::Detector detector(profile.detector, seed);
+  const double cpu_before = CpuSeconds();
   const auto report = mgral::core::Train(detector, labeled, profile.train);
+  const double cpu = CpuSeconds() - cpu_before;
   mgral::core::Accuracy accuracy;
   const double evaluation =
       Seconds([&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict); });
@@ -166,6 +178,7 @@ int Run(int argc, char** argv) {
                {"steps", report.steps},
                {"images", report.images_seen},
                {"seconds", report.seconds},
+               {"cpu_seconds", cpu},
                {"images_per_second", report.images_seen / report.seconds},
                {"loss", report.loss},
                {"evaluation_seconds", evaluation},

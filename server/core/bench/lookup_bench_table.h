@@ -1,0 +1,49 @@
+#ifndef MGRAL_SERVER_CORE_BENCH_LOOKUP_BENCH_TABLE_H_
+#define MGRAL_SERVER_CORE_BENCH_LOOKUP_BENCH_TABLE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "server/core/lookup/fit_table.h"
+#include "server/core/lookup/kmeans.h"
+#include "server/core/lookup/random.h"
+
+namespace mgral::core {
+
+// A pool of Gaussian clusters with random signals, and the prior's table for it.
+struct BenchTable {
+  std::vector<float> embeddings;
+  LookupTable table;
+
+  BenchTable(int64_t images, int64_t cells, int64_t classes, int64_t dim = 128) {
+    RandomStream random(1);
+    std::vector<float> centre(cells * dim);
+    for (float& value : centre) value = static_cast<float>(random.Normal());
+    TableInput input;
+    ImageSignals& signals = input.candidates;
+    signals.images = images;
+    signals.classes = classes;
+    signals.dim = dim;
+    for (int64_t i = 0; i < images; ++i) {
+      const int64_t cell = random.Below(cells);
+      for (int64_t j = 0; j < dim; ++j) {
+        signals.embeddings.push_back(centre[cell * dim + j] +
+                                     static_cast<float>(0.7 * random.Normal()));
+      }
+      for (int64_t c = 0; c < classes; ++c) {
+        signals.expected_objects.push_back(static_cast<float>(random.Uniform()));
+        signals.uncertainty.push_back(static_cast<float>(random.Uniform()));
+      }
+    }
+    input.clustering = ClusterCells(signals.embeddings, images, dim, cells, 1);
+    input.labelled_objects.assign(classes, 50.0);
+    input.labelled_images = 500;
+    input.class_ap.assign(classes, 0.5);
+    table = FitTable(input);
+    embeddings = signals.embeddings;
+  }
+};
+
+}  // namespace mgral::core
+
+#endif  // MGRAL_SERVER_CORE_BENCH_LOOKUP_BENCH_TABLE_H_
