@@ -1,7 +1,6 @@
 #include "server/core/detector/augment.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -119,7 +118,8 @@ at::Tensor NormaliseImage(const at::Tensor& image) {
 }
 
 Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
-                         const TrainConfig& config, uint64_t stream, uint64_t step) {
+                         const TrainConfig& config, uint64_t stream, uint64_t step,
+                         Workers& workers) {
   const int64_t count = static_cast<int64_t>(samples.size());
   int64_t height, width;
   CanvasSize(samples, input_size, &height, &width);
@@ -128,22 +128,20 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
   batch.images =
       at::zeros({count, 3, height, width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+  workers.Run(count, [&](int64_t i) {
     at::NoGradGuard no_grad;
-    for (int64_t i = begin; i < end; ++i) {
-      std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
-      const Placement p = RandomPlacement(random, samples[i], height, width, input_size, config);
-      PlaceImage(samples[i], p, random, config, batch.images[i]);
-      batch.labels[i] = PlaceLabels(samples[i], p, height, width);
-    }
+    std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
+    const Placement p = RandomPlacement(random, samples[i], height, width, input_size, config);
+    PlaceImage(samples[i], p, random, config, batch.images[i]);
+    batch.labels[i] = PlaceLabels(samples[i], p, height, width);
   });
   return batch;
 }
 
-Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size) {
+Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size, Workers& workers) {
   std::vector<at::Tensor> images;
   for (const Sample& s : samples) images.push_back(s.image);
-  Letterboxed letterboxed = Letterbox(images, input_size);
+  Letterboxed letterboxed = Letterbox(images, input_size, workers);
   Minibatch batch{letterboxed.images, {}};
   for (size_t i = 0; i < samples.size(); ++i) {
     Sample labels = samples[i];

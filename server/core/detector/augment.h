@@ -7,6 +7,7 @@
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/sample.h"
+#include "server/core/detector/workers.h"
 
 namespace mgral::core {
 
@@ -20,9 +21,10 @@ struct Minibatch {
 // slot) alone: the same arguments give the same minibatch. Objects of which less than a quarter
 // stays visible become `ignore`.
 Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
-                         const TrainConfig& config, uint64_t stream, uint64_t step);
+                         const TrainConfig& config, uint64_t stream, uint64_t step,
+                         Workers& workers);
 
 // Without any randomness; what validation uses.
-Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size);
+Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size, Workers& workers);
 
 }  // namespace mgral::core

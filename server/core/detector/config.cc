@@ -53,6 +53,7 @@ void CheckConfig(const DetectorConfig& c) {
 void CheckConfig(const TrainConfig& c) {
   Require(c.steps >= 1, "steps", "at least 1");
   Require(c.batch_size >= 1 && c.batch_size <= 1024, "batch_size", "in [1, 1024]");
+  Require(c.shards >= 1 && c.shards <= c.batch_size, "shards", "in [1, batch_size]");
   Require(std::isfinite(c.learning_rate) && c.learning_rate > 0, "learning_rate", "positive");
   Require(c.warmup_steps >= 0, "warmup_steps", "at least 0");
   Require(InRange(c.final_learning_rate, 0, 1), "final_learning_rate", "in [0, 1]");

@@ -35,6 +35,7 @@ enum class Schedule { kCosine, kStep };
 struct TrainConfig {
   int64_t steps = 1000;
   int64_t batch_size = 8;
+  int64_t shards = 1;  // parts of a batch that threads work on side by side; see ShardedNet
   double learning_rate = 0.01;
   int64_t warmup_steps = 50;  // linear from 0
   Schedule schedule = Schedule::kCosine;

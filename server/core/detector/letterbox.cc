@@ -1,7 +1,6 @@
 #include "server/core/detector/letterbox.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +19,7 @@ at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width) {
       .squeeze(0);
 }
 
-Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size) {
+Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers) {
   Letterboxed out;
   int64_t height = 32, width = 32;
   for (size_t i = 0; i < images.size(); ++i) {
@@ -43,15 +42,13 @@ Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size) {
   out.images =
       at::zeros({static_cast<int64_t>(images.size()), 3, height, width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-  at::parallel_for(0, images.size(), 1, [&](int64_t begin, int64_t end) {
+  workers.Run(static_cast<int64_t>(images.size()), [&](int64_t i) {
     at::NoGradGuard no_grad;
-    for (int64_t i = begin; i < end; ++i) {
-      const at::Tensor resized = Resize(images[i], out.content_height[i], out.content_width[i]);
-      out.images[i]
-          .slice(1, 0, out.content_height[i])
-          .slice(2, 0, out.content_width[i])
-          .copy_(NormaliseImage(resized));
-    }
+    const at::Tensor resized = Resize(images[i], out.content_height[i], out.content_width[i]);
+    out.images[i]
+        .slice(1, 0, out.content_height[i])
+        .slice(2, 0, out.content_width[i])
+        .copy_(NormaliseImage(resized));
   });
   return out;
 }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/core/detector/workers.h"
+
 namespace mgral::core {
 
 // Images brought to one canvas: resized by `scale`, placed at the top left, zero (the mean colour)
@@ -18,7 +20,7 @@ struct Letterboxed {
 // images: uint8 [3, H, W], H and W at least 1 (std::invalid_argument otherwise). Longest sides
 // become input_size; the canvas is the smallest multiple of 32 that holds all images of the batch,
 // so that batches of like images waste nothing.
-Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size);
+Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers);
 
 // Float [3, h, w] of uint8 or float [3, H, W]: bilinear, with antialiasing where it shrinks.
 at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width);

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "server/core/geometry/boxes.h"
 
 namespace mgral::core {
@@ -55,16 +57,15 @@ at::Tensor PositiveBoxLoss(const at::Tensor& deltas, const Targets& targets,
 }
 
 SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& targets,
-                                     const TrainConfig& config) {
-  const double positives = std::max<int64_t>(1, targets.positives.size(0));
+                                     double positives, const TrainConfig& config) {
   SupervisedLoss loss;
   loss.classes =
       (FocalLoss(output.logits, targets.classes, config.focal_alpha, config.focal_gamma) *
        targets.weights)
           .sum() /
-      positives;
-  loss.boxes =
-      PositiveBoxLoss(output.deltas, targets, config).sum() * (config.box_loss_weight / positives);
+      std::max(1.0, positives);
+  loss.boxes = PositiveBoxLoss(output.deltas, targets, config).sum() *
+               (config.box_loss_weight / std::max(1.0, positives));
   return loss;
 }
 

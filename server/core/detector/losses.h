@@ -30,12 +30,13 @@ at::Tensor ClassConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirr
 at::Tensor BoxConsistencyLoss(const at::Tensor& boxes, const at::Tensor& mirror_boxes,
                               const at::Tensor& anchors);
 
-// L_supervised of a minibatch, both parts divided by the number of positive anchors (at least 1).
+// L_supervised of a part of a minibatch, divided by `positives`, the number of positive anchors of
+// all of it (at least 1).
 struct SupervisedLoss {
   at::Tensor classes, boxes;  // scalars
 };
 SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& targets,
-                                     const TrainConfig& config);
+                                     double positives, const TrainConfig& config);
 
 // Box loss per positive anchor [P].
 at::Tensor PositiveBoxLoss(const at::Tensor& deltas, const Targets& targets,

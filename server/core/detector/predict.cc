@@ -8,6 +8,7 @@
 #include "server/core/detector/letterbox.h"
 #include "server/core/detector/postprocess.h"
 #include "server/core/detector/retinanet.h"
+#include "server/core/detector/sharded_net.h"
 
 namespace mgral::core {
 
@@ -70,14 +71,16 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config) {
   at::NoGradGuard no_grad;
+  Workers workers(static_cast<int64_t>(images.size()));
   std::vector<std::vector<Detection>> result;
   const size_t step = static_cast<size_t>(std::max<int64_t>(1, config.batch_size));
   for (size_t first = 0; first < images.size(); first += step) {
     const std::vector<at::Tensor> part(images.begin() + first,
                                        images.begin() + std::min(images.size(), first + step));
-    const Letterboxed batch = Letterbox(part, detector.config().input_size);
+    const Letterboxed batch = Letterbox(part, detector.config().input_size, workers);
     const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
-    auto detections = DetectionsOf(detector.net().forward(batch.images), anchors, config);
+    auto detections =
+        DetectionsOf(ForwardInParallel(detector.net(), batch.images, workers), anchors, config);
     for (size_t i = 0; i < part.size(); ++i) {
       ToImagePixels(&detections[i], batch.scale[i], part[i].size(2), part[i].size(1));
       result.push_back(std::move(detections[i]));

@@ -48,6 +48,7 @@ DetectorProfile TinyProfile(int num_classes) {
   p.detector.anchor_scale = 2;
   p.train.steps = 250;
   p.train.batch_size = 8;
+  p.train.shards = 2;
   p.train.learning_rate = 0.02;
   p.train.warmup_steps = 20;
   return p;

@@ -1,7 +1,6 @@
 #include "server/core/detector/targets.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cstring>
@@ -66,13 +65,11 @@ Targets AssignTargets(const std::vector<Sample>& labels, const at::Tensor& ancho
   const int64_t images = static_cast<int64_t>(labels.size()), count = anchors.size(0);
   const BoxF* anchor = reinterpret_cast<const BoxF*>(anchors.data_ptr<float>());
   std::vector<std::vector<int32_t>> match(images);
-  at::parallel_for(0, images, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const bool* ignore = labels[i].ignore.data_ptr<bool>();
-      match[i] = Match(anchor, count, ToBoxes(labels[i].boxes),
-                       std::vector<char>(ignore, ignore + labels[i].ignore.numel()), config);
-    }
-  });
+  for (int64_t i = 0; i < images; ++i) {
+    const bool* ignore = labels[i].ignore.data_ptr<bool>();
+    match[i] = Match(anchor, count, ToBoxes(labels[i].boxes),
+                     std::vector<char>(ignore, ignore + labels[i].ignore.numel()), config);
+  }
   Targets targets;
   targets.classes = at::zeros({images, count, num_classes});
   targets.weights = at::ones({images, count, 1});

@@ -9,13 +9,13 @@
 #include <stdexcept>
 
 #include "server/core/detector/augment.h"
-#include "server/core/detector/losses.h"
 #include "server/core/detector/minibatches.h"
 #include "server/core/detector/retinanet.h"
 #include "server/core/detector/sgd.h"
+#include "server/core/detector/sharded_batch.h"
+#include "server/core/detector/sharded_net.h"
 #include "server/core/detector/state.h"
 #include "server/core/detector/streams.h"
-#include "server/core/detector/targets.h"
 #include "server/core/detector/weights_file.h"
 
 namespace mgral::core {
@@ -36,7 +36,7 @@ std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int6
       << " box=" << static_cast<int>(c.box_loss) << "," << c.box_loss_weight << ","
       << c.smooth_l1_beta << " iou=" << c.positive_iou << "," << c.negative_iou
       << " augment=" << c.mirror << "," << c.scale_min << "," << c.scale_max << "," << c.brightness
-      << "," << c.contrast << "," << c.saturation << " seed=" << c.seed;
+      << "," << c.contrast << "," << c.saturation << " shards=" << c.shards << " seed=" << c.seed;
   return out.str();
 }
 
@@ -44,11 +44,19 @@ class Trainer {
  public:
   Trainer(Detector& detector, SampleSource& samples, const TrainConfig& config)
       : detector_(detector),
-        net_(detector.net()),
+        workers_(config.shards),
+        net_(detector.net(), config.shards, workers_),
         config_(config),
         signature_(Signature(detector.config(), config, samples.size())),
         minibatches_(samples, detector.config().num_classes, config.seed, kLabeledOrder),
-        sgd_(net_, config) {}
+        sgd_(detector.net(), config) {
+    net_.Train(config.train_batch_norm);
+  }
+  // Evaluation mode in any case, also when stopped.
+  ~Trainer() {
+    detector_.net().eval();
+    detector_.net().zero_grad();
+  }
 
   int64_t step() const { return step_; }
   double loss() const { return loss_; }
@@ -56,20 +64,15 @@ class Trainer {
   void RunStep() {
     const std::vector<Sample> samples =
         minibatches_.Get(step_ * config_.batch_size, config_.batch_size);
-    const Minibatch batch =
-        AugmentedBatch(samples, detector_.config().input_size, config_, kLabeledAugment, step_);
-    const torch::Tensor anchors = net_.Anchors(batch.images.size(2), batch.images.size(3));
-    const Targets targets =
-        AssignTargets(batch.labels, anchors, detector_.config().num_classes, config_);
-    const SupervisedLoss parts =
-        ComputeSupervisedLoss(net_.forward(batch.images), targets, config_);
-    const torch::Tensor loss = parts.classes + parts.boxes;
-    const double value = loss.item<double>();
+    const Minibatch batch = AugmentedBatch(samples, detector_.config().input_size, config_,
+                                           kLabeledAugment, step_, workers_);
+    const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_);
+    const double value = net_.Backward(
+        [&](RetinaNetImpl& net, int64_t shard) { return shards.Loss(net, shard, config_); });
     if (!std::isfinite(value)) {
       throw std::runtime_error("training diverged: the loss of step " + std::to_string(step_) +
                                " is not finite; lower the learning rate");
     }
-    loss.backward();
     sgd_.Step(LearningRateAt(config_, step_), step_);
     loss_ = step_ == 0 ? value : kLossMemory * loss_ + (1 - kLossMemory) * value;
     ++step_;
@@ -78,7 +81,7 @@ class Trainer {
   void Save(const std::string& path) const {
     TensorFile file;
     file.texts["training"] = signature_;
-    file.groups["weights"] = GetState(net_);
+    file.groups["weights"] = GetState(detector_.net());
     file.groups["optimiser"] = sgd_.State();
     file.groups["progress"] = {{"step", torch::tensor(step_, torch::kLong)},
                                {"loss", torch::tensor(loss_, torch::kDouble)}};
@@ -91,7 +94,7 @@ class Trainer {
       throw std::runtime_error(path + " is a checkpoint of another training (\"" +
                                file.texts["training"] + "\", not \"" + signature_ + "\")");
     }
-    SetState(net_, file.groups["weights"]);
+    SetState(detector_.net(), file.groups["weights"]);
     sgd_.SetState(file.groups["optimiser"]);
     step_ = file.groups["progress"].at("step").item<int64_t>();
     loss_ = file.groups["progress"].at("loss").item<double>();
@@ -101,26 +104,14 @@ class Trainer {
 
  private:
   Detector& detector_;
-  RetinaNetImpl& net_;
+  Workers workers_;
+  ShardedNet net_;
   const TrainConfig config_;
   const std::string signature_;
   Minibatches minibatches_;
   Sgd sgd_;
   int64_t step_ = 0;
   double loss_ = 0;
-};
-
-// The network is in training mode in its scope, and in evaluation mode afterwards in any case.
-class TrainingMode {
- public:
-  TrainingMode(RetinaNetImpl& net, bool batch_norm) : net_(net) { net_.train(batch_norm); }
-  ~TrainingMode() {
-    net_.eval();
-    net_.zero_grad();
-  }
-
- private:
-  RetinaNetImpl& net_;
 };
 
 }  // namespace
@@ -134,7 +125,6 @@ TrainReport Train(Detector& detector, SampleSource& samples, const TrainConfig& 
   const auto seconds = [start] {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
-  TrainingMode mode(detector.net(), config.train_batch_norm);
   Trainer trainer(detector, samples, config);
   TrainReport report;
   report.steps = config.steps;
