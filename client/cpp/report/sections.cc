@@ -1,7 +1,6 @@
 #include "client/cpp/report/sections.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -9,6 +8,7 @@
 #include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/statistics.h"
+#include "client/cpp/report/table.h"
 
 namespace mgral::client {
 namespace {
@@ -18,25 +18,6 @@ std::string Card(const std::string& value, const std::string& what, const std::s
       "<div class='card'><p class='value'>%s</p><p class='what'>%s</p><p class='detail'>%s</p>"
       "</div>",
       Escape(value), Escape(what), Escape(detail));
-}
-
-std::string Cell(const std::string& text) {
-  return absl::StrCat("<td class='num'>", Escape(text), "</td>");
-}
-
-std::string StrategyCell(const Results& results, const std::string& strategy) {
-  const std::vector<std::string> names = StrategyNames(results);
-  const auto at = std::find(names.begin(), names.end(), strategy) - names.begin();
-  return absl::StrFormat("<th scope='row' style='--c:%s'><i class='key'></i>%s</th>",
-                         StrategyColour(strategy, static_cast<size_t>(at)), Escape(strategy));
-}
-
-std::string Table(const std::vector<std::string>& head, const std::string& rows) {
-  std::string html = "<div class='scroll'><table><thead><tr>";
-  for (size_t i = 0; i < head.size(); ++i) {
-    absl::StrAppend(&html, i == 0 ? "<th>" : "<th class='num'>", Escape(head[i]), "</th>");
-  }
-  return absl::StrCat(html, "</tr></thead><tbody>", rows, "</tbody></table></div>");
 }
 
 std::string Cards(const Results& results) {
@@ -56,18 +37,12 @@ std::string Cards(const Results& results) {
                                     Points(focus->aulc_minus_random_ci95->high))
                      : "points against random, one seed");
   }
-  double probe = 0, lookup = 0;
-  int counted = 0;
-  for (const LookupRow& row : results.lookup) {
-    if (!row.seconds_per_probe || !row.seconds_per_lookup || *row.seconds_per_lookup <= 0) continue;
-    probe += *row.seconds_per_probe;
-    lookup += *row.seconds_per_lookup;
-    ++counted;
-  }
-  if (counted > 0) {
-    html +=
-        Card(PowerOfTen(probe / lookup) + " ×", "look-up cheaper than a probe",
-             absl::StrCat(Duration(lookup / counted), " instead of ", Duration(probe / counted)));
+  const LookupMeans means = MeanOfTables(results, focus->strategy);
+  const Number probe = Mean(means.probe);
+  const Number lookup = Mean(means.lookup);
+  if (probe && lookup && *lookup > 0) {
+    html += Card(PowerOfTen(*probe / *lookup) + " ×", "look-up cheaper than a probe",
+                 absl::StrCat(Duration(lookup), " instead of ", Duration(probe)));
   }
   return html + "</div>";
 }
@@ -168,62 +143,6 @@ std::string SummarySection(const Results& results) {
       LabelsSaved(results), "</section>");
 }
 
-std::string GainSection(const Results& results) {
-  const std::vector<GainPair> pairs = GainPairs(results);
-  if (pairs.empty()) return "";
-  std::vector<std::pair<double, double>> validation, test;
-  double error = 0;
-  std::vector<double> realised;
-  for (const GainPair& pair : pairs) {
-    validation.emplace_back(pair.estimated, pair.realised);
-    if (pair.test) test.emplace_back(pair.estimated, *pair.test);
-    error += std::abs(pair.estimated - pair.realised);
-    realised.push_back(pair.realised);
-  }
-  const Interval range = *Range(realised);
-  std::string facts = absl::StrFormat(
-      "<dl class='facts'><div><dt>batches</dt><dd>%d</dd></div><div><dt>mean absolute "
-      "error</dt><dd>%s points</dd></div><div><dt>rank correlation, validation</dt><dd>%s</dd>"
-      "</div><div><dt>rank correlation, test</dt><dd>%s</dd></div><div><dt>realised gains "
-      "span</dt><dd>%s to %s points</dd></div></dl>",
-      pairs.size(), Decimal(100 * error / static_cast<double>(pairs.size()), 1),
-      Decimal(RankCorrelation(validation), 2), Decimal(RankCorrelation(test), 2), Points(range.low),
-      Points(range.high));
-  return absl::StrCat(
-      "<section><h2>Predicted and realised gain</h2><div class='split'>", GainChart(results),
-      "<div>", facts,
-      "<p class='note'>One filled dot per batch: what the look-up table promised, with its "
-      "standard error, against the change of mAP@.5 that the next cycle measured on the "
-      "validation images. Hollow: the change on the test images. On the dashed line the promise "
-      "was kept. A gain also contains the luck of two trainings; compare its spread with the "
-      "table’s test-retest figure below.</p></div></div></section>");
-}
-
-std::string FidelitySection(const Results& results) {
-  if (results.lookup.empty()) return "";
-  std::string rows;
-  for (const LookupRow& row : results.lookup) {
-    absl::StrAppend(&rows, "<tr>", StrategyCell(results, row.strategy),
-                    Cell(absl::StrCat(row.seed)), Cell(absl::StrCat(row.cycle)),
-                    Cell(absl::StrCat(row.cells)), Cell(absl::StrCat(row.probes)),
-                    Cell(absl::StrCat(row.replay_probes)));
-    absl::StrAppend(&rows, Cell(Decimal(row.fidelity, 2)), Cell(Decimal(row.test_retest, 2)),
-                    Cell(Decimal(row.response_fidelity, 2)), Cell(Points(row.selector_gain)),
-                    Cell(Points(row.greedy_gain)), "</tr>");
-  }
-  return absl::StrCat(
-      "<section><h2>The look-up table’s fidelity</h2>",
-      Table({"strategy", "seed", "cycle", "cells", "probes", "replay probes", "fidelity",
-             "test-retest", "response", "selector’s gain", "greedy’s gain"},
-            rows),
-      "<p class='note'>Fidelity: leave-one-out rank correlation of estimated and measured gain "
-      "over replay probes (1 is perfect, 0 is chance). Test-retest: what repeating the "
-      "measurement itself reaches, so the most that fidelity can be expected to. Response: the "
-      "same over semi-supervised responses, which says how smooth they are and not how true. "
-      "Gains of the selector’s and of the greedy maximiser’s batch are by the table, in "
-      "points.</p></section>");
-}
-
 std::string ClassSection(const Results& results) {
   bool any = false;
   for (const StrategySummary& summary : results.summary) {
@@ -246,70 +165,6 @@ std::string ClassSection(const Results& results) {
   return absl::StrCat("<section><h2>Average precision per class at the end</h2>", Table(head, rows),
                       "<p class='note'>AP at IoU 0.5 on the test images, mean over seeds. A dash: "
                       "no object of the class in the test images.</p></section>");
-}
-
-std::string CostSection(const Results& results) {
-  struct Stage {
-    const char* name;
-    Number StageSeconds::*seconds;
-  };
-  static constexpr Stage kStages[] = {
-      {"train", &StageSeconds::train},       {"embed", &StageSeconds::embed},
-      {"probe", &StageSeconds::probe},       {"table", &StageSeconds::table},
-      {"selector", &StageSeconds::selector}, {"query", &StageSeconds::query}};
-  std::string rows, legend = "<ul class='legend'>";
-  for (size_t s = 0; s < std::size(kStages); ++s) {
-    absl::StrAppend(&legend, "<li style='--c:var(--t", s, ")'><i class='box full'></i>",
-                    kStages[s].name, "</li>");
-  }
-  std::vector<std::pair<std::string, std::vector<double>>> all;
-  double longest = 0;
-  for (const std::string& strategy : StrategyNames(results)) {
-    const std::vector<const StrategyRun*> runs = RunsOf(results, strategy);
-    if (runs.empty()) continue;
-    std::vector<double> seconds;
-    double total = 0;
-    for (const Stage& stage : kStages) {
-      double sum = 0;
-      for (const StrategyRun* run : runs) sum += (run->seconds.*stage.seconds).value_or(0);
-      seconds.push_back(sum / static_cast<double>(runs.size()));
-      total += seconds.back();
-    }
-    longest = std::max(longest, total);
-    all.emplace_back(strategy, seconds);
-  }
-  if (longest <= 0) return "";
-  for (const auto& [strategy, seconds] : all) {
-    std::string parts;
-    double total = 0;
-    for (size_t s = 0; s < seconds.size(); ++s) {
-      parts += absl::StrFormat("<i style='--c:var(--t%d);--w:%.2f%%' title='%s: %s'></i>", s,
-                               100 * seconds[s] / longest, kStages[s].name, Duration(seconds[s]));
-      total += seconds[s];
-    }
-    rows += absl::StrFormat(
-        "<div class='bar stack'><span class='name'>%s</span><span class='track'>%s</span><span "
-        "class='text'>%s</span></div>",
-        Escape(strategy), parts, Duration(total));
-  }
-  std::string lookups;
-  for (const LookupRow& row : results.lookup) {
-    if (!row.seconds_per_probe || !row.seconds_per_lookup || *row.seconds_per_lookup <= 0) continue;
-    absl::StrAppend(&lookups, "<tr>", StrategyCell(results, row.strategy),
-                    Cell(absl::StrCat(row.seed)), Cell(absl::StrCat(row.cycle)),
-                    Cell(Duration(row.seconds_per_probe)), Cell(Duration(row.seconds_per_lookup)),
-                    Cell(PowerOfTen(*row.seconds_per_probe / *row.seconds_per_lookup) + " ×"),
-                    "</tr>");
-  }
-  if (!lookups.empty()) {
-    lookups =
-        "<h3>A look-up and the fine-tune that it replaces</h3>" +
-        Table({"strategy", "seed", "cycle", "one probe", "one look-up", "cheaper by"}, lookups);
-  }
-  return absl::StrCat("<section><h2>Time per run</h2>", legend, "</ul><div class='bars'>", rows,
-                      "</div><p class='note'>Work of all cycles of a run, mean over seeds. Query "
-                      "is the time that an annotator waits for batches.</p>",
-                      lookups, "</section>");
 }
 
 std::string ProtocolSection(const Results& results) {

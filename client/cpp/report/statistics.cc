@@ -214,4 +214,23 @@ std::vector<StrategySummary> Summarise(const Results& results) {
   return summaries;
 }
 
+LookupMeans MeanOfTables(const Results& results, const std::string& strategy) {
+  LookupMeans means;
+  const auto add = [](const Number& value, std::vector<double>* to) {
+    if (value) to->push_back(*value);
+  };
+  for (const LookupRow& row : results.lookup) {
+    if (row.strategy != strategy) continue;
+    ++means.tables;
+    add(row.fidelity, &means.fidelity);
+    add(row.test_retest, &means.test_retest);
+    add(row.response_fidelity, &means.response);
+    add(row.selector_gain, &means.selector);
+    add(row.greedy_gain, &means.greedy);
+    add(row.seconds_per_probe, &means.probe);
+    add(row.seconds_per_lookup, &means.lookup);
+  }
+  return means;
+}
+
 }  // namespace mgral::client

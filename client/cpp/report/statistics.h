@@ -46,4 +46,12 @@ std::vector<const StrategyRun*> RunsOf(const Results& results, const std::string
 // From the complete runs; a strategy without any is listed without numbers.
 std::vector<StrategySummary> Summarise(const Results& results);
 
+// The figures of a strategy's tables, missing ones left out.
+struct LookupMeans {
+  int64_t tables = 0;
+  std::vector<double> fidelity, test_retest, response, selector, greedy, probe, lookup;
+};
+
+LookupMeans MeanOfTables(const Results& results, const std::string& strategy);
+
 }  // namespace mgral::client

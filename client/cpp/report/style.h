@@ -87,6 +87,7 @@ details{border-top:1px solid var(--rule);padding:6px 0}
 details:last-of-type{border-bottom:1px solid var(--rule)}
 summary{cursor:pointer;padding:10px 0;font-weight:620;font-size:16px}
 summary span{color:var(--soft);font-weight:400;margin-left:10px;font-variant-numeric:tabular-nums}
+details.plain{border:0!important;padding:0}.plain summary{font-size:14.5px;color:var(--soft)}
 .strip{margin:6px 0 30px;padding-left:16px;border-left:3px solid var(--c)}
 .strip header{display:flex;flex-wrap:wrap;gap:4px 28px;align-items:baseline}
 .strip h4{margin:0;font-size:16px;color:var(--c)}
