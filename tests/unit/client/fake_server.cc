@@ -1,0 +1,292 @@
+#include "tests/unit/client/fake_server.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace mgral::client {
+
+grpc::Status Refusal(grpc::StatusCode code, const std::string& reason, const std::string& message,
+                     const std::string& field, absl::Duration retry) {
+  google::rpc::Status status;
+  status.set_code(code);
+  status.set_message(message);
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_domain("mgral");
+  status.add_details()->PackFrom(info);
+  if (!field.empty()) {
+    google::rpc::BadRequest request;
+    request.add_field_violations()->set_field(field);
+    request.mutable_field_violations(0)->set_description(message);
+    status.add_details()->PackFrom(request);
+  }
+  if (retry > absl::ZeroDuration()) {
+    google::rpc::RetryInfo info;
+    info.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(retry)));
+    status.add_details()->PackFrom(info);
+  }
+  return grpc::Status(code, message, status.SerializeAsString());
+}
+
+grpc::Status FakeServices::Enter(const std::string& call, const std::string& request_id) {
+  std::lock_guard<std::mutex> lock(mutex);
+  calls.push_back(call);
+  if (!request_id.empty()) request_ids.push_back(request_id);
+  if (failures.empty()) return grpc::Status::OK;
+  const grpc::Status failure = failures.front();
+  failures.erase(failures.begin());
+  return failure;
+}
+
+Break FakeServices::NextBreak() {
+  std::lock_guard<std::mutex> lock(mutex);
+  Break next;
+  next.commits = std::numeric_limits<int>::max();
+  if (!breaks.empty()) {
+    next = breaks.front();
+    breaks.erase(breaks.begin());
+  }
+  stream_images.push_back(0);
+  return next;
+}
+
+grpc::Status FakeServices::CreatePool(grpc::ServerContext*, const v1::CreatePoolRequest* request,
+                                      v1::Pool* response) {
+  const grpc::Status status = Enter("CreatePool", request->request_id());
+  *response = request->pool();
+  response->set_name(absl::StrCat("pools/", request->pool_id()));
+  return status;
+}
+
+grpc::Status FakeServices::GetPool(grpc::ServerContext*, const v1::GetPoolRequest* request,
+                                   v1::Pool* response) {
+  const grpc::Status status = Enter("GetPool");
+  *response = pool;
+  response->set_name(request->name());
+  return status;
+}
+
+// Five pools, two to a page.
+grpc::Status FakeServices::ListPools(grpc::ServerContext*, const v1::ListPoolsRequest* request,
+                                     v1::ListPoolsResponse* response) {
+  const grpc::Status status = Enter("ListPools");
+  int next = 0;
+  if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &next)) {
+    return Refusal(grpc::INVALID_ARGUMENT, "INVALID_FIELD", "bad token", "page_token");
+  }
+  for (int end = std::min(next + 2, 5); next < end; ++next) {
+    response->add_pools()->set_name(absl::StrCat("pools/p", next));
+  }
+  if (next < 5) response->set_next_page_token(absl::StrCat(next));
+  return status;
+}
+
+grpc::Status FakeServices::DeletePool(grpc::ServerContext*, const v1::DeletePoolRequest*,
+                                      google::protobuf::Empty*) {
+  return Enter("DeletePool");
+}
+
+grpc::Status FakeServices::RegisterImages(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<v1::RegisterImagesResponse, v1::RegisterImagesRequest>* stream) {
+  const Break broken = NextBreak();
+  v1::RegisterImagesRequest request;
+  int64_t position = 0;
+  for (int commits = 0; stream->Read(&request); ++commits) {
+    std::unique_lock<std::mutex> lock(mutex);
+    if (commits == 0) parent = request.parent();
+    if (stall) continue;
+    const bool last = commits >= broken.commits;
+    if (last && !broken.unacknowledged) return broken.status;
+    largest_chunk = std::max(largest_chunk, request.images_size());
+    stream_images.back() += request.images_size();
+    v1::RegisterImagesResponse response;
+    for (const v1::NewImage& image : request.images()) {
+      if (image.image_id().find("refuse") != std::string::npos) {
+        v1::RefusedImage* refused = response.add_refused();
+        refused->set_index(position);
+        refused->set_image_id(image.image_id());
+        refused->set_field("source");
+        refused->set_reason("cannot be decoded");
+      } else if (images.emplace(image.image_id(), image).second) {
+        response.set_registered(response.registered() + 1);
+      } else {
+        response.set_existing(response.existing() + 1);
+        ++duplicates;
+      }
+      ++position;
+    }
+    if (last) return broken.status;
+    response.set_acknowledged(position);
+    lock.unlock();
+    stream->Write(response);
+  }
+  return grpc::Status::OK;
+}
+
+// All committed images, three to a page.
+grpc::Status FakeServices::ListImages(grpc::ServerContext*, const v1::ListImagesRequest* request,
+                                      v1::ListImagesResponse* response) {
+  const grpc::Status status = Enter("ListImages");
+  std::lock_guard<std::mutex> lock(mutex);
+  auto image = images.upper_bound(request->page_token());
+  for (int i = 0; i < 3 && image != images.end(); ++i, ++image) {
+    response->add_images()->set_image_id(image->first);
+  }
+  if (image != images.end()) {
+    response->set_next_page_token(response->images(response->images_size() - 1).image_id());
+  }
+  return status;
+}
+
+grpc::Status FakeServices::QueryBatch(grpc::ServerContext*, const v1::QueryBatchRequest* request,
+                                      v1::Batch* response) {
+  const grpc::Status status = Enter("QueryBatch", request->request_id());
+  *response = batch;
+  return status;
+}
+
+grpc::Status FakeServices::GetBatch(grpc::ServerContext*, const v1::GetBatchRequest*,
+                                    v1::Batch* response) {
+  *response = batch;
+  return Enter("GetBatch");
+}
+
+grpc::Status FakeServices::ReleaseBatch(grpc::ServerContext*, const v1::ReleaseBatchRequest*,
+                                        v1::Batch* response) {
+  *response = batch;
+  response->set_state(v1::BATCH_STATE_RELEASED);
+  return Enter("ReleaseBatch");
+}
+
+grpc::Status FakeServices::EstimateGain(grpc::ServerContext*,
+                                        const v1::EstimateGainRequest* request,
+                                        v1::EstimateGainResponse* response) {
+  response->mutable_gain()->set_mean(0.001 * request->image_ids_size());
+  response->mutable_gain()->set_standard_error(0.0005);
+  return Enter("EstimateGain");
+}
+
+grpc::Status FakeServices::IngestLabels(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<v1::IngestLabelsResponse, v1::IngestLabelsRequest>* stream) {
+  const Break broken = NextBreak();
+  v1::IngestLabelsRequest request;
+  int64_t position = 0;
+  for (int commits = 0; stream->Read(&request); ++commits) {
+    std::unique_lock<std::mutex> lock(mutex);
+    if (commits == 0) parent = request.parent();
+    if (commits >= broken.commits) return broken.status;
+    v1::IngestLabelsResponse response;
+    for (const v1::NewLabels& labels : request.labels()) {
+      if (labels.image_id().find("refuse") != std::string::npos) {
+        v1::RefusedLabels* refused = response.add_refused();
+        refused->set_index(position);
+        refused->set_image_id(labels.image_id());
+      } else {
+        labeled.push_back(labels.image_id());
+        response.set_ingested(response.ingested() + 1);
+      }
+      ++position;
+    }
+    response.set_acknowledged(position);
+    lock.unlock();
+    stream->Write(response);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeServices::ExportLabels(grpc::ServerContext*, const v1::ExportLabelsRequest*,
+                                        grpc::ServerWriter<v1::ExportLabelsResponse>* writer) {
+  const grpc::Status status = Enter("ExportLabels");
+  if (!status.ok() && status.error_code() == grpc::UNAVAILABLE) return status;
+  for (const char* piece : {"{\"images\"", ": []}"}) {
+    v1::ExportLabelsResponse response;
+    response.set_data(piece);
+    writer->Write(response);
+  }
+  return status;
+}
+
+grpc::Status FakeServices::StartCycle(grpc::ServerContext*, const v1::StartCycleRequest* request,
+                                      v1::Cycle* response) {
+  response->set_name(absl::StrCat(request->parent(), "/cycles/1"));
+  response->set_state(v1::CYCLE_STATE_QUEUED);
+  return Enter("StartCycle", request->request_id());
+}
+
+grpc::Status FakeServices::ListCycles(grpc::ServerContext*, const v1::ListCyclesRequest* request,
+                                      v1::ListCyclesResponse* response) {
+  response->add_cycles()->set_name(absl::StrCat(request->parent(), "/cycles/1"));
+  return Enter("ListCycles");
+}
+
+grpc::Status FakeServices::WatchCycle(grpc::ServerContext*, const v1::WatchCycleRequest*,
+                                      grpc::ServerWriter<v1::WatchCycleResponse>* writer) {
+  Enter("WatchCycle");
+  std::vector<v1::Cycle> cycles;
+  grpc::Status end;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (watches.empty()) return grpc::Status(grpc::UNAVAILABLE, "nothing to watch");
+    cycles = watches.front();
+    watches.erase(watches.begin());
+    if (!watch_ends.empty()) {
+      end = watch_ends.front();
+      watch_ends.erase(watch_ends.begin());
+    }
+  }
+  for (const v1::Cycle& cycle : cycles) {
+    v1::WatchCycleResponse response;
+    *response.mutable_cycle() = cycle;
+    writer->Write(response);
+  }
+  return end;
+}
+
+grpc::Status FakeServices::Predict(grpc::ServerContext*, const v1::PredictRequest* request,
+                                   v1::PredictResponse* response) {
+  for (const v1::PredictImage& image : request->images()) {
+    v1::ImagePredictions* predictions = response->add_predictions();
+    predictions->set_image_id(image.image_id());
+    if (image.source().data() == "broken") {
+      predictions->set_error("cannot be decoded");
+    } else {
+      predictions->add_boxes()->set_class_name("cat");
+    }
+  }
+  return Enter("Predict");
+}
+
+FakeServer::FakeServer() {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(static_cast<v1::PoolService::Service*>(&services_));
+  builder.RegisterService(static_cast<v1::SelectionService::Service*>(&services_));
+  builder.RegisterService(static_cast<v1::LabelService::Service*>(&services_));
+  builder.RegisterService(static_cast<v1::CycleService::Service*>(&services_));
+  builder.RegisterService(static_cast<v1::ModelService::Service*>(&services_));
+  server_ = builder.BuildAndStart();
+  target_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeServer::~FakeServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+std::unique_ptr<Client> FakeServer::MakeClient(std::vector<absl::Duration>* waits) {
+  ClientOptions options;
+  options.target = target_;
+  options.timeout = absl::Seconds(30);
+  options.retry.sleep = [waits](absl::Duration delay) {
+    if (waits != nullptr) waits->push_back(delay);
+  };
+  return std::make_unique<Client>(std::move(options));
+}
+
+}  // namespace mgral::client
