@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/plot_frame.h"
 #include "client/cpp/report/statistics.h"
@@ -175,6 +176,7 @@ std::string GainMarks(const PlotFrame& frame, const GainPair& pair, size_t index
 
 std::string LearningCurveChart(const Results& results) {
   const std::vector<Series> all = MakeSeries(results);
+  const std::string focus = FocusStrategy(results);
   if (all.empty()) return "";
   double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
   for (const Series& series : all) {
@@ -206,7 +208,10 @@ std::string LearningCurveChart(const Results& results) {
                     "labelled images", "mAP@.5 on the test images");
   svg += "<g clip-path='url(#curves)'>";
   for (const Series& series : all) {
-    svg += absl::StrFormat("<g style='--c:%s'>%s</g>", series.colour, Band(frame, series));
+    // Two bands can be told apart; six cannot, so the others are only hinted at.
+    const bool main = series.strategy == focus || series.strategy == "random" || all.size() < 3;
+    svg += absl::StrFormat("<g style='--c:%s'%s>%s</g>", series.colour, main ? " class='main'" : "",
+                           Band(frame, series));
   }
   // The first strategy is the one that is looked for: drawn last, on top.
   for (auto it = all.rbegin(); it != all.rend(); ++it) svg += DrawSeries(frame, *it);

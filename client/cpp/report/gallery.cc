@@ -130,8 +130,10 @@ std::string Composition(const CurvePoint& point, const Dataset* dataset,
                            ClassColour(k), objects[k], Escape(dataset->classes[k]), objects[k],
                            20 * objects[k] >= total ? absl::StrCat(objects[k]) : "");
   }
-  return absl::StrFormat("<div class='mix'>%s</div><p class='mixnote'>%d objects%s</p>", bar, total,
-                         empty > 0 ? absl::StrFormat(", %d images without any", empty) : "");
+  return absl::StrFormat(
+      "<div class='mix'>%s</div><p class='mixnote'>%d objects%s</p>", bar, total,
+      empty > 0 ? absl::StrCat(", ", empty, empty == 1 ? " image" : " images", " without any")
+                : "");
 }
 
 std::vector<Pick> PicksOf(const CurvePoint& point) {

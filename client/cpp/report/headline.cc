@@ -13,7 +13,7 @@ namespace mgral::client {
 namespace {
 
 std::string Seeds(int64_t count) {
-  return count == 1 ? std::string("one seed") : absl::StrCat(count, " seeds");
+  return count == 1 ? std::string("one seed") : absl::StrCat(count, "\u00a0seeds");
 }
 
 // How sure the comparison of the areas is.
@@ -25,7 +25,7 @@ std::string Certainty(const StrategySummary& focus) {
     return absl::StrCat(difference, " with one seed: no interval, so no evidence yet.");
   }
   const Interval& interval = *focus.aulc_minus_random_ci95;
-  const std::string range = absl::StrCat(" (95 % interval ", Points(interval.low), " to ",
+  const std::string range = absl::StrCat(" (95\u00a0% interval ", Points(interval.low), " to ",
                                          Points(interval.high), ", ", Seeds(focus.seeds), ")");
   if (interval.low > 0) return absl::StrCat(difference, range, ": better than random.");
   if (interval.high < 0) return absl::StrCat(difference, range, ": worse than random.");
@@ -42,7 +42,7 @@ Headline AgainstRandom(const StrategySummary& focus, const StrategySummary& rand
         share > 0.985
             ? absl::StrCat(focus.strategy, " ended level with random: mAP@.5 ",
                            Decimal(focus.final_map50, 2), " with ", final_labels, " labels.")
-            : absl::StrFormat("%s reached random’s final mAP with %.0f %% of its labels.",
+            : absl::StrFormat("%s reached random’s final mAP with %.0f\u00a0%% of its labels.",
                               focus.strategy, 100 * share);
     headline.support = absl::StrFormat(
         "%.0f labels instead of %.0f for mAP@.5 %s; with all labels %s against %s. ",
@@ -91,7 +91,8 @@ Headline MakeHeadline(const Results& results) {
   }
   return {absl::StrFormat("%s reached mAP@.5 %s with %.0f labels.", focus->strategy,
                           Decimal(focus->final_map50, 2), focus->final_labels.value_or(0)),
-          absl::StrCat("Mean of ", Seeds(focus->seeds),
+          absl::StrCat(focus->seeds == 1 ? "" : "Mean of ",
+                       focus->seeds == 1 ? "One seed" : Seeds(focus->seeds),
                        ". Random was not run to the end, so there is no baseline.")};
 }
 

@@ -24,15 +24,17 @@ std::string Cards(const Results& results) {
   const StrategySummary* focus = FindSummary(results, FocusStrategy(results));
   if (focus == nullptr) return "";
   std::string html = "<div class='cards'>";
-  html += Card(Decimal(focus->final_map50, 3), absl::StrCat("final mAP@.5, ", focus->strategy),
-               absl::StrFormat("%.0f labels, mean of %d %s", focus->final_labels.value_or(0),
-                               focus->seeds, focus->seeds == 1 ? "seed" : "seeds"));
+  html += Card(
+      Decimal(focus->final_map50, 3), absl::StrCat("final mAP@.5, ", focus->strategy),
+      absl::StrFormat("%.0f labels, %s", focus->final_labels.value_or(0),
+                      focus->seeds == 1 ? std::string("one seed")
+                                        : absl::StrCat("mean of ", focus->seeds, "\u00a0seeds")));
   const StrategySummary* random = FindSummary(results, "random");
   if (random != nullptr && random != focus && random->final_map50) {
     html += Card(Decimal(random->final_map50, 3), "final mAP@.5, random", "the same budget");
     html += Card(Points(focus->aulc_minus_random), "area under the curve",
                  focus->aulc_minus_random_ci95
-                     ? absl::StrCat("points against random, 95 %: ",
+                     ? absl::StrCat("points against random, 95\u00a0%: ",
                                     Points(focus->aulc_minus_random_ci95->low), " to ",
                                     Points(focus->aulc_minus_random_ci95->high))
                      : "points against random, one seed");
@@ -64,8 +66,9 @@ std::string BandNote(const Results& results) {
     most = std::max(most, RunsOf(results, name).size());
   }
   if (most < 2) return "One seed: no interval.";
-  return most == 2 ? "Bands span the two seeds; thin lines are single seeds."
-                   : "Bands are 95 % t-intervals over seeds; thin lines are single seeds.";
+  return most == 2
+             ? "Bands span the two seeds; thin lines are single seeds."
+             : "Bands are 95\u00a0% t\u2011intervals over seeds; thin lines are single seeds.";
 }
 
 // How many labels each strategy needs for what random reaches with all of its own.
@@ -116,10 +119,12 @@ std::string HeaderSection(const Results& results) {
 std::string CurveSection(const Results& results) {
   const std::string chart = LearningCurveChart(results);
   if (chart.empty()) return "";
-  return absl::StrCat("<section><h2>Learning curves</h2>", StrategyLegend(results), chart,
-                      "<p class='note'>Mean average precision at IoU 0.5 on test images that no "
-                      "strategy ever sees. ",
-                      BandNote(results), "</p></section>");
+  return absl::StrCat(
+      "<section><h2>Learning curves</h2>", StrategyLegend(results),
+      "<div class='scroll'><div class='wide'>", chart,
+      "</div></div><p class='note'>Mean average precision at IoU 0.5 on test images that no "
+      "strategy ever sees. ",
+      BandNote(results), "</p></section>");
 }
 
 std::string SummarySection(const Results& results) {
@@ -162,9 +167,11 @@ std::string ClassSection(const Results& results) {
     }
     rows += "</tr>";
   }
-  return absl::StrCat("<section><h2>Average precision per class at the end</h2>", Table(head, rows),
-                      "<p class='note'>AP at IoU 0.5 on the test images, mean over seeds. A dash: "
-                      "no object of the class in the test images.</p></section>");
+  return absl::StrCat(
+      "<section><h2>Average precision per class at the end</h2>",
+      absl::StrFormat("<div class='even' style='--columns:%d'>", head.size()), Table(head, rows),
+      "</div><p class='note'>AP at IoU 0.5 on the test images, mean over seeds. A dash: "
+      "no object of the class in the test images.</p></section>");
 }
 
 std::string ProtocolSection(const Results& results) {

@@ -46,7 +46,7 @@ color:var(--soft)}
 .chart text{font-size:13px;fill:var(--soft);font-variant-numeric:tabular-nums}
 .chart .title{font-size:13.5px}
 .chart .grid{stroke:var(--grid)}.chart .axis{stroke:var(--faint)}
-.chart .band{fill:var(--c);opacity:.13}
+.chart .band{fill:var(--c);opacity:.05}.chart .main .band{opacity:.16}
 .chart .mean{fill:none;stroke:var(--c);stroke-width:2.6;stroke-linejoin:round;stroke-linecap:round}
 .chart .baseline .mean{stroke-dasharray:7 5}
 .chart .seed{fill:none;stroke:var(--c);stroke-width:1;opacity:.38}
@@ -57,6 +57,7 @@ color:var(--soft)}
 .chart .endvalue{fill:var(--soft);font-weight:400;font-size:13px}
 .chart .identity{stroke:var(--faint);stroke-dasharray:5 5}.chart .zero{stroke:var(--rule)}
 .chart .error{stroke:var(--c);stroke-width:1.5;opacity:.5}
+.wide{min-width:680px}
 .split{display:grid;grid-template-columns:minmax(0,1.15fr) minmax(0,1fr);gap:36px;align-items:start}
 @media(max-width:720px){.split{grid-template-columns:1fr}main{padding:28px 16px 56px}}
 dl{margin:0}.facts div{display:flex;justify-content:space-between;gap:16px;padding:8px 0;
@@ -71,8 +72,9 @@ thead th{color:var(--soft);font-weight:500;font-size:13px;vertical-align:bottom;
 line-height:1.3}
 tbody th{font-weight:600}.num{text-align:right}
 .key{display:inline-block;width:10px;height:10px;border-radius:50%;background:var(--c);margin-right:9px}
-.heat{background:linear-gradient(90deg,color-mix(in srgb,var(--accent) 15%,transparent) var(--w),
-transparent 0) no-repeat 0 50%/100% 74%}
+.even table{table-layout:fixed;min-width:calc(var(--columns)*104px)}
+.heat{background:linear-gradient(90deg,color-mix(in srgb,var(--accent) 18%,transparent) calc(var(--w)*.6),
+transparent 0) no-repeat 10px 50%/100% 70%}
 .bars{display:grid;gap:9px}
 .bar{display:grid;grid-template-columns:124px minmax(0,1fr) 210px;gap:14px;align-items:center;font-size:14.5px}
 .bar .name{font-weight:600;overflow:hidden;text-overflow:ellipsis}
