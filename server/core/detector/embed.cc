@@ -1,0 +1,155 @@
+#include "server/core/detector/embed.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "server/core/detector/letterbox.h"
+#include "server/core/detector/postprocess.h"
+#include "server/core/detector/sharded_net.h"
+#include "server/core/geometry/boxes.h"
+
+namespace mgral::core {
+namespace {
+
+constexpr int64_t kMaxEmbedding = 128;
+constexpr uint64_t kProjectionSeed = 20231012;  // part of the format: embeddings must stay alike
+
+int64_t RawSize(const DetectorConfig& config) {
+  return int64_t{config.num_levels()} * config.pyramid_channels;
+}
+
+// [RawSize, 128], or undefined if none is needed.
+at::Tensor Projection(const DetectorConfig& config) {
+  if (RawSize(config) <= kMaxEmbedding) return {};
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(kProjectionSeed);
+  return at::empty({RawSize(config), kMaxEmbedding})
+      .normal_(0, 1 / std::sqrt(static_cast<double>(kMaxEmbedding)), generator);
+}
+
+// Mean of every level over each image's own part of the canvas, [B, RawSize]. `mirror`: the images
+// lie at the right edge.
+at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) {
+  const int64_t height = batch.images.size(2), width = batch.images.size(3);
+  std::vector<at::Tensor> levels;
+  for (const at::Tensor& feature : output.features) {
+    const int64_t h = feature.size(2), w = feature.size(3);
+    std::vector<at::Tensor> rows;
+    for (int64_t i = 0; i < feature.size(0); ++i) {
+      const auto cells = [](int64_t content, int64_t canvas, int64_t n) {
+        return std::clamp<int64_t>((content * n + canvas - 1) / canvas, 1, n);
+      };
+      const int64_t used_h = cells(batch.content_height[i], height, h);
+      const int64_t used_w = cells(batch.content_width[i], width, w);
+      const int64_t left = mirror ? w - used_w : 0;
+      rows.push_back(feature[i].slice(1, 0, used_h).slice(2, left, left + used_w).mean({1, 2}));
+    }
+    levels.push_back(at::stack(rows));
+  }
+  return at::cat(levels, 1);
+}
+
+// Both views' means, each level brought to length 1 so that no level drowns the others.
+at::Tensor Normalised(const at::Tensor& pooled, const at::Tensor& projection, int64_t levels) {
+  at::Tensor x = pooled.view({pooled.size(0), levels, -1});
+  x = (x / x.norm(2, {2}, true).clamp_min(1e-12)).reshape({pooled.size(0), -1});
+  if (projection.defined()) x = x.mm(projection);
+  return (x / x.norm(2, {1}, true).clamp_min(1e-12)).contiguous();
+}
+
+double BinaryEntropy(double p) {
+  p = std::clamp(p, 1e-6, 1 - 1e-6);
+  return -p * std::log(p) - (1 - p) * std::log(1 - p);
+}
+
+// Sum over `own` of what its best match in `other` disagrees about.
+double Unmatched(const std::vector<Detection>& own, const std::vector<Detection>& other) {
+  double sum = 0;
+  for (const Detection& d : own) {
+    double best = 0;
+    for (const Detection& o : other) {
+      if (o.label != d.label) continue;
+      best = std::max(best, Iou(d.box, o.box) * (1.0 - std::abs(d.score - o.score)));
+    }
+    sum += d.score * (1 - best);
+  }
+  return sum;
+}
+
+double Disagreement(const std::vector<Detection>& a, const std::vector<Detection>& b) {
+  double weight = 0;
+  for (const auto* view : {&a, &b}) {
+    for (const Detection& d : *view) weight += d.score;
+  }
+  if (weight <= 0) return 0;
+  return (Unmatched(a, b) + Unmatched(b, a)) / std::sqrt(weight);
+}
+
+void AddCounts(const std::vector<Detection>& detections, Embedding* out) {
+  for (const Detection& d : detections) {
+    out->expected_objects[d.label] += 0.5f * d.score;
+    out->uncertainty[d.label] += 0.5f * static_cast<float>(BinaryEntropy(d.score));
+  }
+}
+
+void EmbedBatch(const Detector& detector, const std::vector<at::Tensor>& images,
+                const at::Tensor& projection, const PredictConfig& config, Workers& workers,
+                std::vector<Embedding>* out) {
+  const DetectorConfig& shape = detector.config();
+  const Letterboxed batch = Letterbox(images, shape.input_size, workers);
+  const float width = static_cast<float>(batch.images.size(3));
+  const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
+  const RawOutput plain = ForwardInParallel(detector.net(), batch.images, workers);
+  const RawOutput mirror = ForwardInParallel(detector.net(), batch.images.flip(3), workers);
+  auto detections = DetectionsOf(plain, anchors, config);
+  auto mirrored = DetectionsOf(mirror, anchors, config);
+  const at::Tensor embeddings = Normalised(Pool(plain, batch, false) + Pool(mirror, batch, true),
+                                           projection, shape.num_levels());
+  for (size_t i = 0; i < images.size(); ++i) {
+    for (Detection& d : mirrored[i]) {
+      d.box = {width - d.box.x_max, d.box.y_min, width - d.box.x_min, d.box.y_max};
+    }
+    for (auto* view : {&detections[i], &mirrored[i]}) {
+      ToImagePixels(view, batch.scale[i], images[i].size(2), images[i].size(1));
+    }
+    Embedding& e = out->emplace_back();
+    const float* row = embeddings.data_ptr<float>() + i * embeddings.size(1);
+    e.embedding.assign(row, row + embeddings.size(1));
+    e.expected_objects.assign(shape.num_classes, 0);
+    e.uncertainty.assign(shape.num_classes, 0);
+    AddCounts(detections[i], &e);
+    AddCounts(mirrored[i], &e);
+    e.disagreement = static_cast<float>(Disagreement(detections[i], mirrored[i]));
+    e.detections = std::move(detections[i]);
+  }
+}
+
+}  // namespace
+
+int64_t EmbeddingSize(const DetectorConfig& config) {
+  return std::min(kMaxEmbedding, RawSize(config));
+}
+
+std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
+                             const PredictConfig& config, const FractionFn& progress) {
+  at::NoGradGuard no_grad;
+  const int64_t size = samples.size(), step = std::max<int64_t>(1, config.batch_size);
+  Workers workers(std::min(size, step));
+  const at::Tensor projection = Projection(detector.config());
+  std::vector<Embedding> out;
+  out.reserve(size);
+  for (int64_t first = 0; first < size; first += step) {
+    std::vector<at::Tensor> images;
+    for (int64_t i = first; i < std::min(size, first + step); ++i) {
+      images.push_back(samples.Get(i).image);
+    }
+    EmbedBatch(detector, images, projection, config, workers, &out);
+    if (progress && !progress(static_cast<double>(out.size()) / size)) throw Cancelled();
+  }
+  return out;
+}
+
+}  // namespace mgral::core

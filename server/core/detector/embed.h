@@ -14,8 +14,9 @@ struct Embedding {
   std::vector<float> embedding;         // [EmbeddingSize], length 1
   std::vector<float> expected_objects;  // [C] sum of scores after suppression, mean of both views
   std::vector<float> uncertainty;       // [C] sum of the scores' binary entropy in nats, likewise
-  // >= 0: mean over the objects of either view of 1 - IoU x (1 - |difference of scores|) with the
-  // best match in the other view, times the root of their number. 0: the views agree.
+  // >= 0: over the objects of both views, the sum of score x (1 - IoU x (1 - |difference of
+  // scores|)) with the best match of the same class in the other view, divided by the root of the
+  // sum of scores. 0: the views agree. An image with more unstable objects has more.
   float disagreement = 0;
   std::vector<Detection> detections;  // of the image itself, best first
 };

@@ -1,0 +1,133 @@
+#include "server/core/detector/probe_runner.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "server/core/detector/augment.h"
+#include "server/core/detector/losses.h"
+#include "server/core/detector/minibatches.h"
+#include "server/core/detector/sgd.h"
+#include "server/core/detector/sharded_batch.h"
+#include "server/core/detector/sharded_net.h"
+#include "server/core/detector/streams.h"
+#include "server/core/detector/validation_loss.h"
+
+namespace mgral::core {
+namespace {
+
+// w(t) of Laine and Aila 2017: rises as exp(-5 (1 - t)^2), then stays.
+double ConsistencyWeight(const ProbeConfig& config, int64_t step) {
+  const double ramp = std::max(1.0, config.rampup * static_cast<double>(config.train.steps));
+  const double t = std::min(1.0, (step + 1) / ramp);
+  return config.consistency_weight * std::exp(-5 * (1 - t) * (1 - t));
+}
+
+class Probe {
+ public:
+  Probe(Detector& detector, SampleSource& labeled, SampleSource* unlabeled_batch,
+        SampleSource* labeled_batch, const ProbeConfig& config)
+      : detector_(detector),
+        config_(config),
+        workers_(config.train.shards),
+        net_(detector.net(), config.train.shards, workers_),
+        labeled_(labeled, detector.config().num_classes, config.train.seed, kLabeledOrder),
+        sgd_(detector.net(), config.train) {
+    net_.Train(false);  // batch norm is frozen
+    for (SampleSource* batch : {unlabeled_batch, labeled_batch}) {
+      if (batch == nullptr || batch->size() == 0) continue;
+      batch_.emplace_back(*batch, detector.config().num_classes, config.train.seed, kBatchOrder);
+      consistency_ = batch == unlabeled_batch;
+    }
+  }
+
+  void RunStep(int64_t step) {
+    const TrainConfig& train = config_.train;
+    const int64_t size = train.batch_size, from_batch = std::max<int64_t>(1, size / 2);
+    // The first half is the control's own whatever the kind, and so are its augmentations.
+    std::vector<Sample> samples = labeled_.Get(step * size, size);
+    if (!batch_.empty() && !consistency_) {
+      const std::vector<Sample> revealed = batch_[0].Get(step * from_batch, from_batch);
+      std::copy(revealed.begin(), revealed.end(), samples.end() - from_batch);
+    }
+    const int input_size = detector_.config().input_size;
+    const ShardedBatch supervised(
+        AugmentedBatch(samples, input_size, train, kLabeledAugment, step, workers_), detector_,
+        train, net_.shards(), workers_);
+    at::Tensor images;
+    if (consistency_) {
+      std::vector<Sample> unlabeled = batch_[0].Get(step * from_batch, from_batch);
+      for (Sample& s : unlabeled) s.boxes = s.labels = s.ignore = at::Tensor();
+      for (Sample& s : unlabeled) s = CheckedSample(s, 1, "unlabelled sample");
+      images = AugmentedBatch(unlabeled, input_size, train, kBatchAugment, step, workers_).images;
+    }
+    const double weight = ConsistencyWeight(config_, step);
+    const double loss = net_.Backward([&](RetinaNetImpl& net, int64_t shard) {
+      const at::Tensor labeled_loss = supervised.Loss(net, shard, train);
+      if (!images.defined()) return labeled_loss;
+      return labeled_loss + weight * Consistency(net, images, shard);
+    });
+    if (!std::isfinite(loss)) throw std::runtime_error("probe diverged: the loss is not finite");
+    sgd_.Step(LearningRateAt(train, step), step);
+  }
+
+  void Finish() { sgd_.UseAverage(); }
+
+ private:
+  // The shard's share of the mean over the batch.
+  at::Tensor Consistency(RetinaNetImpl& net, const at::Tensor& images, int64_t shard) const {
+    const auto [first, last] = ShardRange(images.size(0), net_.shards(), shard);
+    if (first == last) return at::zeros({});
+    const at::Tensor own = images.slice(0, first, last);
+    const at::Tensor loss = ConsistencyLoss(
+        net.forward(own), net.forward(own.flip(3)), net.Anchors(own.size(2), own.size(3)),
+        detector_.config(), own.size(3), config_.foreground_score);
+    return loss * (static_cast<double>(last - first) / images.size(0));
+  }
+
+  Detector& detector_;
+  const ProbeConfig config_;
+  Workers workers_;
+  ShardedNet net_;
+  Minibatches labeled_;
+  std::vector<Minibatches> batch_;  // none or one
+  bool consistency_ = false;
+  Sgd sgd_;
+};
+
+}  // namespace
+
+ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource* unlabeled_batch,
+                      SampleSource* labeled_batch, SampleSource& validation,
+                      const ProbeConfig& config, const FractionFn& progress) {
+  if (unlabeled_batch != nullptr && labeled_batch != nullptr) {
+    throw std::invalid_argument("a probe takes one batch, unlabelled or labelled, not both");
+  }
+  ProbeConfig frozen = config;
+  frozen.train.train_batch_norm = false;
+  CheckConfig(frozen.train);
+  if (labeled.size() == 0) throw std::invalid_argument("a probe needs labelled images");
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  Detector detector = start.Clone();
+  {
+    Probe probe(detector, labeled, unlabeled_batch, labeled_batch, frozen);
+    for (int64_t step = 0; step < frozen.train.steps; ++step) {
+      probe.RunStep(step);
+      if (progress && !progress((step + 1.0) / (frozen.train.steps + 1))) throw Cancelled();
+    }
+    probe.Finish();
+  }
+  detector.net().zero_grad();
+  ProbeOutcome outcome;
+  outcome.class_ap50 = Evaluate(detector, validation, frozen.predict).class_ap50;
+  outcome.class_loss = ValidationLoss(detector, validation, frozen.train);
+  outcome.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  return outcome;
+}
+
+}  // namespace mgral::core

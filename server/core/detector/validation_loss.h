@@ -10,8 +10,8 @@
 namespace mgral::core {
 
 // Per class [C]: focal loss of the class's outputs plus box loss of its objects, divided by the
-// number of its objects (at least 1). Smoother than AP on a small set. `config` supplies the
-// losses and the matching; nothing is augmented.
+// number of its positive anchors (at least 1). Smoother than AP on a small set. `config` supplies
+// the losses and the matching; nothing is augmented.
 std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
                                    const TrainConfig& config);
 
