@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   }
   server->server_ = builder.BuildAndStart();
   if (!server->server_ || server->port_ == 0) {
-    return absl::UnavailableError(
+    return absl::InvalidArgumentError(
         absl::StrCat("cannot listen on ", options.listen,
                      ": is the address right, and does no other program use the port?"));
   }

@@ -27,7 +27,7 @@ struct NamedService {
 class GrpcServer {
  public:
   // Serves at once; health says NOT_SERVING until SetServing(true). The services must outlive the
-  // server. Errors: UNAVAILABLE when the address cannot be listened on.
+  // server. Errors: INVALID_ARGUMENT when the address cannot be listened on.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const GrpcServerOptions& options, const std::vector<NamedService>& services);
   ~GrpcServer();

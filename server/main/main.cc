@@ -1,0 +1,94 @@
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/main/database.h"
+#include "server/main/healthcheck.h"
+#include "server/main/logging.h"
+#include "server/main/options.h"
+#include "server/main/server.h"
+#include "server/main/signals.h"
+
+namespace mgral::server {
+namespace {
+
+enum ExitStatus { kOk = 0, kFailed = 1, kWrongOption = 2, kNoDatabase = 3 };
+
+int StatusOfStart(const absl::Status& status) {
+  if (absl::IsInvalidArgument(status)) return kWrongOption;
+  if (absl::IsCancelled(status)) return kOk;  // asked to stop while it started
+  if (absl::IsFailedPrecondition(status)) return kNoDatabase;
+  return absl::IsUnavailable(status) ? kNoDatabase : kFailed;
+}
+
+int Serve(const Options& options) {
+  auto server = Server::Start(options);
+  if (!server.ok()) {
+    spdlog::error("cannot start: {}", std::string(server.status().message()));
+    return StatusOfStart(server.status());
+  }
+  int signal = 0;
+  while (signal == 0) signal = WaitForStopSignal(absl::Hours(1));
+  spdlog::info("signal {}: draining", signal);
+  UnblockStopSignals();  // asked twice, it ends at once
+  if (!(*server)->Drain()) {
+    spdlog::warn("the job at hand did not stop in time: another worker will take it over");
+    std::_Exit(kOk);
+  }
+  server->reset();
+  spdlog::info("drained");
+  return kOk;
+}
+
+int MigrateOnly(const Options& options) {
+  const absl::Status status = PrepareDatabase(options, true);
+  if (status.ok()) return kOk;
+  spdlog::error("cannot migrate: {}", std::string(status.message()));
+  return kNoDatabase;
+}
+
+int AskHealth(const std::string& target) {
+  const absl::Status status = CheckHealth(target);
+  std::cout << (status.ok() ? "SERVING" : std::string(status.message())) << "\n";
+  return status.ok() ? kOk : kFailed;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const auto line = ParseCommandLine(
+      arguments, [](const std::string& name) { return std::getenv(name.c_str()); });
+  if (!line.ok()) {
+    std::cerr << "mgral-server: " << line.status().message() << "\n";
+    return kWrongOption;
+  }
+  switch (line->command) {
+    case Command::kHelp:
+      std::cout << HelpText();
+      return kOk;
+    case Command::kVersion:
+      std::cout << "mgral-server " << MGRAL_VERSION << "\n";
+      return kOk;
+    case Command::kOptions:
+      std::cout << OptionsAsMarkdown();
+      return kOk;
+    case Command::kHealthcheck:
+      return AskHealth(line->target);
+    case Command::kMigrate:
+    case Command::kServe:
+      break;
+  }
+  SetUpLogging(line->options.log_level, line->options.log_format);
+  BlockStopSignals();
+  return line->command == Command::kMigrate ? MigrateOnly(line->options) : Serve(line->options);
+}
+
+}  // namespace
+}  // namespace mgral::server
+
+int main(int argc, char** argv) {
+  return mgral::server::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

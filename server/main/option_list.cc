@@ -1,0 +1,178 @@
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "server/main/options.h"
+
+namespace mgral::server {
+namespace {
+
+using Setter = std::function<std::string(const std::string&, Options*)>;
+
+Setter Text(std::string Options::*field) {
+  return [field](const std::string& value, Options* options) {
+    options->*field = value;
+    return std::string();
+  };
+}
+
+Setter Choice(std::string Options::*field, const std::vector<std::string>& choices) {
+  return [field, choices](const std::string& value, Options* options) {
+    std::string known;
+    for (const std::string& choice : choices) {
+      if (value == choice) {
+        options->*field = value;
+        return std::string();
+      }
+      absl::StrAppend(&known, known.empty() ? "" : ", ", choice);
+    }
+    return absl::StrCat("must be one of ", known);
+  };
+}
+
+template <typename T>
+Setter Whole(T Options::*field, T least, T most) {
+  return [field, least, most](const std::string& value, Options* options) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(value, &number) || number < least || number > most) {
+      return absl::StrCat("must be a whole number from ", least, " to ", most);
+    }
+    options->*field = static_cast<T>(number);
+    return std::string();
+  };
+}
+
+// "1048576", "64KiB", "64MiB", "2GiB".
+Setter Bytes(int64_t Options::*field) {
+  return [field](const std::string& value, Options* options) {
+    absl::string_view text = value;
+    int64_t unit = 1, number = 0;
+    if (absl::ConsumeSuffix(&text, "KiB")) unit = int64_t{1} << 10;
+    if (absl::ConsumeSuffix(&text, "MiB")) unit = int64_t{1} << 20;
+    if (absl::ConsumeSuffix(&text, "GiB")) unit = int64_t{1} << 30;
+    const bool good = absl::SimpleAtoi(text, &number) && number > 0 && number < (int64_t{1} << 40);
+    if (!good) return std::string("must be a size, e.g. 67108864 or 64MiB");
+    options->*field = number * unit;
+    return std::string();
+  };
+}
+
+Setter Duration(absl::Duration Options::*field, absl::Duration least) {
+  return [field, least](const std::string& value, Options* options) {
+    absl::Duration duration;
+    if (!absl::ParseDuration(value, &duration) || duration < least ||
+        duration > absl::Hours(24 * 7)) {
+      return absl::StrCat("must be a duration of at least ", absl::FormatDuration(least),
+                          ", e.g. 500ms, 30s or 5m");
+    }
+    options->*field = duration;
+    return std::string();
+  };
+}
+
+Setter Boolean(bool Options::*field) {
+  return [field](const std::string& value, Options* options) {
+    if (!absl::SimpleAtob(value, &(options->*field))) return std::string("must be true or false");
+    return std::string();
+  };
+}
+
+std::string SetRoles(const std::string& value, Options* options) {
+  options->api = options->worker = false;
+  for (const absl::string_view role : absl::StrSplit(value, ',')) {
+    if (role == "api") {
+      options->api = true;
+    } else if (role == "worker") {
+      options->worker = true;
+    } else {
+      return "must be api, worker or api,worker";
+    }
+  }
+  return "";
+}
+
+std::string SetUriPrefixes(const std::string& value, Options* options) {
+  options->uri_prefixes = absl::StrSplit(value, ',', absl::SkipEmpty());
+  for (const std::string& prefix : options->uri_prefixes) {
+    if (!absl::StartsWith(prefix, "http://") && !absl::StartsWith(prefix, "https://")) {
+      return absl::StrCat("\"", prefix, "\" is no http:// or https:// prefix");
+    }
+  }
+  return "";
+}
+
+std::vector<OptionSpec> MakeList() {
+  const absl::Duration tick = absl::Milliseconds(10);
+  constexpr int kMany = 100'000;
+  return {
+      {"listen", "127.0.0.1:50051", "Where gRPC is served; port 0 is the kernel's choice.",
+       Text(&Options::listen)},
+      {"metrics_listen", "127.0.0.1:9464",
+       "Where Prometheus finds /metrics; port 0 is the kernel's choice, empty is off.",
+       Text(&Options::metrics_listen)},
+      {"port_file", "",
+       "Written once the server answers: two lines, `grpc PORT` and `metrics PORT`.",
+       Text(&Options::port_file)},
+      {"roles", "api,worker", "What this process does: answer calls, work on cycles, or both.",
+       SetRoles},
+      {"database", "dbname=mgral",
+       "PostgreSQL: `host=... dbname=...` or `postgresql://...`, as libpq reads it.",
+       Text(&Options::database)},
+      {"database_connections", "16", "At most as many connections to it.",
+       Whole(&Options::database_connections, 2, 1000)},
+      {"database_timeout", "30s", "How long to wait for it when starting.",
+       Duration(&Options::database_timeout, absl::ZeroDuration())},
+      {"migrate", "true", "Bring the database to this program's schema when starting.",
+       Boolean(&Options::migrate)},
+      {"image_root", "", "The folder that images' paths are relative to; empty refuses paths.",
+       Text(&Options::image_root)},
+      {"artifact_dir", "artifacts",
+       "Where weights, embeddings and images that were sent as bytes are kept.",
+       Text(&Options::artifact_dir)},
+      {"uri_prefixes", "",
+       "Addresses that images may be fetched from, by their beginnings, comma-separated; empty "
+       "refuses addresses.",
+       SetUriPrefixes},
+      {"max_image_bytes", "64MiB", "The longest encoded image.", Bytes(&Options::max_image_bytes)},
+      {"max_image_pixels", "100000000", "The largest decoded image, in pixels.",
+       Whole(&Options::max_image_pixels, int64_t{1}, int64_t{1} << 32)},
+      {"threads", "0", "Threads of one operation on the CPU; 0 is one per core.",
+       Whole(&Options::threads, 0, 1024)},
+      {"decoders", "0", "Images decoded at once when they are registered; 0 is one per core.",
+       Whole(&Options::decoders, 0, 1024)},
+      {"cache_mb", "512", "Decoded images that are kept in memory, in MiB.",
+       Whole(&Options::cache_mb, int64_t{0}, int64_t{1} << 20)},
+      {"max_in_flight", "64", "Calls answered at once; more get RESOURCE_EXHAUSTED.",
+       Whole(&Options::max_in_flight, 1, kMany)},
+      {"max_streams", "64", "Streams open at once; more get RESOURCE_EXHAUSTED.",
+       Whole(&Options::max_streams, 1, kMany)},
+      {"job_lease", "30s", "How long a worker may be silent before another takes over.",
+       Duration(&Options::job_lease, absl::Milliseconds(100))},
+      {"poll_interval", "1s", "How often to look for jobs where no notice comes.",
+       Duration(&Options::poll_interval, tick)},
+      {"expire_interval", "5s", "How often leases that are over are swept up.",
+       Duration(&Options::expire_interval, tick)},
+      {"max_cycle_attempts", "5", "Workers that may die over one job before its cycle fails.",
+       Whole(&Options::max_cycle_attempts, 1, 1000)},
+      {"drain_timeout", "30s", "After SIGTERM: how long calls in flight may take.",
+       Duration(&Options::drain_timeout, absl::ZeroDuration())},
+      {"log_level", "info", "trace, debug, info, warn or error.",
+       Choice(&Options::log_level, {"trace", "debug", "info", "warn", "error"})},
+      {"log_format", "json", "json (one object a line) or text, on standard error.",
+       Choice(&Options::log_format, {"json", "text"})},
+  };
+}
+
+}  // namespace
+
+const std::vector<OptionSpec>& OptionList() {
+  static const auto* list = new std::vector<OptionSpec>(MakeList());
+  return *list;
+}
+
+}  // namespace mgral::server

@@ -1,0 +1,210 @@
+#include "server/main/options.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace mgral::server {
+namespace {
+
+const OptionSpec* FindOption(const std::string& name) {
+  for (const OptionSpec& option : OptionList()) {
+    if (option.name == name) return &option;
+  }
+  return nullptr;
+}
+
+absl::Status Set(const OptionSpec& option, const std::string& value, const std::string& source,
+                 Options* options) {
+  const std::string problem = option.set(value, options);
+  if (problem.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(source, ": option ", option.name, " is \"", value, "\": ", problem));
+}
+
+// A scalar as it stands, a sequence joined by commas.
+absl::StatusOr<std::string> ValueOf(const YAML::Node& node) {
+  if (node.IsNull()) return std::string();
+  if (node.IsScalar()) return node.Scalar();
+  std::vector<std::string> parts;
+  if (!node.IsSequence()) return absl::InvalidArgumentError("must be one value, or a list");
+  for (const YAML::Node& part : node) {
+    if (!part.IsScalar()) return absl::InvalidArgumentError("must be one value, or a list");
+    parts.push_back(part.Scalar());
+  }
+  return absl::StrJoin(parts, ",");
+}
+
+absl::Status ReadFile(const std::string& path, Options* options) {
+  try {
+    const YAML::Node file = YAML::LoadFile(path);
+    if (file.IsNull()) return absl::OkStatus();
+    if (!file.IsMap()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": must be a map of options"));
+    }
+    for (const auto& entry : file) {
+      const std::string name = entry.first.as<std::string>();
+      const std::string source = absl::StrCat(path, ":", entry.first.Mark().line + 1);
+      const OptionSpec* option = FindOption(name);
+      if (option == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(source, ": unknown option ", name, " (mgral-server --help lists them)"));
+      }
+      const auto value = ValueOf(entry.second);
+      if (!value.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(source, ": option ", name, " ", value.status().message()));
+      }
+      const absl::Status set = Set(*option, *value, source, options);
+      if (!set.ok()) return set;
+    }
+  } catch (const YAML::BadFile&) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot read the options file ", path));
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", error.what()));
+  }
+  return absl::OkStatus();
+}
+
+// The command line, taken apart but not yet judged.
+struct Arguments {
+  Command command = Command::kServe;
+  std::string config;
+  std::string target;
+  std::vector<std::pair<std::string, std::string>> flags;
+};
+
+absl::StatusOr<Command> CommandNamed(const std::string& word) {
+  static const auto* commands = new std::map<std::string, Command>{
+      {"serve", Command::kServe},     {"migrate", Command::kMigrate},
+      {"options", Command::kOptions}, {"healthcheck", Command::kHealthcheck},
+      {"help", Command::kHelp},       {"version", Command::kVersion}};
+  const auto found = commands->find(word);
+  if (found != commands->end()) return found->second;
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown command ", word, " (mgral-server --help lists them)"));
+}
+
+absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
+  Arguments arguments;
+  for (size_t i = 0; i < words.size(); ++i) {
+    absl::string_view word = words[i];
+    if (!absl::ConsumePrefix(&word, "--")) {
+      if (i != 0) return absl::InvalidArgumentError(absl::StrCat("unexpected ", words[i]));
+      const auto command = CommandNamed(words[i]);
+      if (!command.ok()) return command.status();
+      arguments.command = *command;
+      continue;
+    }
+    const std::pair<std::string, std::string> halves =
+        absl::StrSplit(word, absl::MaxSplits('=', 1));
+    const std::string& name = halves.first;
+    if (name == "help" || name == "version") {
+      arguments.command = name == "help" ? Command::kHelp : Command::kVersion;
+      continue;
+    }
+    if (name == "markdown" && arguments.command == Command::kOptions) continue;
+    const bool target = name == "target" && arguments.command == Command::kHealthcheck;
+    if (!target && name != "config" && FindOption(name) == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown option --", name, " (mgral-server --help lists them)"));
+    }
+    std::string value = halves.second;
+    if (!absl::StrContains(word, '=')) {
+      if (i + 1 == words.size()) {
+        return absl::InvalidArgumentError(absl::StrCat("--", name, " needs a value"));
+      }
+      value = words[++i];
+    }
+    if (target) {
+      arguments.target = value;
+    } else if (name == "config") {
+      arguments.config = value;
+    } else {
+      arguments.flags.emplace_back(name, value);
+    }
+  }
+  return arguments;
+}
+
+std::string VariableName(const std::string& option) {
+  return absl::StrCat("MGRAL_", absl::AsciiStrToUpper(option));
+}
+
+}  // namespace
+
+absl::StatusOr<CommandLine> ParseCommandLine(
+    const std::vector<std::string>& words,
+    const std::function<const char*(const std::string&)>& environment) {
+  auto arguments = TakeApart(words);
+  if (!arguments.ok()) return arguments.status();
+  CommandLine line;
+  line.command = arguments->command;
+  for (const OptionSpec& option : OptionList()) {
+    const absl::Status set = Set(option, option.default_value, "default", &line.options);
+    if (!set.ok()) return set;
+  }
+  if (arguments->config.empty()) {
+    const char* config = environment(VariableName("config"));
+    if (config != nullptr) arguments->config = config;
+  }
+  if (!arguments->config.empty()) {
+    const absl::Status read = ReadFile(arguments->config, &line.options);
+    if (!read.ok()) return read;
+  }
+  for (const OptionSpec& option : OptionList()) {
+    const std::string variable = VariableName(option.name);
+    const char* value = environment(variable);
+    if (value == nullptr) continue;
+    const absl::Status set = Set(option, value, variable, &line.options);
+    if (!set.ok()) return set;
+  }
+  for (const auto& [name, value] : arguments->flags) {
+    const absl::Status set = Set(*FindOption(name), value, "--" + name, &line.options);
+    if (!set.ok()) return set;
+  }
+  line.target = arguments->target.empty() ? line.options.listen : arguments->target;
+  return line;
+}
+
+std::string OptionsAsMarkdown() {
+  std::string text = "| option | default | meaning |\n|---|---|---|\n";
+  for (const OptionSpec& option : OptionList()) {
+    const std::string shown =
+        option.default_value.empty() ? "" : absl::StrCat("`", option.default_value, "`");
+    absl::StrAppend(&text, "| `", option.name, "` | ", shown, " | ", option.help, " |\n");
+  }
+  return text;
+}
+
+std::string HelpText() {
+  std::string text =
+      "mgral-server tells you which images to label next.\n\n"
+      "  mgral-server [serve] [options]             serve until SIGTERM\n"
+      "  mgral-server migrate [options]             bring the database to this schema, and end\n"
+      "  mgral-server healthcheck [--target=HOST:PORT]   exit 0 if that server serves\n"
+      "  mgral-server options --markdown            the options as a table\n"
+      "  mgral-server version\n\n"
+      "Options, as --name=value, as environment variable MGRAL_NAME, or as a key of the YAML file\n"
+      "named by --config=FILE; a flag counts more than the environment, that more than the "
+      "file:\n\n";
+  for (const OptionSpec& option : OptionList()) {
+    absl::StrAppend(&text, "  --", option.name, "=", option.default_value, "\n        ",
+                    option.help, "\n");
+  }
+  absl::StrAppend(
+      &text,
+      "\nExit status: 0 all went well, 1 the server failed, 2 an option is wrong, 3 the "
+      "database\ncannot be used.\n");
+  return text;
+}
+
+}  // namespace mgral::server

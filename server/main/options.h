@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace mgral::server {
+
+// How a server runs. Every field is filled in from the list of options (OptionList), whose defaults
+// are the ones that count.
+struct Options {
+  std::string listen, metrics_listen, port_file;
+  bool api = false, worker = false;
+  std::string database;
+  int database_connections = 0;
+  absl::Duration database_timeout;
+  bool migrate = false;
+  std::string image_root, artifact_dir;
+  std::vector<std::string> uri_prefixes;
+  int64_t max_image_bytes = 0, max_image_pixels = 0;
+  int threads = 0, decoders = 0;  // 0: one per core
+  int64_t cache_mb = 0;
+  int max_in_flight = 0, max_streams = 0, max_cycle_attempts = 0;
+  absl::Duration job_lease, poll_interval, expire_interval, drain_timeout;
+  std::string log_level, log_format;
+};
+
+// One option: a flag --name=value, an environment variable MGRAL_NAME, a key of the YAML file.
+struct OptionSpec {
+  std::string name;
+  std::string default_value;
+  std::string help;
+  // Empty, or why the value is none.
+  std::function<std::string(const std::string& value, Options* options)> set;
+};
+const std::vector<OptionSpec>& OptionList();
+
+enum class Command { kServe, kMigrate, kHealthcheck, kOptions, kHelp, kVersion };
+
+struct CommandLine {
+  Command command = Command::kServe;
+  Options options;
+  std::string target;  // of healthcheck: HOST:PORT, the option `listen` if not given
+};
+
+// Of two sources the later counts: default, file, environment, flag. `environment` gives a
+// variable's value or null. Errors: INVALID_ARGUMENT saying which option of which source is wrong.
+absl::StatusOr<CommandLine> ParseCommandLine(
+    const std::vector<std::string>& arguments,
+    const std::function<const char*(const std::string&)>& environment);
+
+// The list as a table, for the documentation, and as text.
+std::string OptionsAsMarkdown();
+std::string HelpText();
+
+}  // namespace mgral::server

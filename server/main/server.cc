@@ -1,0 +1,260 @@
+#include "server/main/server.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/app/create_pool.h"
+#include "server/app/ingest_labels.h"
+#include "server/app/predict.h"
+#include "server/app/query_batch.h"
+#include "server/app/register_images.h"
+#include "server/app/run_cycle.h"
+#include "server/imaging/file_image_loader.h"
+#include "server/jobs/fault_point.h"
+#include "server/jobs/job_loop.h"
+#include "server/main/database.h"
+#include "server/main/housekeeper.h"
+#include "server/main/logging.h"
+#include "server/main/metrics.h"
+#include "server/main/worker_thread.h"
+#include "server/rpc/cycle_service.h"
+#include "server/rpc/grpc_server.h"
+#include "server/rpc/label_service.h"
+#include "server/rpc/model_service.h"
+#include "server/rpc/pool_service.h"
+#include "server/rpc/selection_service.h"
+#include "server/runtime/torch_runtime.h"
+#include "server/storage/change_listener.h"
+#include "server/storage/connection_pool.h"
+#include "server/storage/disk_artifact_store.h"
+#include "server/storage/postgres_batch_store.h"
+#include "server/storage/postgres_cycle_store.h"
+#include "server/storage/postgres_job_queue.h"
+#include "server/storage/postgres_label_store.h"
+#include "server/storage/postgres_pool_store.h"
+
+namespace mgral::server {
+namespace {
+
+constexpr absl::Duration kPoolMetricsEvery = absl::Seconds(15);
+// Threads of gRPC beyond those that wait in calls: pollers, and calls that are being refused.
+constexpr int kSpareThreads = 32;
+
+int OnePerCore(int asked) {
+  return asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+absl::Status CheckImageRoot(const std::string& root) {
+  struct stat info;
+  if (root.empty()) return absl::OkStatus();
+  if (stat(root.c_str(), &info) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("image_root ", root, ": ", strerror(errno)));
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("image_root ", root, " is no folder"));
+  }
+  if (access(root.c_str(), R_OK | X_OK) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("image_root ", root, " cannot be read by this user"));
+  }
+  return absl::OkStatus();
+}
+
+imaging::ImagingOptions ToImaging(const Options& options) {
+  imaging::ImagingOptions imaging;
+  imaging.image_root = options.image_root;
+  imaging.uri_prefixes = options.uri_prefixes;
+  imaging.max_bytes = options.max_image_bytes;
+  imaging.max_pixels = options.max_image_pixels;
+  return imaging;
+}
+
+std::string WorkerName() {
+  char host[256] = "localhost";
+  gethostname(host, sizeof(host) - 1);
+  return absl::StrCat(host, ":", getpid());
+}
+
+// Whole or not at all, so that nobody reads half of it.
+absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string temporary = absl::StrCat(path, ".", getpid());
+  std::ofstream file(temporary);
+  file << "grpc " << grpc_port << "\nmetrics " << metrics_port << "\n";
+  file.close();
+  if (!file || rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot write the port_file ", path, ": ", strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// In the order in which the parts need each other; destroyed in the reverse.
+struct Server::Parts {
+  explicit Parts(const Options& o)
+      : options(o),
+        metrics(MGRAL_VERSION),
+        connections({o.database, o.database_connections}),
+        listener(o.database),
+        pools(connections),
+        batches(connections),
+        labels(connections),
+        cycles(connections, listener),
+        queue(connections, listener, {o.max_cycle_attempts, o.poll_interval}),
+        artifacts(o.artifact_dir),
+        loader(ToImaging(o), &artifacts),
+        runtime({OnePerCore(o.threads), o.cache_mb << 20}, &loader),
+        create_pool(&pools, &runtime),
+        register_images(&pools, &loader, &artifacts, OnePerCore(o.decoders)),
+        ingest_labels(&pools, &labels, &loader, OnePerCore(o.decoders)),
+        query_batch(&batches, &runtime),
+        predict(&pools, &cycles, &artifacts, &runtime),
+        stages({&pools, &cycles, &queue, &artifacts, &runtime}),
+        calls({o.max_in_flight, o.max_streams},
+              [this](const rpc::CallRecord& call) {
+                metrics.OnCall(call);
+                LogCall(call, options.log_format == "json");
+              }),
+        pool_service(&calls, &pools, &create_pool, &register_images),
+        selection_service(&calls, &pools, &batches, &runtime, &query_batch),
+        label_service(&calls, &pools, &labels, &loader, &ingest_labels),
+        cycle_service(&calls, &pools, &cycles),
+        model_service(&calls, &pools, &cycles, &predict) {}
+
+  absl::Status Listen();
+  void StartWorker();
+  void KeepHouse();
+
+  const Options options;
+  Metrics metrics;
+  storage::ConnectionPool connections;
+  storage::ChangeListener listener;
+  storage::PostgresPoolStore pools;
+  storage::PostgresBatchStore batches;
+  storage::PostgresLabelStore labels;
+  storage::PostgresCycleStore cycles;
+  storage::PostgresJobQueue queue;
+  storage::DiskArtifactStore artifacts;
+  imaging::FileImageLoader loader;
+  runtime::TorchRuntime runtime;
+  app::CreatePool create_pool;
+  app::RegisterImages register_images;
+  app::IngestLabels ingest_labels;
+  app::QueryBatch query_batch;
+  app::Predict predict;
+  app::RunCycle stages;
+  rpc::CallRunner calls;
+  rpc::PoolService pool_service;
+  rpc::SelectionService selection_service;
+  rpc::LabelService label_service;
+  rpc::CycleService cycle_service;
+  rpc::ModelService model_service;
+  std::unique_ptr<rpc::GrpcServer> grpc;
+  std::unique_ptr<jobs::JobLoop> loop;
+  std::unique_ptr<WorkerThread> worker;
+  absl::Time pools_counted;  // of the housekeeper alone
+  std::unique_ptr<Housekeeper> housekeeper;
+};
+
+absl::Status Server::Parts::Listen() {
+  rpc::GrpcServerOptions grpc_options;
+  grpc_options.listen = options.listen;
+  grpc_options.max_threads = options.max_in_flight + options.max_streams + kSpareThreads;
+  std::vector<rpc::NamedService> services;
+  if (options.api) {
+    services = {{mgral::v1::PoolService::service_full_name(), &pool_service},
+                {mgral::v1::SelectionService::service_full_name(), &selection_service},
+                {mgral::v1::LabelService::service_full_name(), &label_service},
+                {mgral::v1::CycleService::service_full_name(), &cycle_service},
+                {mgral::v1::ModelService::service_full_name(), &model_service}};
+  }
+  auto started = rpc::GrpcServer::Start(grpc_options, services);
+  if (!started.ok()) return started.status();
+  grpc = *std::move(started);
+  metrics.AddGauge("mgral_rpc_in_flight", "Calls and streams that are being answered.",
+                   [this] { return static_cast<double>(calls.in_flight()); });
+  metrics.AddGauge("mgral_database_connections", "Connections that are in use.",
+                   [this] { return static_cast<double>(connections.in_use()); });
+  if (options.metrics_listen.empty()) return absl::OkStatus();
+  return metrics.Listen(options.metrics_listen);
+}
+
+void Server::Parts::StartWorker() {
+  jobs::JobLoopOptions loop_options;
+  loop_options.worker = WorkerName();
+  loop_options.lease = options.job_lease;
+  loop_options.poll_interval = options.poll_interval;
+  loop_options.on_job = [this](domain::JobKind kind, const std::string& outcome, double seconds) {
+    metrics.OnJob(jobs::StageName(kind), outcome, seconds);
+  };
+  loop = std::make_unique<jobs::JobLoop>(&queue, &cycles, &stages, loop_options);
+  worker = std::make_unique<WorkerThread>(loop.get());
+}
+
+void Server::Parts::KeepHouse() {
+  const auto expired = batches.ExpireLeases();
+  if (expired.ok()) {
+    metrics.OnLeasesExpired(*expired);
+    if (*expired > 0) spdlog::info("{} leases are over: their images are free again", *expired);
+  } else {
+    spdlog::warn("cannot sweep leases: {}", expired.status().ToString());
+  }
+  const bool up = !absl::IsUnavailable(expired.status());
+  metrics.SetDatabaseUp(up);
+  grpc->SetServing(up);
+  if (!up || absl::Now() - pools_counted < kPoolMetricsEvery) return;
+  pools_counted = absl::Now();
+  domain::PageRequest page;
+  page.size = Metrics::kMaxPools;
+  const auto first = pools.ListPools(page);
+  if (first.ok()) metrics.SetPools(first->items);
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
+  absl::Status status = CheckImageRoot(options.image_root);
+  if (status.ok()) status = storage::DiskArtifactStore::Prepare(options.artifact_dir);
+  if (status.ok()) status = PrepareDatabase(options, options.migrate);
+  if (!status.ok()) return status;
+
+  auto parts = std::make_unique<Parts>(options);
+  status = parts->Listen();
+  if (!status.ok()) return status;
+  if (options.worker) parts->StartWorker();
+  // Its first round, before anybody is told where we are, makes health say SERVING.
+  parts->KeepHouse();
+  parts->housekeeper =
+      std::make_unique<Housekeeper>(options.expire_interval, [p = parts.get()] { p->KeepHouse(); });
+  status = WritePortFile(options.port_file, parts->grpc->port(), parts->metrics.port());
+  if (!status.ok()) return status;
+  spdlog::info("mgral-server {} serves on port {} (metrics on {}), roles{}{}", MGRAL_VERSION,
+               parts->grpc->port(), parts->metrics.port(), options.api ? " api" : "",
+               options.worker ? " worker" : "");
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+bool Server::Drain() {
+  if (parts_->worker) parts_->worker->Stop();
+  parts_->calls.StartDraining();
+  parts_->grpc->Drain(parts_->options.drain_timeout);
+  return !parts_->worker || parts_->worker->WaitFor(parts_->options.drain_timeout);
+}
+
+}  // namespace mgral::server
