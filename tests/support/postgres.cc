@@ -22,7 +22,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -154,15 +153,6 @@ std::string RunSql(const std::string& conninfo, const std::string& sql) {
   return first;
 }
 
-// Clusters whose template database is migrated.
-void MakeTemplate(PostgresCluster& cluster) {
-  static std::set<const PostgresCluster*> made;
-  if (!made.insert(&cluster).second) return;
-  RunSql(cluster.Conninfo("postgres"), std::string("CREATE DATABASE ") + kTemplate);
-  const auto migrated = storage::Migrate(cluster.Conninfo(kTemplate));
-  if (!migrated.ok()) Die(migrated.status().ToString());
-}
-
 std::string NewName() {
   static std::atomic<int> counter{0};
   return "test_" + std::to_string(++counter);
@@ -241,6 +231,14 @@ void PostgresCluster::Start() {
   Die("PostgreSQL does not start:\n" + ReadFile(folder_ + "/postgres.log"));
 }
 
+void PostgresCluster::MakeTemplate() {
+  if (has_template_) return;
+  has_template_ = true;
+  RunSql(Conninfo("postgres"), std::string("CREATE DATABASE ") + kTemplate);
+  const auto migrated = storage::Migrate(Conninfo(kTemplate));
+  if (!migrated.ok()) Die(migrated.status().ToString());
+}
+
 void PostgresCluster::Kill9() {
   if (pid_ < 0) return;
   kill(pid_, SIGSTOP);  // so that it starts no further backend
@@ -268,7 +266,7 @@ TestDatabase::TestDatabase(PostgresCluster& cluster, const std::string& name,
 }
 
 std::unique_ptr<TestDatabase> TestDatabase::Create(PostgresCluster& cluster) {
-  MakeTemplate(cluster);
+  cluster.MakeTemplate();
   return std::unique_ptr<TestDatabase>(new TestDatabase(cluster, NewName(), kTemplate));
 }
 

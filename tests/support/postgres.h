@@ -39,11 +39,14 @@ class PostgresCluster {
   void InitDb() const;
   void Launch();
   bool WaitUntilReady() const;
+  friend class TestDatabase;
+  void MakeTemplate();  // the migrated database that others are cloned from
 
   const Options options_;
   std::string folder_;
   int port_ = 0;
   pid_t pid_ = -1;
+  bool has_template_ = false;
 };
 
 // A migrated database in a cluster, dropped with the object.

@@ -1,0 +1,135 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "server/base/errors.h"
+#include "server/storage/disk_artifact_store.h"
+
+namespace mgral::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ArtifactStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "/artifacts-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    ASSERT_TRUE(storage::DiskArtifactStore::Prepare(root_).ok());
+    store_ = std::make_unique<storage::DiskArtifactStore>(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  std::string WriteFile(const std::string& name, const std::string& content) {
+    const std::string path = root_ + "/" + name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+  size_t Files(const std::string& folder) {
+    size_t files = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(root_ + "/" + folder)) {
+      files += entry.is_regular_file();
+    }
+    return files;
+  }
+
+  std::string root_;
+  std::unique_ptr<domain::ArtifactStore> store_;
+};
+
+const std::string kHelloSha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+TEST_F(ArtifactStoreTest, WhatIsMissingIsNotFound) {
+  for (const std::string& name :
+       {std::string(), std::string("x"), std::string("../../etc/passwd"), std::string(64, '/'),
+        std::string(64, 'A'), std::string(64, '0')}) {
+    EXPECT_TRUE(absl::IsNotFound(store_->Get(name).status())) << name;
+    EXPECT_TRUE(absl::IsNotFound(store_->PathOf(name).status())) << name;
+  }
+  EXPECT_TRUE(absl::IsNotFound(store_->PutFile(root_ + "/missing").status()));
+}
+
+TEST_F(ArtifactStoreTest, FindsWhatWasChangedOnDisk) {
+  const std::string sha256 = *store_->Put("hello");
+  std::ofstream(*store_->PathOf(sha256)) << "jello";
+  EXPECT_TRUE(absl::IsDataLoss(store_->Get(sha256).status()));
+  std::ofstream(*store_->PathOf(sha256)) << "";
+  EXPECT_TRUE(absl::IsDataLoss(store_->Get(sha256).status()));
+  ASSERT_TRUE(store_->Put("hello").ok());  // a truncated file is healed by the same content
+  EXPECT_EQ(*store_->Get(sha256), "hello");
+}
+
+TEST_F(ArtifactStoreTest, StoresTheSameContentOnce) {
+  EXPECT_EQ(*store_->Put("hello"), kHelloSha256);
+  EXPECT_EQ(*store_->Put("hello"), kHelloSha256);
+  EXPECT_EQ(*store_->PutFile(WriteFile("file", "hello")), kHelloSha256);
+  EXPECT_EQ(*store_->Get(kHelloSha256), "hello");
+  EXPECT_EQ(Files("objects"), 1u);
+  EXPECT_EQ(Files("tmp"), 0u);
+  EXPECT_FALSE(fs::exists(root_ + "/file"));  // taken over
+}
+
+TEST_F(ArtifactStoreTest, KeepsAnyBytes) {
+  std::string bytes(3 << 20, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31);
+  EXPECT_EQ(*store_->Get(*store_->Put(bytes)), bytes);
+  EXPECT_EQ(*store_->Get(*store_->PutFile(WriteFile("big", bytes))), bytes);
+  EXPECT_EQ(*store_->Get(*store_->Put("")), "");
+}
+
+TEST_F(ArtifactStoreTest, ManyMayPutTheSameAtOnce) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([this] {
+      for (int i = 0; i < 20; ++i) {
+        const std::string content = "content " + std::to_string(i);
+        const auto sha256 = store_->Put(content);
+        ASSERT_TRUE(sha256.ok()) << sha256.status();
+        EXPECT_EQ(*store_->Get(*sha256), content);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(Files("objects"), 20u);
+  EXPECT_EQ(Files("tmp"), 0u);
+}
+
+TEST_F(ArtifactStoreTest, TakesOverAFileOfAnotherFileSystem) {
+  if (!fs::exists("/dev/shm")) GTEST_SKIP() << "no /dev/shm";
+  char path[] = "/dev/shm/artifact-XXXXXX";
+  const int fd = mkstemp(path);
+  ASSERT_GE(fd, 0);
+  ASSERT_EQ(write(fd, "hello", 5), 5);
+  close(fd);
+  EXPECT_EQ(*store_->PutFile(path), kHelloSha256);
+  EXPECT_EQ(*store_->Get(kHelloSha256), "hello");
+  EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(ArtifactStoreTest, WorkFoldersStayUntilRemoved) {
+  for (const std::string name : {"", ".", "..", "a/b", "/etc", ".hidden"}) {
+    EXPECT_FALSE(store_->WorkFolder(name).ok()) << name;
+    EXPECT_FALSE(store_->RemoveWorkFolder(name).ok()) << name;
+  }
+  const std::string folder = *store_->WorkFolder("cycle-7_train.0");
+  std::ofstream(folder + "/checkpoint") << "x";
+  EXPECT_EQ(*store_->WorkFolder("cycle-7_train.0"), folder);
+  EXPECT_TRUE(fs::exists(folder + "/checkpoint"));
+  EXPECT_TRUE(store_->RemoveWorkFolder("cycle-7_train.0").ok());
+  EXPECT_TRUE(store_->RemoveWorkFolder("cycle-7_train.0").ok());
+  EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(ArtifactStoreTest, SaysWhenItsFolderCannotBeMade) {
+  const std::string file = WriteFile("file", "x");
+  const absl::Status status = storage::DiskArtifactStore::Prepare(file + "/below");
+  EXPECT_EQ(base::Reason(status), "ARTIFACT_DIR");
+}
+
+}  // namespace
+}  // namespace mgral::test

@@ -1,0 +1,311 @@
+#include <thread>
+
+#include "tests/conformance/stores.h"
+
+namespace mgral::test {
+namespace {
+
+using domain::ImageState;
+using domain::ImageUse;
+using domain::Pool;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+using PoolStoreTest = StoresTest;
+
+std::string TextWithNul() { return std::string("a\0b", 3); }
+
+TEST_F(PoolStoreTest, RefusesATakenPoolId) {
+  Pool again;
+  again.pool_id = "cats";
+  again.classes = {"x"};
+  const auto created = pools().CreatePool(again, {});
+  EXPECT_EQ(created.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(base::ResourceName(created.status()), "pools/cats");
+}
+
+TEST_F(PoolStoreTest, UnknownPoolsAreNotFound) {
+  EXPECT_TRUE(absl::IsNotFound(pools().GetPool("dogs").status()));
+  EXPECT_TRUE(absl::IsNotFound(pools().GetPool(TextWithNul()).status()));
+  EXPECT_TRUE(absl::IsNotFound(pools().DeletePool("dogs", true)));
+  EXPECT_TRUE(
+      absl::IsNotFound(pools().RegisterImages(999999, {ImageAt("a", "a.jpg")}, {}).status()));
+  EXPECT_TRUE(absl::IsNotFound(
+      pools()
+          .RegisterImages(999999, {ImageAt("a", "a.jpg")}, Request("RegisterImages", "r"))
+          .status()));
+}
+
+TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
+  Pool pool;
+  pool.pool_id = "dogs";
+  pool.display_name = "Hunde \xc3\xa4";
+  pool.classes = {"one"};
+  pool.detector = {"base", true, 123, 320};
+  pool.selection = {"core_set", 17, 4, 5, -9};
+  ASSERT_OK(pools().CreatePool(pool, {}));
+  const Pool read = Value(pools().GetPool("dogs"));
+  EXPECT_EQ(read.display_name, pool.display_name);
+  EXPECT_EQ(read.classes, pool.classes);
+  EXPECT_EQ(read.detector.profile, "base");
+  EXPECT_TRUE(read.detector.warm_start);
+  EXPECT_EQ(read.detector.training_steps, 123);
+  EXPECT_EQ(read.detector.input_size, 320);
+  EXPECT_EQ(read.selection.strategy, "core_set");
+  EXPECT_EQ(read.selection.batch_size, 17);
+  EXPECT_EQ(read.selection.probes, 4);
+  EXPECT_EQ(read.selection.replay_probes, 5);
+  EXPECT_EQ(read.selection.seed, -9);
+  EXPECT_FALSE(read.published_model_version.has_value());
+  EXPECT_EQ(read.counts.unlabeled, 0);
+  EXPECT_LT(absl::Now() - read.create_time, absl::Minutes(5));
+  EXPECT_THAT(pool_.classes, ElementsAre("cat", "a dog, with \"quotes\" {and} \\", "NULL"));
+}
+
+TEST_F(PoolStoreTest, ListsPoolsInPages) {
+  MakePool("b");
+  MakePool("a");
+  const auto first = Value(pools().ListPools({2, ""}));
+  ASSERT_EQ(first.items.size(), 2u);
+  EXPECT_EQ(first.items[0].pool_id, "cats");
+  const auto second = Value(pools().ListPools({2, first.next_page_token}));
+  ASSERT_EQ(second.items.size(), 1u);
+  EXPECT_EQ(second.items[0].pool_id, "a");
+  EXPECT_EQ(second.next_page_token, "");
+}
+
+TEST_F(PoolStoreTest, RefusesForeignPageTokens) {
+  Register(3);
+  for (const std::string token : {"x", "%%%", "Njk", "AAAA////"}) {
+    const auto page = pools().ListImages(pool_.key, {2, token}, std::nullopt, std::nullopt);
+    EXPECT_TRUE(absl::IsInvalidArgument(page.status())) << token;
+    EXPECT_EQ(FieldOf(page.status()), "page_token");
+  }
+  const auto page = Value(pools().ListImages(pool_.key, {2, ""}, std::nullopt, std::nullopt));
+  EXPECT_FALSE(
+      pools().ListImages(pool_.key, {2, page.next_page_token}, ImageState::kLabeled, {}).ok());
+  const Pool other = MakePool("other");
+  EXPECT_FALSE(pools().ListImages(other.key, {2, page.next_page_token}, {}, {}).ok());
+  EXPECT_FALSE(pools().ListPools({2, page.next_page_token}).ok());
+}
+
+TEST_F(PoolStoreTest, RegistersAllOrNone) {
+  ASSERT_OK(pools().RegisterImages(pool_.key, {ImageAt("a", "a.jpg")}, {}));
+  const auto refused = pools().RegisterImages(
+      pool_.key, {ImageAt("new", "new.jpg"), ImageAt("a", "elsewhere.jpg")}, {});
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(FieldOf(refused.status()), "images[1].image_id");
+  EXPECT_EQ(base::ResourceName(refused.status()), "pools/cats/images/a");
+  EXPECT_TRUE(absl::IsNotFound(pools().GetImage(pool_.key, "new").status()));
+
+  auto validation = ImageAt("a", "a.jpg");
+  validation.use = ImageUse::kValidation;
+  EXPECT_FALSE(pools().RegisterImages(pool_.key, {validation}, {}).ok());
+
+  const auto twice =
+      pools().RegisterImages(pool_.key, {ImageAt("b", "b.jpg"), ImageAt("b", "b.jpg")}, {});
+  EXPECT_TRUE(absl::IsInvalidArgument(twice.status()));
+  EXPECT_EQ(FieldOf(twice.status()), "images[1].image_id");
+  EXPECT_EQ(Counts().unlabeled, 1);
+}
+
+TEST_F(PoolStoreTest, RefusesTextThatCannotBeStored) {
+  for (const std::string& bad :
+       {TextWithNul(), std::string("\xff\xfe"), std::string("\xed\xa0\x80"), std::string(),
+        std::string(257, 'x')}) {
+    const auto refused =
+        pools().RegisterImages(pool_.key, {ImageAt("ok", "p"), ImageAt(bad, "path")}, {});
+    EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
+    EXPECT_EQ(FieldOf(refused.status()), "images[1].image_id");
+  }
+  const auto path = pools().RegisterImages(pool_.key, {ImageAt("ok", TextWithNul())}, {});
+  EXPECT_TRUE(absl::IsInvalidArgument(path.status()));
+  EXPECT_EQ(Counts().training, 0);
+}
+
+TEST_F(PoolStoreTest, CountsWhatWasRegisteredBefore) {
+  Register(3);
+  std::vector<domain::NewImage> images = {ImageAt("img-1", "folder/1.jpg"), ImageAt("b", "b.jpg"),
+                                          ImageAt("\"{\\},'", "we \"ird\", \\path.jpg")};
+  const auto registered = Value(pools().RegisterImages(pool_.key, images, {}));
+  EXPECT_EQ(registered.registered, 2);
+  EXPECT_EQ(registered.existing, 1);
+  const auto image = Value(pools().GetImage(pool_.key, "\"{\\},'"));
+  EXPECT_EQ(image.source.location, "we \"ird\", \\path.jpg");
+  EXPECT_EQ(image.width, 640);
+  EXPECT_EQ(image.height, 480);
+  EXPECT_EQ(image.state, ImageState::kUnlabeled);
+  EXPECT_EQ(image.label_revision, 0);
+}
+
+TEST_F(PoolStoreTest, ReplaysARequest) {
+  const auto key = Request("BatchRegisterImages", "request 1");
+  const std::vector<domain::NewImage> images = {ImageAt("a", "a.jpg"), ImageAt("b", "b.jpg")};
+  EXPECT_EQ(Value(pools().RegisterImages(pool_.key, images, key)).registered, 2);
+  const auto again = Value(pools().RegisterImages(pool_.key, images, key));
+  EXPECT_EQ(again.registered, 2);
+  EXPECT_EQ(again.existing, 0);
+
+  const auto other = pools().RegisterImages(pool_.key, {ImageAt("c", "c.jpg")},
+                                            Request("BatchRegisterImages", "request 1", "other"));
+  EXPECT_TRUE(absl::IsInvalidArgument(other.status()));
+  EXPECT_EQ(FieldOf(other.status()), "request_id");
+  EXPECT_EQ(Counts().training, 2);
+
+  // Another pool, another method: another request.
+  const Pool dogs = MakePool("dogs");
+  EXPECT_EQ(Value(pools().RegisterImages(dogs.key, images, key)).registered, 2);
+}
+
+TEST_F(PoolStoreTest, ReplaysTheCreationOfAPool) {
+  Pool pool;
+  pool.pool_id = "dogs";
+  pool.classes = {"dog"};
+  const Pool first = Value(pools().CreatePool(pool, Request("CreatePool", "r")));
+  const Pool again = Value(pools().CreatePool(pool, Request("CreatePool", "r")));
+  EXPECT_EQ(again.key, first.key);
+  EXPECT_FALSE(pools().CreatePool(pool, Request("CreatePool", "r", "other")).ok());
+  EXPECT_FALSE(pools().CreatePool(pool, Request("CreatePool", "r2")).ok());
+}
+
+TEST_F(PoolStoreTest, ARefusedRequestMayBeRepeatedUnderItsId) {
+  const auto key = Request("BatchRegisterImages", "r");
+  EXPECT_FALSE(pools().RegisterImages(pool_.key, {ImageAt("a", "1"), ImageAt("a", "2")}, key).ok());
+  ASSERT_OK(pools().RegisterImages(pool_.key, {ImageAt("a", "x")}, {}));
+  EXPECT_FALSE(pools().RegisterImages(pool_.key, {ImageAt("a", "y")}, key).ok());
+  EXPECT_OK(pools().RegisterImages(pool_.key, {ImageAt("b", "y")}, key));
+}
+
+TEST_F(PoolStoreTest, ConcurrentRepetitionsDoTheWorkOnce) {
+  const auto key = Request("BatchRegisterImages", "same");
+  std::vector<domain::NewImage> images;
+  for (int i = 0; i < 200; ++i) images.push_back(ImageAt("i" + std::to_string(i), "p"));
+  std::vector<std::thread> threads;
+  std::vector<int64_t> registered(8);
+  for (size_t t = 0; t < registered.size(); ++t) {
+    threads.emplace_back([&, t] {
+      registered[t] = Value(pools().RegisterImages(pool_.key, images, key)).registered;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(registered, ::testing::Each(200));
+  EXPECT_EQ(Counts().training, 200);
+}
+
+TEST_F(PoolStoreTest, ListsImagesByStateAndUse) {
+  Register(4);
+  Register(2, 4, ImageUse::kValidation);
+  ASSERT_OK(Label({"img-0", "img-5"}));
+  const auto ids = [&](std::optional<ImageState> state, std::optional<ImageUse> use) {
+    std::vector<std::string> ids;
+    std::string token;
+    do {
+      const auto page = Value(pools().ListImages(pool_.key, {2, token}, state, use));
+      for (const auto& image : page.items) ids.push_back(image.image_id);
+      token = page.next_page_token;
+    } while (!token.empty());
+    return ids;
+  };
+  EXPECT_EQ(ids({}, {}).size(), 6u);
+  EXPECT_THAT(ids(ImageState::kLabeled, {}), ElementsAre("img-0", "img-5"));
+  EXPECT_THAT(ids(ImageState::kUnlabeled, ImageUse::kValidation), ElementsAre("img-4"));
+  EXPECT_THAT(ids(ImageState::kRejected, {}), IsEmpty());
+  const domain::Batch batch = Lease(1);
+  EXPECT_EQ(ids(ImageState::kLeased, {}), Ids(batch));
+  stores_->EndBatchLease(batch.batch_id);
+  EXPECT_THAT(ids(ImageState::kLeased, {}), IsEmpty());
+  EXPECT_THAT(ids(ImageState::kUnlabeled, ImageUse::kTraining),
+              ElementsAre("img-1", "img-2", "img-3"));
+}
+
+TEST_F(PoolStoreTest, GetsImagesInTheOrderAsked) {
+  Register(3);
+  const auto images =
+      Value(pools().GetImages(pool_.key, {"img-2", "missing", TextWithNul(), "img-0"}));
+  ASSERT_EQ(images.size(), 2u);
+  EXPECT_EQ(images[0].image_id, "img-2");
+  EXPECT_EQ(images[1].image_id, "img-0");
+}
+
+TEST_F(PoolStoreTest, GivesCyclesTheirImagesInPieces) {
+  Register(5);
+  Register(1, 5, ImageUse::kValidation);
+  ASSERT_OK(Label({"img-1", "img-3", "img-5"}));
+  Lease(1);
+  auto labeled = Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, 0, 1));
+  ASSERT_EQ(labeled.size(), 1u);
+  EXPECT_EQ(labeled[0].image.image_id, "img-1");
+  ASSERT_EQ(labeled[0].boxes.size(), 1u);
+  EXPECT_EQ(labeled[0].boxes[0].y_min, 2.25);
+  labeled = Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, labeled[0].image.key, 10));
+  ASSERT_EQ(labeled.size(), 1u);
+  EXPECT_EQ(labeled[0].image.image_id, "img-3");
+  EXPECT_EQ(Value(pools().LabeledImages(pool_.key, ImageUse::kValidation, 0, 10)).size(), 1u);
+  EXPECT_EQ(Value(pools().UnlabeledImages(pool_.key, 0, 10)).size(), 3u);
+  EXPECT_EQ(Value(pools().UnlabeledImages(pool_.key, 0, 2)).size(), 2u);
+}
+
+TEST_F(PoolStoreTest, RejectsWhatCannotBeDecodedButNeverWhatHasLabels) {
+  Register(3);
+  ASSERT_OK(Label({"img-0"}));
+  const auto keys = Keys({"img-0", "img-1"});
+  ASSERT_OK(pools().RejectImage(keys[0], "truncated"));
+  ASSERT_OK(pools().RejectImage(keys[1], "truncated"));
+  ASSERT_OK(pools().RejectImage(keys[1], "again"));
+  EXPECT_EQ(StateOf("img-0"), ImageState::kLabeled);
+  EXPECT_EQ(StateOf("img-1"), ImageState::kRejected);
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-1")).reject_reason, "truncated");
+  EXPECT_EQ(Counts().rejected, 1);
+  EXPECT_THAT(Ids(Lease(1)), ElementsAre("img-2"));
+}
+
+TEST_F(PoolStoreTest, RejectingTheLastImageCompletesItsBatch) {
+  Register(1);
+  const domain::Batch batch = Lease(1);
+  ASSERT_OK(pools().RejectImage(batch.images[0].image_key, "truncated"));
+  EXPECT_EQ(Value(batches().GetBatch(pool_.key, batch.batch_id)).state,
+            domain::BatchState::kCompleted);
+}
+
+TEST_F(PoolStoreTest, CountsByStateAndUse) {
+  Register(6);
+  Register(2, 6, ImageUse::kValidation);
+  ASSERT_OK(Label({"img-0"}));
+  ASSERT_OK(pools().RejectImage(Keys({"img-1"})[0], "bad"));
+  const domain::Batch batch = Lease(2);
+  auto counts = Counts();
+  EXPECT_EQ(counts.training, 6);
+  EXPECT_EQ(counts.validation, 2);
+  EXPECT_EQ(counts.labeled, 1);
+  EXPECT_EQ(counts.rejected, 1);
+  EXPECT_EQ(counts.leased, 2);
+  EXPECT_EQ(counts.unlabeled, 4);
+  stores_->EndBatchLease(batch.batch_id);
+  EXPECT_EQ(Counts().leased, 0);
+  EXPECT_EQ(Counts().unlabeled, 6);
+  ASSERT_OK(batches().ExpireLeases());
+  EXPECT_EQ(Counts().leased, 0);
+  EXPECT_EQ(Counts().unlabeled, 6);
+}
+
+TEST_F(PoolStoreTest, DeletingAPoolTakesEverythingAlong) {
+  Register(5);
+  PublishQueue("mgral", {"img-0", "img-1"});
+  const domain::Batch batch = Lease(2, "mgral");
+  ASSERT_OK(Label({"img-0"}, batch.batch_id));
+  ASSERT_OK(cycles().StartCycle(pool_.key, false, Request("StartCycle", "r")));
+  const auto refused = pools().DeletePool("cats", false);
+  EXPECT_EQ(base::Reason(refused), "CYCLE_RUNNING");
+  const domain::JobLease job = Claim(domain::JobKind::kTrain);
+  ASSERT_OK(pools().DeletePool("cats", true));
+  EXPECT_TRUE(absl::IsNotFound(pools().GetPool("cats").status()));
+  EXPECT_TRUE(absl::IsNotFound(batches().GetBatch(pool_.key, batch.batch_id).status()));
+  EXPECT_TRUE(absl::IsNotFound(cycles().GetCycle(pool_.key, "1").status()));
+  EXPECT_TRUE(base::IsLeaseLost(jobs().Heartbeat(job, absl::Minutes(1), 0.5)));
+  EXPECT_TRUE(absl::IsNotFound(batches().LeaseBatch(Ask(1), nullptr).status()));
+  // The name is free again.
+  EXPECT_EQ(MakePool("cats").counts.training, 0);
+}
+
+}  // namespace
+}  // namespace mgral::test

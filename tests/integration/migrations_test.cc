@@ -1,0 +1,89 @@
+#include "server/storage/migrations.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "server/base/errors.h"
+#include "tests/support/postgres.h"
+
+namespace mgral::storage {
+namespace {
+
+using test::PostgresCluster;
+using test::TestDatabase;
+
+TEST(MigrationsTest, RefusesASchemaNewerThanItself) {
+  const auto database = TestDatabase::Create();
+  database->Execute("INSERT INTO schema_version (version, name) VALUES (999, '999_future')");
+  const auto refused = Migrate(database->conninfo());
+  EXPECT_EQ(base::Reason(refused.status()), "SCHEMA_NEWER");
+  EXPECT_NE(refused.status().message().find("999"), absl::string_view::npos);
+  EXPECT_EQ(base::Reason(CheckSchema(database->conninfo())), "SCHEMA_NEWER");
+}
+
+TEST(MigrationsTest, AFailingMigrationLeavesNothingBehind) {
+  const auto database = TestDatabase::CreateEmpty();
+  const std::vector<Migration> migrations = {
+      {1, "001_good", "CREATE TABLE good (x integer)"},
+      {2, "002_bad", "CREATE TABLE half (x integer); SELECT 1 / 0"}};
+  const auto failed = Migrate(database->conninfo(), migrations);
+  EXPECT_EQ(failed.status().code(), absl::StatusCode::kInternal);
+  EXPECT_NE(failed.status().message().find("002_bad"), absl::string_view::npos);
+  EXPECT_EQ(database->Query("SELECT max(version) FROM schema_version"), "1");
+  EXPECT_EQ(database->Query("SELECT to_regclass('half') IS NULL"), "t");
+  // Mended, it goes on where it stopped.
+  const auto mended = Migrate(database->conninfo(),
+                              {migrations[0], {2, "002_bad", "CREATE TABLE half (x integer)"}});
+  ASSERT_TRUE(mended.ok()) << mended.status();
+  EXPECT_EQ(mended->from_version, 1);
+  EXPECT_EQ(mended->to_version, 2);
+}
+
+TEST(MigrationsTest, SaysWhenTheDatabaseCannotBeReached) {
+  const auto nobody = Migrate("host=/nonexistent dbname=x");
+  EXPECT_TRUE(absl::IsUnavailable(nobody.status())) << nobody.status();
+  EXPECT_FALSE(Migrate("no conninfo at all").ok());
+  EXPECT_FALSE(Migrate(PostgresCluster::Shared().Conninfo("no_such_database")).ok());
+}
+
+TEST(MigrationsTest, AnEmptyDatabaseIsOlder) {
+  const auto database = TestDatabase::CreateEmpty();
+  EXPECT_EQ(base::Reason(CheckSchema(database->conninfo())), "SCHEMA_OLDER");
+}
+
+TEST(MigrationsTest, RunsOnceHoweverOftenItIsCalled) {
+  const auto database = TestDatabase::CreateEmpty();
+  const auto first = Migrate(database->conninfo());
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->from_version, 0);
+  EXPECT_EQ(first->to_version, Migrations().back().version);
+  const auto second = Migrate(database->conninfo());
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->from_version, first->to_version);
+  EXPECT_TRUE(CheckSchema(database->conninfo()).ok());
+}
+
+TEST(MigrationsTest, ServersMayStartAtOnce) {
+  const auto database = TestDatabase::CreateEmpty();
+  std::vector<std::thread> servers;
+  for (int i = 0; i < 6; ++i) {
+    servers.emplace_back([&] {
+      const auto migrated = Migrate(database->conninfo());
+      EXPECT_TRUE(migrated.ok()) << migrated.status();
+    });
+  }
+  for (std::thread& server : servers) server.join();
+  EXPECT_EQ(database->Query("SELECT count(*) FROM schema_version"),
+            std::to_string(Migrations().size()));
+}
+
+TEST(MigrationsTest, VersionsAreConsecutive) {
+  for (size_t i = 0; i < Migrations().size(); ++i) {
+    EXPECT_EQ(Migrations()[i].version, static_cast<int>(i) + 1);
+  }
+}
+
+}  // namespace
+}  // namespace mgral::storage
