@@ -73,8 +73,8 @@ std::vector<int64_t> RankCoreSet(const std::vector<float>& embeddings, int64_t i
     const int64_t count = static_cast<int64_t>(centres.size()) / dim;
     int64_t& seen = looked_at[top.image];
     int64_t row = 0;
-    top.distance = NearestRow(&embeddings[top.image * dim], &centres[seen * dim], count - seen, dim,
-                              top.distance, &row);
+    top.distance = NearestRow(&embeddings[top.image * dim], centres.data() + seen * dim,
+                              count - seen, dim, top.distance, &row);
     seen = count;
     // Bounds only shrink: whoever still leads with all centres looked at is the farthest.
     if (queue.empty() || !Nearer()(top, queue.top())) {
