@@ -79,6 +79,10 @@ absl::Status Register(const Options& options, Session& session) {
 
   const Planned plan = Plan(
       *dataset, options.use == "validation" ? v1::IMAGE_USE_VALIDATION : v1::IMAGE_USE_TRAINING);
+  if (plan.empty()) {
+    return UsageError(
+        "the splits leave nothing to register: \"train\", \"pool\" and \"val\" are empty");
+  }
   StreamOptions stream;
   stream.verification = options.verification == "none"     ? v1::VERIFICATION_NONE
                         : options.verification == "header" ? v1::VERIFICATION_HEADER

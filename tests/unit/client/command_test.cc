@@ -238,6 +238,12 @@ TEST_F(CommandTest, RegisterKeepsTheTestSplitOut) {
   EXPECT_EQ(services_.images["b.jpg"].use(), v1::IMAGE_USE_VALIDATION);
 }
 
+TEST_F(CommandTest, SplitsThatLeaveNothingToRegisterAreAMistake) {
+  const std::string splits = directory_.Write("my_splits.json", R"({"test": ["c.jpg"]})");
+  EXPECT_EQ(Run({"register", "cats", "--coco", Coco(), "--splits", splits}), 2);
+  EXPECT_THAT(error_, HasSubstr("nothing to register"));
+}
+
 TEST_F(CommandTest, RefusedImagesAreExitCode1AndTheRestIsRegistered) {
   const std::string coco = directory_.Write(
       "refuse.json",

@@ -73,6 +73,7 @@ TEST_F(ProgressTest, ATerminalLineIsRedrawnInPlace) {
 
 TEST_F(ProgressTest, AShorterLineBlanksTheRestOfALongerOne) {
   ProgressBar bar("x", 10, "", Options(ProgressOptions::Style::kTerminal));
+  Written();
   now_ += absl::Seconds(1);
   bar.SetNote("a long remark about this");
   const size_t long_line = Written().size();
