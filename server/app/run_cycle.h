@@ -46,10 +46,12 @@ struct StageOutcome {
 class RunCycle {
  public:
   explicit RunCycle(const CyclePorts& ports) : ports_(ports) {}
+  virtual ~RunCycle() = default;
 
   // Errors: CANCELLED when `progress` asked to stop; ABORTED "LEASE_LOST"; UNAVAILABLE and
   // RESOURCE_EXHAUSTED may pass; any other is final for the cycle.
-  absl::StatusOr<StageOutcome> Run(const domain::JobLease& job, const domain::Progress& progress);
+  virtual absl::StatusOr<StageOutcome> Run(const domain::JobLease& job,
+                                           const domain::Progress& progress);
 
  private:
   CyclePorts ports_;

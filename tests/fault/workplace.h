@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/app/run_cycle.h"
+#include "server/imaging/file_image_loader.h"
+#include "server/jobs/job_loop.h"
+#include "server/runtime/torch_runtime.h"
+#include "server/storage/change_listener.h"
+#include "server/storage/connection_pool.h"
+#include "server/storage/disk_artifact_store.h"
+#include "server/storage/postgres_batch_store.h"
+#include "server/storage/postgres_cycle_store.h"
+#include "server/storage/postgres_job_queue.h"
+#include "server/storage/postgres_label_store.h"
+#include "server/storage/postgres_pool_store.h"
+#include "tests/fault/drawn_images.h"
+#include "tests/support/postgres.h"
+
+namespace mgral::test {
+
+// The real parts around one database and one folder of drawn images, without gRPC: a cycle runs in
+// this process, by a JobLoop of its own. Failed preparations end the test program.
+class Workplace {
+ public:
+  explicit Workplace(int images);
+  ~Workplace();
+
+  // A pool of all drawn images: the first `labeled` have labels, the next `validation` are
+  // validation images with labels.
+  domain::Pool MakePool(const std::string& pool_id, const std::string& strategy, int64_t seed,
+                        int labeled, int validation);
+  domain::Pool MakePool(const domain::Pool& settings, int labeled, int validation);
+  void Label(const domain::Pool& pool, const std::string& image_id,
+             const std::string& batch_id = "");
+  // Leases `size` images and labels them with the truth.
+  domain::Batch LabelBatch(const domain::Pool& pool, int size);
+
+  // Runs a cycle to its end and returns it. `while_running` is called after every change.
+  domain::Cycle RunCycle(const domain::Pool& pool,
+                         const std::function<void(const domain::Cycle&)>& while_running = {});
+  // The published queue of a strategy: image ids, separated by spaces.
+  std::string Queue(const domain::Pool& pool, const std::string& strategy) const;
+
+  std::unique_ptr<TestDatabase> database;
+  std::string folder;  // images/ and artifacts/ in it
+  std::vector<DrawnImage> drawn;
+  std::unique_ptr<storage::ConnectionPool> connections;
+  std::unique_ptr<storage::ChangeListener> listener;
+  std::unique_ptr<storage::PostgresPoolStore> pools;
+  std::unique_ptr<storage::PostgresLabelStore> labels;
+  std::unique_ptr<storage::PostgresBatchStore> batches;
+  std::unique_ptr<storage::PostgresCycleStore> cycles;
+  std::unique_ptr<storage::PostgresJobQueue> jobs;
+  std::unique_ptr<storage::DiskArtifactStore> artifacts;
+  std::unique_ptr<imaging::FileImageLoader> loader;
+  std::unique_ptr<runtime::TorchRuntime> runtime;
+  std::unique_ptr<app::RunCycle> stages;
+};
+
+// Settings of pools that a cycle takes a few seconds for.
+domain::Pool TinyPool(const std::string& pool_id, const std::string& strategy, int64_t seed);
+
+}  // namespace mgral::test

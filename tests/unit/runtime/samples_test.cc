@@ -1,0 +1,120 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "server/core/selector/select_queue.h"
+#include "server/runtime/convert.h"
+#include "server/runtime/example_samples.h"
+#include "server/runtime/margin.h"
+#include "server/runtime/status_from_exception.h"
+#include "tests/unit/runtime/fake_loader.h"
+
+namespace mgral::runtime {
+namespace {
+
+domain::Example MakeExample(const std::string& location) {
+  domain::Example example;
+  example.image.source.location = location;
+  return example;
+}
+
+TEST(ExampleSamplesTest, ScalesLabelsWithTheImage) {
+  test::FakeLoader loader;
+  ImageCache cache(&loader, 1 << 20);
+  domain::Example example = MakeExample("200x100:1");
+  domain::Box box;
+  box.x_min = 100;
+  box.y_min = 20;
+  box.width = 50;
+  box.height = 40;
+  box.class_index = 1;
+  box.ignore = true;
+  example.boxes = {box};
+  ExampleSamples samples({&example}, 100, &cache);
+  const core::Sample sample = samples.Get(0);
+  EXPECT_EQ(sample.image.size(2), 100);
+  EXPECT_TRUE(at::equal(sample.boxes, at::tensor({50.f, 10.f, 75.f, 30.f}).view({1, 4})));
+  EXPECT_EQ(sample.labels.item<int64_t>(), 1);
+  EXPECT_TRUE(sample.ignore.item<bool>());
+}
+
+TEST(ExampleSamplesTest, LeavesOutWhatCannotBeDecodedButNotWhatIsAway) {
+  test::FakeLoader loader;
+  ImageCache cache(&loader, 1 << 20);
+  std::vector<domain::Example> examples = {MakeExample("20x10:1"), MakeExample("bad"),
+                                           MakeExample("20x10:2")};
+  const auto usable = UsableExamples(examples, 0, &cache, nullptr);
+  ASSERT_TRUE(usable.ok());
+  EXPECT_EQ(usable->size(), 2u);
+  examples.push_back(MakeExample("away"));
+  EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(UsableExamples(examples, 0, &cache, [](double) { return false; }).status().code(),
+            absl::StatusCode::kCancelled);
+}
+
+TEST(ToBoxesTest, ScalesBackAndCutsAtTheBorder) {
+  core::Detection detection;
+  detection.box = {-5, 10, 60, 25};
+  detection.label = 2;
+  detection.score = 0.5f;
+  core::Detection outside;
+  outside.box = {200, 10, 220, 20};
+  outside.score = 0.9f;
+  const auto boxes = ToBoxes({detection, outside}, 100, 50, 200, 150);
+  ASSERT_EQ(boxes.size(), 1u);
+  EXPECT_EQ(boxes[0].x_min, 0);
+  EXPECT_EQ(boxes[0].y_min, 30);
+  EXPECT_EQ(boxes[0].width, 120);
+  EXPECT_EQ(boxes[0].height, 45);
+  EXPECT_EQ(boxes[0].class_index, 2);
+}
+
+TEST(ToCoreTest, RefusesSignalsOfDifferentSizes) {
+  domain::ImageSignals a;
+  a.embedding = {1, 2};
+  a.expected_objects = a.uncertainty = {0, 0};
+  domain::ImageSignals b = a;
+  b.embedding = {1};
+  EXPECT_TRUE(ToCore({a, a}, 2).ok());
+  EXPECT_FALSE(ToCore({a, b}, 2).ok());
+  EXPECT_FALSE(ToCore({a}, 3).ok());
+}
+
+TEST(ImageMarginsTest, SmallWhereTwoClassesCompeteOrTheScoreIsHalf) {
+  domain::Box box;
+  box.width = box.height = 10;
+  box.score = 0.9;
+  domain::ImageSignals sure, half, rivals, nothing;
+  sure.predictions = {box};
+  half.predictions = {box};
+  half.predictions[0].score = 0.5;
+  rivals.predictions = {box, box};
+  rivals.predictions[1].class_index = 1;
+  const std::vector<float> margins = ImageMargins({sure, half, rivals, nothing});
+  EXPECT_NEAR(margins[0], 0.8, 1e-6);
+  EXPECT_NEAR(margins[1], 0, 1e-6);
+  EXPECT_NEAR(margins[2], 0, 1e-6);
+  EXPECT_EQ(margins[3], 1);
+}
+
+template <typename Thrown>
+absl::StatusCode CodeOf(const Thrown& thrown) {
+  return Guarded([&]() -> absl::Status { throw thrown; }).code();
+}
+
+TEST(StatusFromExceptionTest, EachKindHasItsCode) {
+  EXPECT_EQ(CodeOf(core::Cancelled()), absl::StatusCode::kCancelled);
+  EXPECT_EQ(CodeOf(core::SelectionCancelled()), absl::StatusCode::kCancelled);
+  EXPECT_EQ(CodeOf(std::bad_alloc()), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(std::invalid_argument("x")), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(std::runtime_error("x")), absl::StatusCode::kInternal);
+  EXPECT_EQ(CodeOf(7), absl::StatusCode::kInternal);
+  const absl::Status torch = Guarded([]() -> absl::Status {
+    at::zeros({2}).matmul(at::zeros({3}));
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(torch.code(), absl::StatusCode::kInternal);
+}
+
+}  // namespace
+}  // namespace mgral::runtime

@@ -1,0 +1,154 @@
+#include "server/runtime/torch_runtime.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+
+#include "absl/strings/str_cat.h"
+#include "tests/unit/runtime/fake_loader.h"
+
+namespace mgral::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TorchRuntimeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/mgral_runtime_XXXXXX";
+    folder_ = mkdtemp(name);
+    for (int i = 0; i < 8; ++i) request_.training.push_back(Example(i));
+    for (int i = 8; i < 12; ++i) request_.validation.push_back(Example(i));
+    request_.detector.profile = "micro";
+    request_.detector.training_steps = 12;
+    request_.detector.input_size = 96;
+    request_.num_classes = 1;
+    request_.checkpoint_folder = NewFolder("train");
+    request_.seed = 3;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static domain::Example Example(int number) {
+    domain::Example example;
+    example.image.key = 100 + number;
+    example.image.source.location = absl::StrCat("120x90:", number);
+    example.boxes = {test::FakeLoader::Square(120, 90, number)};
+    return example;
+  }
+  std::string NewFolder(const std::string& name) {
+    fs::create_directories(folder_ + "/" + name);
+    return folder_ + "/" + name;
+  }
+  std::vector<domain::Image> Images(int count) {
+    std::vector<domain::Image> images;
+    for (int i = 0; i < count; ++i) images.push_back(Example(20 + i).image);
+    return images;
+  }
+
+  std::string folder_;
+  test::FakeLoader loader_;
+  TorchRuntime runtime_{RuntimeOptions{1, 64 << 20}, &loader_};
+  domain::ModelRuntime::TrainRequest request_;
+};
+
+TEST_F(TorchRuntimeTest, KnowsItsProfiles) {
+  EXPECT_TRUE(runtime_.Profile("tiny").ok());
+  const absl::Status status = runtime_.Profile("enormous").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::FieldViolations(status).at(0).field, "detector.profile");
+}
+
+TEST_F(TorchRuntimeTest, AnInterruptedTrainingEndsLikeAnUninterruptedOne) {
+  const auto straight = runtime_.Train(request_, nullptr);
+  ASSERT_TRUE(straight.ok()) << straight.status();
+  EXPECT_EQ(straight->validation.images, 4);
+  EXPECT_EQ(straight->validation.classes.at(0).ground_truth_boxes, 4);
+
+  request_.checkpoint_folder = NewFolder("interrupted");
+  const auto stopped = runtime_.Train(request_, [](double fraction) { return fraction < 0.55; });
+  EXPECT_EQ(stopped.status().code(), absl::StatusCode::kCancelled);
+  const auto resumed = runtime_.Train(request_, nullptr);
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  double resumed_at = 0;
+  for (const auto& metric : resumed->metrics) {
+    if (metric.first == "resumed_at") resumed_at = metric.second;
+  }
+  EXPECT_GT(resumed_at, 0);
+  const auto a = runtime_.Embed(straight->weights_path, Images(2), nullptr);
+  const auto b = runtime_.Embed(resumed->weights_path, Images(2), nullptr);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ((*a)[1].embedding, (*b)[1].embedding);
+}
+
+TEST_F(TorchRuntimeTest, ACheckpointThatDoesNotFitIsDroppedAndTrainingBeginsAnew) {
+  EXPECT_FALSE(runtime_.Train(request_, [](double fraction) { return fraction < 0.55; }).ok());
+  request_.training.pop_back();
+  EXPECT_TRUE(runtime_.Train(request_, nullptr).ok());
+}
+
+TEST_F(TorchRuntimeTest, EmbedReportsWhatCannotBeDecodedAndGoesOn) {
+  request_.training.clear();  // cold start
+  const auto model = runtime_.Train(request_, nullptr);
+  ASSERT_TRUE(model.ok()) << model.status();
+  std::vector<domain::Image> images = Images(3);
+  images[1].source.location = "bad";
+  const auto signals = runtime_.Embed(model->weights_path, images, nullptr);
+  ASSERT_TRUE(signals.ok()) << signals.status();
+  EXPECT_EQ((*signals)[1].error, "source.path: is no image");
+  EXPECT_TRUE((*signals)[1].embedding.empty());
+  EXPECT_EQ((*signals)[2].image_key, images[2].key);
+  EXPECT_EQ((*signals)[2].expected_objects.size(), 1u);
+  EXPECT_LE((*signals)[2].embedding.size(), 128u);
+  images[1].source.location = "away";
+  EXPECT_EQ(runtime_.Embed(model->weights_path, images, nullptr).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(runtime_.Embed(model->weights_path, {}, nullptr)->empty());
+}
+
+TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
+  const auto model = runtime_.Train(request_, nullptr);
+  ASSERT_TRUE(model.ok());
+  request_.checkpoint_folder = NewFolder("second");
+  std::promise<void> predicted;
+  std::shared_future<void> done = predicted.get_future().share();
+  auto training = std::async(std::launch::async, [&] {
+    return runtime_.Train(request_, [&](double) {
+      // The device is busy until the prediction is there.
+      return done.wait_for(std::chrono::seconds(60)) == std::future_status::ready;
+    });
+  });
+  std::vector<domain::Image> images(3);
+  images[0].source.location = "120x90:1";
+  images[1].source.location = "bad";
+  const auto found = runtime_.Predict(model->weights_path, images, {"", "", "60x45:2"}, 0.01);
+  predicted.set_value();
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ((*found)[0].width, 120);
+  EXPECT_NE((*found)[1].error, "");
+  EXPECT_EQ((*found)[2].height, 45);
+  for (const domain::Box& box : (*found)[0].boxes) {
+    EXPECT_GE(box.x_min, 0);
+    EXPECT_LE(box.x_min + box.width, 120 + 1e-6);
+    EXPECT_GE(box.score, 0.01);
+  }
+  EXPECT_TRUE(training.get().ok());
+}
+
+TEST_F(TorchRuntimeTest, WrongArgumentsAreStatuses) {
+  EXPECT_FALSE(runtime_.Embed(folder_ + "/missing.pt", Images(1), nullptr).ok());
+  EXPECT_FALSE(runtime_.Predict(folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+  EXPECT_EQ(runtime_.EstimateGain("no table", {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  domain::ModelRuntime::RankRequest rank;
+  rank.strategy = "mgral";
+  rank.candidates.resize(1);
+  EXPECT_EQ(runtime_.Rank(rank, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+  rank.strategy = "guess";
+  EXPECT_EQ(runtime_.Rank(rank, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+  request_.detector.input_size = 97;
+  EXPECT_EQ(runtime_.Train(request_, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace mgral::runtime
