@@ -13,10 +13,17 @@
 namespace mgral::test {
 namespace {
 
+// One for all tests: to make a database takes longer than most of them.
+TestDatabase* EmptyDatabase() {
+  static const std::unique_ptr<TestDatabase> database = TestDatabase::Create();
+  database->Execute("DELETE FROM pool; DELETE FROM request");
+  return database.get();
+}
+
 class PostgresStores : public Stores {
  public:
   PostgresStores()
-      : database_(TestDatabase::Create()),
+      : database_(EmptyDatabase()),
         connections_({database_->conninfo(), 40, absl::Seconds(20)}),
         listener_(database_->conninfo()),
         pools_(connections_),
@@ -42,7 +49,7 @@ class PostgresStores : public Stores {
   }
 
  private:
-  std::unique_ptr<TestDatabase> database_;
+  TestDatabase* const database_;
   storage::ConnectionPool connections_;
   storage::ChangeListener listener_;
   storage::PostgresPoolStore pools_;

@@ -33,6 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr char kTemplate[] = "mgral_template";
+constexpr char kPrefix[] = "mgral-postgres-";
 
 [[noreturn]] void Die(const std::string& message) {
   std::fprintf(stderr, "test database: %s\n", message.c_str());
@@ -153,6 +154,19 @@ std::string RunSql(const std::string& conninfo, const std::string& sql) {
   return first;
 }
 
+// Folders whose test program was killed before it could remove them.
+void RemoveLeftovers() {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/tmp", error)) {
+    if (entry.path().filename().string().rfind(kPrefix, 0) != 0) continue;
+    const pid_t owner = std::atoi(ReadFile(entry.path() / "owner").c_str());
+    if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) {
+      std::error_code ignored;
+      fs::remove_all(entry.path(), ignored);
+    }
+  }
+}
+
 std::string NewName() {
   static std::atomic<int> counter{0};
   return "test_" + std::to_string(++counter);
@@ -162,11 +176,13 @@ std::string NewName() {
 
 PostgresCluster::PostgresCluster(Options options) : options_(options) {
   // /tmp and not TMPDIR: the path of a unix socket has 107 bytes.
-  char folder[] = "/tmp/mgral-postgres-XXXXXX";
-  if (mkdtemp(folder) == nullptr) Die("cannot make a temporary folder");
-  folder_ = folder;
+  RemoveLeftovers();
+  folder_ = std::string("/tmp/") + kPrefix + "XXXXXX";
+  if (mkdtemp(folder_.data()) == nullptr) Die("cannot make a temporary folder");
+  std::ofstream(folder_ + "/owner") << getpid();
   if (const passwd* const user = ServerUser()) {
-    if (chown(folder, user->pw_uid, user->pw_gid) != 0) Die("cannot give the folder to postgres");
+    if (chown(folder_.c_str(), user->pw_uid, user->pw_gid) != 0)
+      Die("cannot give the folder to postgres");
   }
   InitDb();
   Start();
