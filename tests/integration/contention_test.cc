@@ -216,5 +216,33 @@ TEST_F(ContentionTest, OverlappingRegistrationsCountEachImageOnce) {
   EXPECT_EQ(pools_.GetPool("pool")->counts.training, 200);
 }
 
+// The images have no foreign key of their own, so this is on us.
+TEST_F(ContentionTest, APoolDeletedMeanwhileLeavesNoImages) {
+  for (int round = 0; round < 5; ++round) {
+    const std::string pool_id = absl::StrCat("doomed-", round);
+    MakePool(pool_id);
+    std::atomic<int> registered{0};
+    std::vector<std::thread> clients;
+    for (int c = 0; c < 4; ++c) {
+      clients.emplace_back([&, c] {
+        for (int i = 0;; ++i) {
+          domain::NewImage image;
+          image.image_id = absl::StrCat(c, "-", i);
+          const auto result = pools_.RegisterImages(pool_key_, {image}, {});
+          if (!result.ok()) {
+            EXPECT_TRUE(absl::IsNotFound(result.status())) << result.status();
+            return;
+          }
+          ++registered;
+        }
+      });
+    }
+    while (registered < 20) std::this_thread::yield();
+    EXPECT_TRUE(pools_.DeletePool(pool_id, false).ok());
+    for (std::thread& client : clients) client.join();
+  }
+  EXPECT_EQ(database_->Query("SELECT count(*) FROM image"), "0");
+}
+
 }  // namespace
 }  // namespace mgral::storage

@@ -21,9 +21,11 @@ CREATE TABLE pool (
   create_time timestamptz NOT NULL DEFAULT now()
 );
 
+-- pool_key without a foreign key, which would be checked for each of a million rows: the counts
+-- below refer to the pool once per statement, and delete_images takes the images along.
 CREATE TABLE image (
   key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  pool_key bigint NOT NULL REFERENCES pool ON DELETE CASCADE,
+  pool_key bigint NOT NULL,
   shuffle bigint NOT NULL,  -- hash of image_id and the pool's seed: the order of "random"
   batch_key bigint,         -- the lease that holds it
   create_time timestamptz NOT NULL DEFAULT now(),
@@ -43,6 +45,14 @@ CREATE INDEX image_by_pool ON image (pool_key, key);
 CREATE INDEX image_by_state ON image (pool_key, state, key) WHERE state <> 1;
 CREATE INDEX image_free ON image (pool_key, shuffle) WHERE state = 1 AND use = 1;
 CREATE INDEX image_leased ON image (batch_key) WHERE state = 2;
+
+CREATE FUNCTION delete_images() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM image WHERE pool_key = OLD.key;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER delete_images AFTER DELETE ON pool
+  FOR EACH ROW EXECUTE FUNCTION delete_images();
 
 -- Images of a pool by state and use: the sum of its rows. Changes are appended, so that nobody
 -- waits for a counter; housekeeping adds them up.
