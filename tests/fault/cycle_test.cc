@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "absl/strings/str_split.h"
 #include "tests/fault/workplace.h"
@@ -120,16 +121,26 @@ TEST_F(CycleTest, APoolWithoutImagesHasAnEmptySnapshot) {
   EXPECT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
 }
 
-TEST_F(CycleTest, ACancelledCycleStopsAndLeavesTheSnapshotAsItWas) {
-  domain::Pool pool = place_.MakePool("pool", "entropy", 1, 6, 4);
+TEST_F(CycleTest, ACancelledCycleStopsInTheMiddleAndLeavesTheSnapshotAsItWas) {
+  domain::Pool settings = TinyPool("pool", "entropy", 1);
+  const domain::Pool pool = place_.MakePool(settings, 6, 4);
   ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);
   const std::string before = place_.Queue(pool, "entropy");
-  place_.Label(pool, "image_12.jpg");
-  const domain::Cycle cycle = place_.RunCycle(pool, [&](const domain::Cycle& running) {
-    if (running.state != CycleState::kRunning) return;
-    ASSERT_TRUE(place_.cycles->CancelCycle(pool.key, running.cycle_id).ok());
-  });
+
+  settings.pool_id = "endless";
+  settings.detector.training_steps = 1000000;
+  const domain::Pool endless = place_.MakePool(settings, 6, 4);
+  std::promise<std::string> ended;
+  const domain::Cycle cycle = place_.RunCycle(
+      endless,
+      [&](const domain::Cycle& running) {
+        const bool training = !running.stages.empty() && running.stages[0].fraction > 0;
+        if (training) ASSERT_TRUE(place_.cycles->CancelCycle(endless.key, running.cycle_id).ok());
+      },
+      [&](const std::string& outcome) { ended.set_value(outcome); });
   EXPECT_EQ(cycle.state, CycleState::kCancelled);
+  EXPECT_EQ(ended.get_future().get(), "lost");
+  EXPECT_EQ(place_.Queue(endless, "entropy"), "");
   EXPECT_EQ(place_.Queue(pool, "entropy"), before);
   // A new one may start at once.
   EXPECT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);

@@ -1,5 +1,6 @@
 #include "tests/fault/workplace.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -114,11 +115,17 @@ domain::Batch Workplace::LabelBatch(const domain::Pool& pool, int size) {
 }
 
 domain::Cycle Workplace::RunCycle(const domain::Pool& pool,
-                                  const std::function<void(const domain::Cycle&)>& while_running) {
+                                  const std::function<void(const domain::Cycle&)>& while_running,
+                                  const std::function<void(const std::string&)>& on_job) {
+  std::atomic<int> ended{0};
   jobs::JobLoopOptions options;
   options.worker = "test";
   options.lease = absl::Seconds(2);
   options.poll_interval = absl::Milliseconds(100);
+  options.on_job = [&](domain::JobKind, const std::string& outcome, double) {
+    ++ended;
+    if (on_job) on_job(outcome);
+  };
   jobs::JobLoop loop(jobs.get(), cycles.get(), stages.get(), options);
   std::thread worker([&] { loop.Run(); });
   domain::Cycle cycle = Must(cycles->StartCycle(pool.key, false, NoKey()));
@@ -127,6 +134,7 @@ domain::Cycle Workplace::RunCycle(const domain::Pool& pool,
     cycle =
         Must(cycles->WaitForChange(pool.key, cycle.cycle_id, cycle.revision, absl::Seconds(30)));
   }
+  while (on_job && ended == 0) absl::SleepFor(absl::Milliseconds(10));
   loop.Stop();
   worker.join();
   return cycle;

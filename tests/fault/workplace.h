@@ -39,9 +39,12 @@ class Workplace {
   // Leases `size` images and labels them with the truth.
   domain::Batch LabelBatch(const domain::Pool& pool, int size);
 
-  // Runs a cycle to its end and returns it. `while_running` is called after every change.
+  // Runs a cycle to its end and returns it. `while_running` is called after every change, `on_job`
+  // with the outcome of every job (JobLoopOptions::on_job); with it, the work is not told to stop
+  // when a cycle is cancelled but has to find out.
   domain::Cycle RunCycle(const domain::Pool& pool,
-                         const std::function<void(const domain::Cycle&)>& while_running = {});
+                         const std::function<void(const domain::Cycle&)>& while_running = {},
+                         const std::function<void(const std::string&)>& on_job = {});
   // The published queue of a strategy: image ids, separated by spaces.
   std::string Queue(const domain::Pool& pool, const std::string& strategy) const;
 
