@@ -66,8 +66,15 @@ void ShardedNet::MergeStatistics() {
   std::vector<at::Tensor>& mean = statistics_[0];
   for (size_t s = 1; s < nets_.size(); ++s) at::_foreach_add_(mean, statistics_[s], 1);
   at::_foreach_mul_(mean, 1.0 / static_cast<double>(nets_.size()));
+  CopyStatistics();
+}
+
+void ShardedNet::CopyStatistics() {
+  torch::NoGradGuard no_grad;
   for (size_t s = 1; s < nets_.size(); ++s) {
-    for (size_t i = 0; i < mean.size(); ++i) statistics_[s][i].copy_(mean[i]);
+    for (size_t i = 0; i < statistics_[0].size(); ++i) {
+      statistics_[s][i].copy_(statistics_[0][i]);
+    }
   }
 }
 

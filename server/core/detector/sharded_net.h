@@ -26,6 +26,9 @@ class ShardedNet {
   // the losses. Does not step: exceptions leave the parameters unchanged.
   double Backward(const std::function<torch::Tensor(RetinaNetImpl&, int64_t)>& loss);
 
+  // Hands the batch statistics of `net` to the replicas, after `net` was given others.
+  void CopyStatistics();
+
   // Training mode for batch norm or not.
   void Train(bool on);
 

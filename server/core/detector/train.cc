@@ -95,6 +95,7 @@ class Trainer {
                                file.texts["training"] + "\", not \"" + signature_ + "\")");
     }
     SetState(detector_.net(), file.groups["weights"]);
+    net_.CopyStatistics();
     sgd_.SetState(file.groups["optimiser"]);
     step_ = file.groups["progress"].at("step").item<int64_t>();
     loss_ = file.groups["progress"].at("loss").item<double>();
