@@ -10,6 +10,7 @@
 #include "client/cpp/dataset.h"
 #include "client/cpp/report/report.h"
 #include "client/cpp/report/results.h"
+#include "client/cpp/report/statistics.h"
 #include "client/cpp/report/terminal.h"
 #include "client/cpp/report/text_file.h"
 
@@ -23,6 +24,7 @@ struct ReportOptions {
 absl::Status Run(const ReportOptions& options, Session& session) {
   absl::StatusOr<Results> results = ReadResults(options.results);
   if (!results.ok()) return UsageError(absl::StrCat("--results: ", results.status().message()));
+  results->summary = Summarise(*results);
   std::optional<Dataset> dataset;
   if (!options.dataset.empty()) {
     absl::StatusOr<Dataset> read = ReadDataset(options.dataset);

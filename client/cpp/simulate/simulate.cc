@@ -53,6 +53,9 @@ absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
       };
       absl::Status status = PlayStrategy(client, dataset, *partition, options, strategy, seed,
                                          listener, &run, &results.lookup);
+      if (!status.ok() && results.runs.size() == 1 && run.points.empty()) {
+        return status;  // nothing was measured: there is nothing to write
+      }
       results.summary = Summarise(results);
       absl::Status written = WriteResults(results, file);
       if (written.ok()) written = WriteReport(results, dataset, options.out);
