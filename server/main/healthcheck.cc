@@ -1,11 +1,13 @@
 #include "server/main/healthcheck.h"
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 
 #include <chrono>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -23,7 +25,8 @@ absl::Status CheckHealth(const std::string& target) {
   const auto channel = grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
-  const grpc::ByteBuffer request;  // of no service in particular
+  const grpc::Slice nothing;  // HealthCheckRequest{}: the server as a whole
+  const grpc::ByteBuffer request(&nothing, 1);
   grpc::ByteBuffer response;
   const grpc::internal::RpcMethod method(kMethod, grpc::internal::RpcMethod::NORMAL_RPC);
   const grpc::Status status = grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer>(

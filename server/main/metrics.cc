@@ -2,11 +2,9 @@
 
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
 
-#include <exception>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace mgral::server {
 namespace {
@@ -76,7 +74,7 @@ class Metrics::LiveGauges : public prometheus::Collectable {
 };
 
 Metrics::Metrics(const std::string& version)
-    : registry_(std::make_shared<prometheus::Registry>()),
+    : registry_(std::make_unique<prometheus::Registry>()),
       calls_(prometheus::BuildCounter()
                  .Name("mgral_rpc_total")
                  .Help("Calls that ended, by method and code.")
@@ -103,7 +101,7 @@ Metrics::Metrics(const std::string& version)
                        .Help("1 while the database answers.")
                        .Register(*registry_)
                        .Add({})),
-      live_(std::make_shared<LiveGauges>()) {
+      live_(std::make_unique<LiveGauges>()) {
   prometheus::BuildGauge()
       .Name("mgral_build_info")
       .Help("Always 1; the label says what runs.")
@@ -111,6 +109,8 @@ Metrics::Metrics(const std::string& version)
       .Add({{"version", version}})
       .Set(1);
 }
+
+Metrics::~Metrics() = default;
 
 void Metrics::OnCall(const rpc::CallRecord& call) {
   calls_.Add({{"method", call.method}, {"code", call.code}}).Increment();
@@ -135,17 +135,17 @@ void Metrics::AddGauge(const std::string& name, const std::string& help,
   live_->Add(name, help, std::move(value));
 }
 
+std::string Metrics::Text() const {
+  std::vector<prometheus::MetricFamily> families = registry_->Collect();
+  for (prometheus::MetricFamily& family : live_->Collect()) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
 absl::Status Metrics::Listen(const std::string& address) {
-  try {
-    exposer_ = std::make_unique<prometheus::Exposer>(address, 2);
-    exposer_->RegisterCollectable(registry_);
-    exposer_->RegisterCollectable(live_);
-    const std::vector<int> ports = exposer_->GetListeningPorts();
-    port_ = ports.empty() ? 0 : ports[0];
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot listen on ", address, " for metrics: ", error.what()));
-  }
+  auto page = HttpPage::Listen(address, "/metrics", "text/plain; version=0.0.4; charset=utf-8",
+                               [this] { return Text(); });
+  if (!page.ok()) return page.status();
+  page_ = *std::move(page);
   return absl::OkStatus();
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <prometheus/counter.h>
-#include <prometheus/exposer.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -15,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "server/domain/types.h"
+#include "server/main/http_page.h"
 #include "server/rpc/call_runner.h"
 
 namespace mgral::server {
@@ -26,6 +26,7 @@ class Metrics {
   static constexpr int kMaxPools = 50;
 
   explicit Metrics(const std::string& version);
+  ~Metrics();
 
   void OnCall(const rpc::CallRecord& call);
   void OnJob(const std::string& stage, const std::string& outcome, double seconds);
@@ -37,22 +38,24 @@ class Metrics {
 
   // Serves /metrics. Errors: INVALID_ARGUMENT when the address cannot be listened on.
   absl::Status Listen(const std::string& address);
-  int port() const { return port_; }  // 0 unless it listens
-  std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
+  int port() const { return page_ ? page_->port() : 0; }  // 0 unless it listens
+  // Nothing that AddGauge was given is asked any more.
+  void StopListening() { page_.reset(); }
+  // What /metrics answers.
+  std::string Text() const;
 
  private:
   class LiveGauges;
 
-  std::shared_ptr<prometheus::Registry> registry_;
+  std::unique_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& calls_;
   prometheus::Family<prometheus::Histogram>& call_seconds_;
   prometheus::Family<prometheus::Counter>& jobs_;
   prometheus::Family<prometheus::Histogram>& job_seconds_;
   prometheus::Counter& leases_expired_;
   prometheus::Gauge& database_up_;
-  std::shared_ptr<LiveGauges> live_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
-  int port_ = 0;
+  std::unique_ptr<LiveGauges> live_;
+  std::unique_ptr<HttpPage> page_;
 };
 
 }  // namespace mgral::server

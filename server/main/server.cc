@@ -105,6 +105,7 @@ absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_p
 
 // In the order in which the parts need each other; destroyed in the reverse.
 struct Server::Parts {
+  ~Parts() { metrics.StopListening(); }  // its gauges ask the parts below
   explicit Parts(const Options& o)
       : options(o),
         metrics(MGRAL_VERSION),

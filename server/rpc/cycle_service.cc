@@ -41,7 +41,7 @@ grpc::Status CycleService::GetCycle(grpc::ServerContext* context,
     const auto named = FindPoolOfChild(pools_, request->name(), "cycles");
     if (!named.ok()) return named.status();
     const auto cycle = cycles_->GetCycle(named->pool.key, named->id);
-    if (!cycle.ok()) return cycle.status();
+    if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
     FromCycle(*cycle, named->pool.pool_id, response);
     return absl::OkStatus();
   });
@@ -80,7 +80,7 @@ absl::Status CycleService::Watch(grpc::ServerContext* context, const std::string
   auto cycle = cycles_->GetCycle(named->pool.key, named->id);
   int64_t told = -1;
   while (true) {
-    if (!cycle.ok()) return cycle.status();
+    if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", name);
     if (cycle->revision != told) {
       mgral::v1::WatchCycleResponse response;
       FromCycle(*cycle, named->pool.pool_id, response.mutable_cycle());
@@ -101,7 +101,7 @@ grpc::Status CycleService::CancelCycle(grpc::ServerContext* context,
     const auto named = FindPoolOfChild(pools_, request->name(), "cycles");
     if (!named.ok()) return named.status();
     const auto cycle = cycles_->CancelCycle(named->pool.key, named->id);
-    if (!cycle.ok()) return cycle.status();
+    if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
     FromCycle(*cycle, named->pool.pool_id, response);
     return absl::OkStatus();
   });

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/base/errors.h"
+
 namespace mgral::rpc {
 
 absl::StatusOr<domain::Pool> FindPool(domain::PoolStore* pools, const std::string& name,
@@ -18,6 +20,11 @@ absl::StatusOr<PoolChild> FindPoolOfChild(domain::PoolStore* pools, const std::s
   auto pool = pools->GetPool(parsed->pool_id);
   if (!pool.ok()) return pool.status();
   return PoolChild{*std::move(pool), parsed->id};
+}
+
+absl::Status AboutChild(const absl::Status& status, const std::string& type,
+                        const std::string& name) {
+  return absl::IsNotFound(status) ? base::NotFound(type, name) : status;
 }
 
 }  // namespace mgral::rpc

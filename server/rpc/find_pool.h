@@ -21,4 +21,8 @@ struct PoolChild {
 absl::StatusOr<PoolChild> FindPoolOfChild(domain::PoolStore* pools, const std::string& name,
                                           const std::string& collection);
 
+// The store's error about that child; NOT_FOUND with its name in full.
+absl::Status AboutChild(const absl::Status& status, const std::string& type,
+                        const std::string& name);
+
 }  // namespace mgral::rpc

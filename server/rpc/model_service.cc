@@ -66,7 +66,7 @@ grpc::Status ModelService::GetModel(grpc::ServerContext* context,
     const auto version = ParseModelVersion({named->pool.pool_id, named->id});
     if (!version.ok()) return version.status();
     const auto model = cycles_->GetModel(named->pool.key, *version);
-    if (!model.ok()) return model.status();
+    if (!model.ok()) return AboutChild(model.status(), "model", request->name());
     FromModel(*model, named->pool, response);
     return absl::OkStatus();
   });

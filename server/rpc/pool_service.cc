@@ -136,8 +136,7 @@ grpc::Status PoolService::GetImage(grpc::ServerContext* context,
     const auto named = FindPoolOfChild(pools_, request->name(), "images");
     if (!named.ok()) return named.status();
     const auto image = pools_->GetImage(named->pool.key, named->id);
-    if (absl::IsNotFound(image.status())) return base::NotFound("image", request->name());
-    if (!image.ok()) return image.status();
+    if (!image.ok()) return AboutChild(image.status(), "image", request->name());
     FromImage(*image, named->pool.pool_id, response);
     return absl::OkStatus();
   });

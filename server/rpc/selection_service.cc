@@ -47,7 +47,7 @@ grpc::Status SelectionService::GetBatch(grpc::ServerContext* context,
     const auto named = FindPoolOfChild(pools_, request->name(), "batches");
     if (!named.ok()) return named.status();
     const auto batch = batches_->GetBatch(named->pool.key, named->id);
-    if (!batch.ok()) return batch.status();
+    if (!batch.ok()) return AboutChild(batch.status(), "batch", request->name());
     FromBatch(*batch, named->pool, response);
     return absl::OkStatus();
   });
@@ -93,7 +93,7 @@ grpc::Status SelectionService::RenewBatch(grpc::ServerContext* context,
     const auto named = FindPoolOfChild(pools_, request->name(), "batches");
     if (!named.ok()) return named.status();
     const auto batch = batches_->RenewBatch(named->pool.key, named->id, lease);
-    if (!batch.ok()) return batch.status();
+    if (!batch.ok()) return AboutChild(batch.status(), "batch", request->name());
     FromBatch(*batch, named->pool, response);
     return absl::OkStatus();
   });
@@ -106,7 +106,7 @@ grpc::Status SelectionService::ReleaseBatch(grpc::ServerContext* context,
     const auto named = FindPoolOfChild(pools_, request->name(), "batches");
     if (!named.ok()) return named.status();
     const auto batch = batches_->ReleaseBatch(named->pool.key, named->id);
-    if (!batch.ok()) return batch.status();
+    if (!batch.ok()) return AboutChild(batch.status(), "batch", request->name());
     FromBatch(*batch, named->pool, response);
     return absl::OkStatus();
   });
