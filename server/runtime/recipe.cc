@@ -3,6 +3,22 @@
 #include <algorithm>
 
 namespace mgral::runtime {
+namespace {
+
+// A short fine-tune of a trained detector: long enough to move AP, short enough to be made often.
+constexpr int64_t kTrainingPerProbe = 8, kLeastProbeSteps = 6;
+constexpr double kProbeLearningRate = 0.3;  // of the training's highest
+
+core::TrainConfig ProbeFrom(const core::TrainConfig& train) {
+  core::TrainConfig probe = train;
+  probe.steps = std::min(train.steps, std::max(kLeastProbeSteps, train.steps / kTrainingPerProbe));
+  probe.learning_rate = train.learning_rate * kProbeLearningRate;
+  probe.warmup_steps = probe.steps / 5;
+  probe.ema_decay = 0;  // an average over so few steps would still be the start
+  return probe;
+}
+
+}  // namespace
 
 core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int num_classes,
                                  int64_t labeled_images, uint64_t seed) {
@@ -13,10 +29,9 @@ core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int n
                            : recipe.StepsFor(std::max<int64_t>(1, labeled_images));
   recipe.train.warmup_steps = std::min(recipe.train.warmup_steps, recipe.train.steps / 2);
   recipe.train.seed = seed;
-  // A probe is a fine-tune: never longer than the training that it imitates a piece of.
-  recipe.probe.train.steps = std::min(recipe.probe.train.steps, recipe.train.steps);
-  recipe.probe.train.warmup_steps =
-      std::min(recipe.probe.train.warmup_steps, recipe.probe.train.steps / 2);
+  // A profile that has no recipe of its own for probes imitates the end of its training.
+  if (recipe.probe.train.steps >= recipe.train.steps) recipe.probe.train = ProbeFrom(recipe.train);
+  recipe.probe.predict = recipe.predict;
   core::CheckConfig(recipe.detector);
   core::CheckConfig(recipe.train);
   return recipe;
@@ -29,8 +44,8 @@ domain::ModelRuntime::ProfileInfo DefaultProbes(const core::DetectorProfile& pro
     info.probes = 4;
     info.replay_probes = 4;
   } else if (profile.name == "tiny") {
-    info.probes = 6;
-    info.replay_probes = 8;
+    info.probes = 4;
+    info.replay_probes = 6;
   } else {
     info.probes = 16;
     info.replay_probes = 24;
