@@ -33,9 +33,24 @@ std::string Certainty(const StrategySummary& focus) {
                       ": the interval contains 0, so these runs do not settle which is better.");
 }
 
-Headline AgainstRandom(const StrategySummary& focus, const StrategySummary& random) {
+// Random's curve ends no higher than it began: there is nothing that could be saved.
+bool LabelsBroughtNothing(const Results& results) {
+  const Curve curve = MeanCurve(RunsOf(results, "random"));
+  return curve.size() > 1 && curve.back().second <= curve.front().second;
+}
+
+Headline AgainstRandom(const Results& results, const StrategySummary& focus,
+                       const StrategySummary& random) {
   const double final_labels = *random.final_labels;
   Headline headline;
+  if (LabelsBroughtNothing(results)) {
+    headline.finding = "Random’s detector did not improve with labels: no saving can be measured.";
+    headline.support = absl::StrFormat(
+        "mAP@.5 with %.0f labels: %s %s, random %s. Train longer, or label more per batch. ",
+        final_labels, focus.strategy, Decimal(focus.final_map50), Decimal(random.final_map50));
+    headline.support += Certainty(focus);
+    return headline;
+  }
   if (focus.labels_to_match_random) {
     const double share = *focus.labels_to_match_random / std::max(1.0, final_labels);
     headline.finding =
@@ -53,6 +68,11 @@ Headline AgainstRandom(const StrategySummary& focus, const StrategySummary& rand
     headline.support =
         absl::StrFormat("mAP@.5 %s against %s with %.0f labels. ", Decimal(focus.final_map50),
                         Decimal(random.final_map50), final_labels);
+  }
+  // A curve that rises and falls crosses its own final level earlier.
+  if (random.labels_to_match_random && *random.labels_to_match_random < 0.95 * final_labels) {
+    headline.support += absl::StrFormat("Random itself first reached that level at %.0f labels. ",
+                                        *random.labels_to_match_random);
   }
   headline.support += Certainty(focus);
   return headline;
@@ -87,7 +107,7 @@ Headline MakeHeadline(const Results& results) {
   const StrategySummary* random = FindSummary(results, "random");
   if (focus->strategy != "random" && random != nullptr && random->final_map50 &&
       random->final_labels) {
-    return AgainstRandom(*focus, *random);
+    return AgainstRandom(results, *focus, *random);
   }
   return {absl::StrFormat("%s reached mAP@.5 %s with %.0f labels.", focus->strategy,
                           Decimal(focus->final_map50, 2), focus->final_labels.value_or(0)),

@@ -75,6 +75,8 @@ std::string BandNote(const Results& results) {
 std::string LabelsSaved(const Results& results) {
   const StrategySummary* random = FindSummary(results, "random");
   if (random == nullptr || !random->final_map50 || !random->final_labels) return "";
+  const Curve curve = MeanCurve(RunsOf(results, "random"));
+  if (curve.size() > 1 && curve.back().second <= curve.front().second) return "";
   std::string rows;
   for (size_t i = 0; i < results.summary.size(); ++i) {
     const StrategySummary& summary = results.summary[i];
@@ -99,6 +101,8 @@ std::string LabelsSaved(const Results& results) {
 
 std::string FlatValue(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "–";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (!value.is_array())
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string text;

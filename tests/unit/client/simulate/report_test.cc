@@ -235,6 +235,13 @@ TEST(Headline, SaysWhatHappened) {
   }
   results.summary = Summarise(results);
   EXPECT_EQ(MakeHeadline(results).finding, "mgral did not reach random’s final mAP.");
+  for (StrategyRun& run : results.runs) run.points.back().map50 = 0.01;
+  results.summary = Summarise(results);
+  EXPECT_THAT(MakeHeadline(results).finding, HasSubstr("did not improve with labels"));
+  results = Sample(2, 3, 4);
+  for (StrategyRun& run : results.runs) run.points[1].map50 = 0.9;
+  results.summary = Summarise(results);
+  EXPECT_THAT(MakeHeadline(results).support, HasSubstr("Random itself first reached that level"));
   results = Sample(1, 1, 4);
   EXPECT_THAT(MakeHeadline(results).support, HasSubstr("no baseline"));
   EXPECT_EQ(MakeHeadline(Results()).finding, "No strategy has finished yet.");
