@@ -13,6 +13,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "server/main/healthcheck.h"
 
 namespace mgral::test {
 namespace {
@@ -275,8 +276,8 @@ v1::NewLabels ApiTest::LabelsOf(const std::string& image_id, double x, double y,
 
 void ApiTest::ExpectServerGoesOn() {
   ASSERT_TRUE(Server().Running()) << Server().log();
-  const ProgramResult health = RunServerProgram({"healthcheck", "--target=" + Server().target()});
-  EXPECT_EQ(health.status, 0) << health.output;
+  const absl::Status health = server::CheckHealth(Server().target());
+  EXPECT_TRUE(health.ok()) << health.ToString();
   grpc::ClientContext context;
   v1::ListPoolsResponse response;
   const grpc::Status status = api_.pools->ListPools(&context, v1::ListPoolsRequest(), &response);

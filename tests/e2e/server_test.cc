@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "server/main/healthcheck.h"
 #include "tests/e2e/api.h"
 
 namespace mgral::test {
@@ -251,19 +252,20 @@ TEST_F(ServerTest, TooManyStreamsAreRefusedWithAHintWhenToTryAgain) {
 }
 
 TEST_F(ServerTest, SigtermEndsItInOrder) {
+  const auto database = TestDatabase::Create();
   for (const std::string roles : {"api", "worker", "api,worker"}) {
-    auto flags = Flags(Database().conninfo());
+    auto flags = Flags(database->conninfo());
     flags.push_back("--roles=" + roles);
     ServerProcess server({flags, {}});
-    const ProgramResult health = RunServerProgram({"healthcheck", "--target=" + server.target()});
-    EXPECT_EQ(health.status, 0) << roles << ": " << health.output;
+    const absl::Status health = server::CheckHealth(server.target());
+    EXPECT_TRUE(health.ok()) << roles << ": " << health.ToString();
     grpc::ClientContext context;
     v1::ListPoolsResponse pools;
     const auto status =
         Api(server.NewChannel()).pools->ListPools(&context, v1::ListPoolsRequest(), &pools);
     EXPECT_EQ(status.error_code(), roles == "worker" ? StatusCode::UNIMPLEMENTED : StatusCode::OK);
     EXPECT_EQ(server.Terminate(), 0) << roles << ": " << server.log();
-    EXPECT_NE(RunServerProgram({"healthcheck", "--target=" + server.target()}).status, 0);
+    EXPECT_FALSE(server::CheckHealth(server.target()).ok());
   }
 }
 
@@ -271,17 +273,15 @@ TEST_F(ServerTest, HealthFollowsTheDatabase) {
   PostgresCluster cluster;
   const auto database = TestDatabase::Create(cluster);
   ServerProcess server({Flags(database->conninfo()), {}});
-  const auto health = [&] {
-    return RunServerProgram({"healthcheck", "--target=" + server.target()}).status;
-  };
+  const auto healthy = [&] { return server::CheckHealth(server.target()).ok(); };
   const auto becomes = [&](bool well) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while ((health() == 0) != well && std::chrono::steady_clock::now() < deadline) {
+    while (healthy() != well && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    return (health() == 0) == well;
+    return healthy() == well;
   };
-  ASSERT_EQ(health(), 0);
+  ASSERT_TRUE(healthy());
   cluster.Kill9();
   EXPECT_TRUE(becomes(false));
   grpc::ClientContext context;
@@ -317,6 +317,11 @@ TEST_F(ServerTest, CommandLineMistakesAreExplained) {
                 "--artifact_dir=" + Images().root() + "/../artifacts"});
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.output, HasSubstr(Server().target()));
+
+  result = run({"healthcheck", "--target=" + Server().target()});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.output, "SERVING\n");
+  EXPECT_EQ(run({"healthcheck", "--target=127.0.0.1:1"}).status, 1);
 
   const auto empty = TestDatabase::CreateEmpty();
   const std::string database = "--database=" + empty->conninfo();

@@ -1,0 +1,96 @@
+#include "server/app/create_pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "server/base/errors.h"
+#include "tests/support/fake_pool_store.h"
+#include "tests/support/fake_runtime.h"
+
+namespace mgral::app {
+namespace {
+
+class CreatePoolTest : public ::testing::Test {
+ protected:
+  static domain::Pool Good() {
+    domain::Pool pool;
+    pool.pool_id = "cells";
+    pool.classes = {"RBC", "WBC"};
+    return pool;
+  }
+  // The first field that is to blame, after a change to a good pool; "" when it is accepted.
+  std::string Blamed(const std::function<void(domain::Pool*)>& change) {
+    domain::Pool pool = Good();
+    change(&pool);
+    pools_.pools.clear();
+    const auto created = CreatePool(&pools_, &runtime_).Run(pool, {});
+    EXPECT_EQ(created.ok(), pools_.pools.size() == 1);  // nothing is stored of a refused one
+    const auto violations = base::FieldViolations(created.status());
+    return violations.empty() ? "" : violations[0].field;
+  }
+  test::FakePoolStore pools_;
+  test::FakeRuntime runtime_;
+};
+
+TEST_F(CreatePoolTest, FillsInWhatWasLeftOut) {
+  domain::Pool pool = Good();
+  pool.pool_id = pool.detector.profile = pool.selection.strategy = "";
+  pool.selection.batch_size = 0;
+  const auto created = CreatePool(&pools_, &runtime_).Run(pool, {"CreatePool", "r", "f"});
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ(created->pool_id.substr(0, 5), "pool-");
+  EXPECT_EQ(created->detector.profile, "tiny");
+  EXPECT_EQ(created->selection.strategy, "mgral");
+  EXPECT_EQ(created->selection.batch_size, 20);
+  EXPECT_EQ(pools_.last_request.request_id, "r");
+}
+
+TEST_F(CreatePoolTest, PoolIds) {
+  for (const char* id : {"a", "a-1", "cells"}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->pool_id = id; }), "") << id;
+  }
+  for (const std::string& id :
+       {std::string("1a"), std::string("-a"), std::string("A"), std::string("a_b"),
+        std::string("a/b"), std::string("\xc3\xa9"), std::string(64, 'a')}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->pool_id = id; }), "pool_id") << id;
+  }
+}
+
+TEST_F(CreatePoolTest, Classes) {
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes = {}; }), "pool.classes");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes = {"a", "a"}; }), "pool.classes[1]");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes = {"a", "  "}; }), "pool.classes[1]");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes = {"a\tb"}; }), "pool.classes[0]");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes = {std::string(129, 'a')}; }), "pool.classes[0]");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes.assign(1001, "a"); }), "pool.classes");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->classes = {"a", "A", "\xc3\xa4 b"}; }), "");
+}
+
+TEST_F(CreatePoolTest, Settings) {
+  EXPECT_EQ(Blamed([](auto* pool) { pool->display_name = "a\nb"; }), "pool.display_name");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->detector.profile = "vast"; }), "pool.detector.profile");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->detector.training_steps = -1; }),
+            "pool.detector.training_steps");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->detector.input_size = 32; }), "pool.detector.input_size");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->detector.input_size = 129; }),
+            "pool.detector.input_size");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->detector.input_size = 320; }), "");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->selection.strategy = "cold_start"; }),
+            "pool.selection.strategy");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->selection.batch_size = 10001; }),
+            "pool.selection.batch_size");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probes = -1; }), "pool.selection.probes");
+}
+
+TEST(StrategiesTest, AreThoseOfTheInterface) {
+  for (const char* name : {"mgral", "lookup_greedy", "random", "entropy", "margin", "core_set"}) {
+    EXPECT_TRUE(IsStrategy(name)) << name;
+  }
+  EXPECT_FALSE(IsStrategy(""));
+  EXPECT_FALSE(IsStrategy("mgral, random"));
+}
+
+}  // namespace
+}  // namespace mgral::app

@@ -1,0 +1,151 @@
+#include "server/app/ingest_labels.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "server/base/errors.h"
+#include "server/base/limits.h"
+#include "tests/support/fake_image_loader.h"
+#include "tests/support/fake_pool_store.h"
+
+namespace mgral::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FakeLabelStore : public domain::LabelStore {
+ public:
+  absl::StatusOr<Ingested> IngestLabels(int64_t, absl::Span<const domain::NewLabels> rows,
+                                        const domain::RequestKey&) override {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].batch_id == "unknown") {
+        return base::InvalidField("labels[" + std::to_string(i) + "].batch", "no such batch");
+      }
+    }
+    stored.insert(stored.end(), rows.begin(), rows.end());
+    return Ingested{static_cast<int64_t>(rows.size()), 0};
+  }
+  absl::StatusOr<domain::Page<domain::Labels>> ListLabels(int64_t,
+                                                          const domain::PageRequest&) override {
+    return absl::UnimplementedError("");
+  }
+  std::vector<domain::NewLabels> stored;
+};
+
+LabelsInput Labels(const std::string& image_id, std::vector<BoxInput> boxes) {
+  LabelsInput labels;
+  labels.image_id = image_id;
+  labels.boxes = std::move(boxes);
+  return labels;
+}
+
+class IngestLabelsTest : public ::testing::Test {
+ protected:
+  IngestLabelsTest() {
+    pool_.pool_id = "cells";
+    for (int i = 0; i < 12; ++i) pool_.classes.push_back("class" + std::to_string(i));
+    using Kind = domain::ImageSource::Kind;
+    for (const char* id : {"a", "b", "c"}) pools_.Add(id, {Kind::kPath, "seen.png"}, 100, 50);
+    pools_.Add("unseen", {Kind::kPath, "unseen.png"}, 0, 0);
+    pools_.Add("gone", {Kind::kPath, "gone.png"}, 0, 0);
+    loader_.sizes["unseen.png"] = {10, 10};
+  }
+  // The fields to blame when these labels are ingested, "" when they are stored.
+  std::string Blamed(const std::vector<LabelsInput>& labels) {
+    store_.stored.clear();
+    const auto result = ingest_.IngestAll(pool_, labels, {});
+    EXPECT_EQ(result.ok(), store_.stored.size() == labels.size());
+    std::string fields;
+    for (const auto& violation : base::FieldViolations(result.status())) {
+      fields += violation.field + ";";
+    }
+    return fields;
+  }
+  domain::Pool pool_;
+  test::FakePoolStore pools_;
+  test::FakeImageLoader loader_;
+  FakeLabelStore store_;
+  IngestLabels ingest_{&pools_, &store_, &loader_, 2};
+};
+
+TEST_F(IngestLabelsTest, NumbersThatAreNoBox) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  const std::string name = "class0";
+  EXPECT_EQ(Blamed({Labels("a", {{nan, 0, 1, 1, name}})}), "labels[0].boxes[0].x_min;");
+  EXPECT_EQ(Blamed({Labels("a", {{0, infinity, 1, 1, name}})}), "labels[0].boxes[0].y_min;");
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, -infinity, 1, name}})}), "labels[0].boxes[0].width;");
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 0, 1, name}})}), "labels[0].boxes[0].width;");
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 1, -0.0, name}})}), "labels[0].boxes[0].height;");
+  EXPECT_EQ(Blamed({Labels("a", {{-0.001, -1, 1, 1, name}})}),
+            "labels[0].boxes[0].x_min;labels[0].boxes[0].y_min;");
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 1, 1, name}, {99, 49, 1.5, 1.5, name}})}),
+            "labels[0].boxes[1].width;labels[0].boxes[1].height;");
+}
+
+TEST_F(IngestLabelsTest, EdgesAndRounding) {
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 100, 50, "class0"}})}), "");
+  EXPECT_EQ(Blamed({Labels("a", {{0.1, 0.2, 99.9, 49.8, "class0"}})}), "");  // sums round up
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 100.001, 50, "class0"}})}), "labels[0].boxes[0].width;");
+}
+
+TEST_F(IngestLabelsTest, AnUnknownClassNamesSomeOfTheKnown) {
+  const auto result = ingest_.IngestAll(pool_, {Labels("a", {{0, 0, 1, 1, "cow"}})}, {});
+  const auto violations = base::FieldViolations(result.status());
+  ASSERT_EQ(violations.size(), 1u);
+  EXPECT_EQ(violations[0].field, "labels[0].boxes[0].class_name");
+  EXPECT_THAT(violations[0].description, HasSubstr("\"cow\""));
+  EXPECT_THAT(violations[0].description, HasSubstr("\"class9\""));
+  EXPECT_THAT(violations[0].description, HasSubstr("12 in all"));
+}
+
+TEST_F(IngestLabelsTest, SizesThatWereNotLookedAtAreRead) {
+  EXPECT_EQ(Blamed({Labels("unseen", {{0, 0, 10, 10, "class0"}})}), "");
+  EXPECT_EQ(Blamed({Labels("unseen", {{0, 0, 11, 10, "class0"}})}), "labels[0].boxes[0].width;");
+  EXPECT_EQ(Blamed({Labels("gone", {{0, 0, 1, 1, "class0"}})}), "labels[0].image_id;");
+  EXPECT_EQ(Blamed({Labels("gone", {})}), "");  // nothing to check
+}
+
+TEST_F(IngestLabelsTest, ItemsAsSuch) {
+  LabelsInput refused = Labels("a", {{0, 0, 1, 1, "class0"}});
+  refused.reject_reason = "dark";
+  EXPECT_EQ(Blamed({refused}), "labels[0].reject_reason;");
+  refused.boxes.clear();
+  EXPECT_EQ(Blamed({refused}), "");
+  refused.reject_reason = std::string(1025, 'x');
+  EXPECT_EQ(Blamed({refused}), "labels[0].reject_reason;");
+  EXPECT_EQ(Blamed({Labels("stranger", {})}), "labels[0].image_id;");
+  EXPECT_EQ(Blamed({Labels("", {})}), "labels[0].image_id;");
+  EXPECT_EQ(Blamed({Labels("a", {}), Labels("b", {}), Labels("a", {})}), "labels[2].image_id;");
+  const std::vector<BoxInput> many(base::kMaxBoxesPerImage + 1, BoxInput{0, 0, 1, 1, "class0"});
+  EXPECT_EQ(Blamed({Labels("a", many)}), "labels[0].boxes;");
+}
+
+TEST_F(IngestLabelsTest, ManyViolationsAreCut) {
+  const std::vector<BoxInput> bad(500, BoxInput{-1, 0, 1, 1, "class0"});
+  const auto result = ingest_.IngestAll(pool_, {Labels("a", bad), Labels("b", bad)}, {});
+  EXPECT_EQ(base::FieldViolations(result.status()).size(), 20u);
+}
+
+TEST_F(IngestLabelsTest, AChunkKeepsTheGood) {
+  LabelsInput unknown_batch = Labels("b", {});
+  unknown_batch.batch_id = "unknown";
+  LabelsInput malformed = Labels("c", {});
+  malformed.problem = base::InvalidField("use", "is no use");
+  const auto chunk = ingest_.IngestGood(
+      pool_, {Labels("stranger", {}), unknown_batch, Labels("a", {}), malformed});
+  ASSERT_TRUE(chunk.ok()) << chunk.status();
+  EXPECT_EQ(chunk->counts.ingested, 1);
+  ASSERT_EQ(chunk->refused.size(), 3u);
+  EXPECT_EQ(chunk->refused[0].field, "image_id");
+  EXPECT_EQ(chunk->refused[1].field, "batch");
+  EXPECT_EQ(chunk->refused[2].field, "use");
+  ASSERT_EQ(store_.stored.size(), 1u);
+  EXPECT_EQ(store_.stored[0].image_id, "a");
+}
+
+}  // namespace
+}  // namespace mgral::app
