@@ -55,7 +55,8 @@ Setter Bytes(int64_t Options::*field) {
     if (absl::ConsumeSuffix(&text, "KiB")) unit = int64_t{1} << 10;
     if (absl::ConsumeSuffix(&text, "MiB")) unit = int64_t{1} << 20;
     if (absl::ConsumeSuffix(&text, "GiB")) unit = int64_t{1} << 30;
-    const bool good = absl::SimpleAtoi(text, &number) && number > 0 && number < (int64_t{1} << 40);
+    const bool good =
+        absl::SimpleAtoi(text, &number) && number > 0 && number <= (int64_t{1} << 40) / unit;
     if (!good) return std::string("must be a size, e.g. 67108864 or 64MiB");
     options->*field = number * unit;
     return std::string();

@@ -1,0 +1,132 @@
+#include "server/main/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <set>
+
+namespace mgral::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::StatusOr<CommandLine> Parse(const std::vector<std::string>& words,
+                                  const std::map<std::string, std::string>& environment = {}) {
+  return ParseCommandLine(words, [&](const std::string& name) -> const char* {
+    const auto found = environment.find(name);
+    return found == environment.end() ? nullptr : found->second.c_str();
+  });
+}
+
+std::string Mistake(const std::vector<std::string>& words,
+                    const std::map<std::string, std::string>& environment = {}) {
+  const auto line = Parse(words, environment);
+  EXPECT_TRUE(absl::IsInvalidArgument(line.status())) << line.status();
+  return std::string(line.status().message());
+}
+
+class OptionsFile {
+ public:
+  explicit OptionsFile(const std::string& text) {
+    path_ = ::testing::TempDir() + "/options-XXXXXX";
+    close(mkstemp(&path_[0]));
+    std::ofstream(path_) << text;
+  }
+  ~OptionsFile() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(OptionsTest, EveryDefaultIsAValue) {
+  const auto line = Parse({});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->command, Command::kServe);
+  EXPECT_EQ(line->options.listen, "127.0.0.1:50051");
+  EXPECT_TRUE(line->options.api && line->options.worker && line->options.migrate);
+  EXPECT_EQ(line->options.max_image_bytes, 64 << 20);
+  EXPECT_EQ(line->options.job_lease, absl::Seconds(30));
+  EXPECT_TRUE(line->options.uri_prefixes.empty());
+}
+
+TEST(OptionsTest, NamesAreUniqueAndExplained) {
+  std::set<std::string> names;
+  for (const OptionSpec& option : OptionList()) {
+    EXPECT_TRUE(names.insert(option.name).second) << option.name;
+    EXPECT_FALSE(option.help.empty()) << option.name;
+    EXPECT_THAT(OptionsAsMarkdown(), HasSubstr("| `" + option.name + "` |"));
+    EXPECT_THAT(HelpText(), HasSubstr("--" + option.name + "="));
+  }
+}
+
+TEST(OptionsTest, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
+  const OptionsFile file("threads: 3\ndecoders: 3\ncache_mb: 3\n");
+  const auto line = Parse({"--threads=5", "--config=" + file.path()},
+                          {{"MGRAL_THREADS", "4"}, {"MGRAL_DECODERS", "4"}});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->options.threads, 5);
+  EXPECT_EQ(line->options.decoders, 4);
+  EXPECT_EQ(line->options.cache_mb, 3);
+  EXPECT_EQ(line->options.max_streams, 64);
+}
+
+TEST(OptionsTest, FilesMayHoldLists) {
+  const OptionsFile file("roles: [worker]\nuri_prefixes:\n  - http://a/\n  - https://b/\n");
+  const auto line = Parse({}, {{"MGRAL_CONFIG", file.path()}});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_FALSE(line->options.api);
+  EXPECT_THAT(line->options.uri_prefixes, ElementsAre("http://a/", "https://b/"));
+}
+
+TEST(OptionsTest, MistakesInFilesNameTheLine) {
+  EXPECT_THAT(Mistake({"--config=/does/not/exist.yaml"}), HasSubstr("/does/not/exist.yaml"));
+  const OptionsFile unknown("threads: 1\n\nthread: 2\n");
+  EXPECT_THAT(Mistake({"--config=" + unknown.path()}), HasSubstr(":3: unknown option thread "));
+  const OptionsFile wrong("threads: many\n");
+  EXPECT_THAT(Mistake({"--config=" + wrong.path()}), HasSubstr(":1: option threads is \"many\""));
+  const OptionsFile map("threads: {a: 1}\n");
+  EXPECT_THAT(Mistake({"--config=" + map.path()}), HasSubstr("one value, or a list"));
+  const OptionsFile broken("threads: [1\n");
+  EXPECT_THAT(Mistake({"--config=" + broken.path()}), HasSubstr(broken.path()));
+  const OptionsFile list("- threads\n");
+  EXPECT_THAT(Mistake({"--config=" + list.path()}), HasSubstr("a map of options"));
+}
+
+TEST(OptionsTest, MistakesElsewhereNameTheirSource) {
+  EXPECT_THAT(Mistake({"--nosuch=1"}), HasSubstr("--nosuch"));
+  EXPECT_THAT(Mistake({"--threads"}), HasSubstr("needs a value"));
+  EXPECT_THAT(Mistake({"fly"}), HasSubstr("unknown command fly"));
+  EXPECT_THAT(Mistake({"serve", "extra"}), HasSubstr("unexpected extra"));
+  EXPECT_THAT(Mistake({"--target=x"}), HasSubstr("--target"));  // of healthcheck only
+  EXPECT_THAT(Mistake({}, {{"MGRAL_ROLES", "boss"}}), HasSubstr("MGRAL_ROLES"));
+}
+
+TEST(OptionsTest, ValuesOutOfRangeAreRefused) {
+  for (const char* flag :
+       {"--threads=-1", "--threads=1.5", "--max_in_flight=0", "--max_image_bytes=0",
+        "--max_image_bytes=64MB", "--max_image_bytes=99999GiB", "--job_lease=10", "--job_lease=-1s",
+        "--job_lease=inf", "--job_lease=1ns", "--migrate=maybe", "--log_level=loud",
+        "--log_format=xml", "--roles=", "--roles=api,,worker", "--uri_prefixes=file:///etc",
+        "--max_image_pixels=0", "--database_connections=1"}) {
+    EXPECT_FALSE(Parse({flag}).ok()) << flag;
+  }
+}
+
+TEST(OptionsTest, CommandsAndTheirFlags) {
+  EXPECT_EQ(Parse({"migrate", "--database=dbname=x"})->command, Command::kMigrate);
+  EXPECT_EQ(Parse({"options", "--markdown"})->command, Command::kOptions);
+  EXPECT_EQ(Parse({"--help"})->command, Command::kHelp);
+  EXPECT_EQ(Parse({"healthcheck"})->target, "127.0.0.1:50051");
+  EXPECT_EQ(Parse({"healthcheck", "--target=a:1"})->target, "a:1");
+  EXPECT_EQ(Parse({"healthcheck", "--target", "a:1"})->target, "a:1");
+}
+
+}  // namespace
+}  // namespace mgral::server
