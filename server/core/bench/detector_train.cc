@@ -96,6 +96,7 @@ void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::str
       {"weight_decay", [&] { t.weight_decay = v; }},
       {"gradient_clip", [&] { t.gradient_clip = v; }},
       {"ema_decay", [&] { t.ema_decay = v; }},
+      {"class_balance", [&] { t.class_balance = v; }},
       {"focal_alpha", [&] { t.focal_alpha = v; }},
       {"focal_gamma", [&] { t.focal_gamma = v; }},
       {"box_loss", [&] { t.box_loss = static_cast<mgral::core::BoxLoss>(v); }},

@@ -63,6 +63,7 @@ void CheckConfig(const TrainConfig& c) {
   Require(InRange(c.ema_decay, 0, 0.999999), "ema_decay", "in [0, 1)");
   Require(InRange(c.focal_alpha, 0, 1), "focal_alpha", "in [0, 1]");
   Require(InRange(c.focal_gamma, 0, 10), "focal_gamma", "in [0, 10]");
+  Require(InRange(c.class_balance, 0, 1), "class_balance", "in [0, 1]");
   Require(c.box_loss_weight >= 0, "box_loss_weight", "at least 0");
   Require(c.smooth_l1_beta > 0, "smooth_l1_beta", "positive");
   Require(InRange(c.positive_iou, 0.05, 1), "positive_iou", "in [0.05, 1]");

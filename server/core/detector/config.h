@@ -50,6 +50,10 @@ struct TrainConfig {
 
   double focal_alpha = 0.25;
   double focal_gamma = 2;
+  // Objects of class c weigh (mean count / count of c)^class_balance, limited to [1/4, 8], in both
+  // losses, counted over the training set. 0: all alike. Mean AP counts classes alike, so a rare
+  // class deserves more than its share of a short training.
+  double class_balance = 0;
   BoxLoss box_loss = BoxLoss::kSmoothL1;
   double box_loss_weight = 1;
   double smooth_l1_beta = 0.1;

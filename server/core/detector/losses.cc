@@ -64,8 +64,9 @@ SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& tar
        targets.weights)
           .sum() /
       std::max(1.0, positives);
-  loss.boxes = PositiveBoxLoss(output.deltas, targets, config).sum() *
-               (config.box_loss_weight / std::max(1.0, positives));
+  at::Tensor boxes = PositiveBoxLoss(output.deltas, targets, config);
+  if (targets.box_weights.defined()) boxes = boxes * targets.box_weights;
+  loss.boxes = boxes.sum() * (config.box_loss_weight / std::max(1.0, positives));
   return loss;
 }
 

@@ -37,6 +37,7 @@ class Probe {
         net_(detector.net(), config.train.shards, workers_),
         labeled_(labeled, detector.config().num_classes, config.train.seed, kLabeledOrder),
         sgd_(detector.net(), config.train) {
+    class_weights_ = CountedClassWeights(labeled, detector.config().num_classes, config.train);
     net_.Train(false);  // batch norm is frozen
     for (SampleSource* batch : {unlabeled_batch, labeled_batch}) {
       if (batch == nullptr || batch->size() == 0) continue;
@@ -57,7 +58,7 @@ class Probe {
     const int input_size = detector_.config().input_size;
     const ShardedBatch supervised(
         AugmentedBatch(samples, input_size, train, kLabeledAugment, step, workers_), detector_,
-        train, net_.shards(), workers_);
+        train, net_.shards(), workers_, class_weights_);
     at::Tensor images;
     if (consistency_) {
       std::vector<Sample> unlabeled = batch_[0].Get(step * from_batch, from_batch);
@@ -94,6 +95,7 @@ class Probe {
   Workers workers_;
   ShardedNet net_;
   Minibatches labeled_;
+  at::Tensor class_weights_;        // of `labeled` for every kind: the control must not differ
   std::vector<Minibatches> batch_;  // none or one
   bool consistency_ = false;
   Sgd sgd_;

@@ -15,7 +15,7 @@ namespace mgral::core {
 class ShardedBatch {
  public:
   ShardedBatch(const Minibatch& batch, const Detector& detector, const TrainConfig& config,
-               int64_t shards, Workers& workers);
+               int64_t shards, Workers& workers, const torch::Tensor& class_weights = {});
 
   // L_supervised of one shard as its share of the whole minibatch's. Thread-safe.
   torch::Tensor Loss(RetinaNetImpl& net, int64_t shard, const TrainConfig& config) const;
@@ -25,5 +25,9 @@ class ShardedBatch {
   std::vector<Targets> targets_;
   double positives_ = 0;
 };
+
+// ClassWeights from the objects of a whole set; undefined if config does not balance.
+torch::Tensor CountedClassWeights(SampleSource& samples, int num_classes,
+                                  const TrainConfig& config);
 
 }  // namespace mgral::core

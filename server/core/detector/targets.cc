@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "server/core/geometry/box.h"
@@ -98,6 +99,24 @@ Targets AssignTargets(const std::vector<Sample>& labels, const at::Tensor& ancho
   targets.boxes = at::from_blob(boxes.data(), {positives, 4}, at::kFloat).clone();
   targets.box_anchors = at::from_blob(box_anchors.data(), {positives, 4}, at::kFloat).clone();
   return targets;
+}
+
+at::Tensor ClassWeights(const std::vector<int64_t>& counts, double class_balance) {
+  if (class_balance <= 0) return {};
+  double mean = 0;
+  for (int64_t n : counts) mean += static_cast<double>(n) / counts.size();
+  std::vector<float> weights;
+  for (int64_t n : counts) {
+    const double ratio = std::max(mean, 1.0) / std::max<int64_t>(n, 1);
+    weights.push_back(static_cast<float>(std::clamp(std::pow(ratio, class_balance), 0.25, 8.0)));
+  }
+  return at::tensor(weights);
+}
+
+void WeighTargets(const at::Tensor& class_weights, Targets* targets) {
+  if (!class_weights.defined()) return;
+  targets->box_weights = class_weights.index_select(0, targets->box_labels);
+  targets->weights.view({-1}).index_copy_(0, targets->positives, targets->box_weights);
 }
 
 }  // namespace mgral::core

@@ -17,7 +17,15 @@ struct Targets {
   at::Tensor boxes;        // float [P, 4], canvas pixels
   at::Tensor box_anchors;  // float [P, 4]
   at::Tensor box_labels;   // int64 [P]
+  at::Tensor box_weights;  // float [P], of the box's class; undefined: 1
 };
+
+// Weight of each class [C] from the number of its objects in `counts` [C]; see
+// TrainConfig::class_balance. Undefined if that is 0.
+at::Tensor ClassWeights(const std::vector<int64_t>& counts, double class_balance);
+
+// Puts the classes' weights in: positive anchors count by their class. Nothing if undefined.
+void WeighTargets(const at::Tensor& class_weights, Targets* targets);
 
 // Matching by overlap (Lin et al. 2017, and torchvision's): an anchor belongs to the box that it
 // overlaps most if by positive_iou or more, is background below negative_iou and does not count

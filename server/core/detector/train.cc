@@ -32,7 +32,7 @@ std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int6
       << " schedule=" << static_cast<int>(c.schedule) << " final=" << c.final_learning_rate
       << " momentum=" << c.momentum << " nesterov=" << c.nesterov << " decay=" << c.weight_decay
       << " clip=" << c.gradient_clip << " ema=" << c.ema_decay << " bn=" << c.train_batch_norm
-      << " focal=" << c.focal_alpha << "," << c.focal_gamma
+      << " balance=" << c.class_balance << " focal=" << c.focal_alpha << "," << c.focal_gamma
       << " box=" << static_cast<int>(c.box_loss) << "," << c.box_loss_weight << ","
       << c.smooth_l1_beta << " iou=" << c.positive_iou << "," << c.negative_iou
       << " augment=" << c.mirror << "," << c.scale_min << "," << c.scale_max << "," << c.brightness
@@ -50,6 +50,7 @@ class Trainer {
         signature_(Signature(detector.config(), config, samples.size())),
         minibatches_(samples, detector.config().num_classes, config.seed, kLabeledOrder),
         sgd_(detector.net(), config) {
+    class_weights_ = CountedClassWeights(samples, detector.config().num_classes, config);
     net_.Train(config.train_batch_norm);
   }
   // Evaluation mode in any case, also when stopped.
@@ -66,7 +67,7 @@ class Trainer {
         minibatches_.Get(step_ * config_.batch_size, config_.batch_size);
     const Minibatch batch = AugmentedBatch(samples, detector_.config().input_size, config_,
                                            kLabeledAugment, step_, workers_);
-    const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_);
+    const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_, class_weights_);
     const double value = net_.Backward(
         [&](RetinaNetImpl& net, int64_t shard) { return shards.Loss(net, shard, config_); });
     if (!std::isfinite(value)) {
@@ -110,6 +111,7 @@ class Trainer {
   const TrainConfig config_;
   const std::string signature_;
   Minibatches minibatches_;
+  torch::Tensor class_weights_;
   Sgd sgd_;
   int64_t step_ = 0;
   double loss_ = 0;
