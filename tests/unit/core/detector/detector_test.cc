@@ -200,6 +200,26 @@ TEST(AssignTargets, EveryObjectHasAnAnchorAndIgnoredOnesAreNotBackground) {
   EXPECT_LT(targets.weights.sum().item<double>(), anchors.size(0));
 }
 
+TEST(ClassWeights, RareClassesWeighMoreWithinLimits) {
+  EXPECT_FALSE(ClassWeights({5, 1}, 0).defined());
+  const torch::Tensor weights = ClassWeights({1000, 10, 0, 0}, 0.5);
+  EXPECT_NEAR(weights[0].item<double>(), std::sqrt(252.5 / 1000), 1e-5);
+  EXPECT_NEAR(weights[1].item<double>(), std::sqrt(252.5 / 10), 1e-5);
+  EXPECT_EQ(weights[2].item<double>(), 8);
+  EXPECT_TRUE(ClassWeights({0, 0}, 1).isfinite().all().item<bool>());
+}
+
+TEST(Profiles, AreAllValid) {
+  for (const std::string& name : ProfileNames()) {
+    const DetectorProfile profile = MakeProfile(name, 3);
+    EXPECT_NO_THROW(CheckConfig(profile.detector)) << name;
+    EXPECT_NO_THROW(CheckConfig(profile.train)) << name;
+    EXPECT_NO_THROW(CheckConfig(profile.probe.train)) << name;
+    EXPECT_LT(profile.StepsFor(40), profile.StepsFor(160)) << name;
+    EXPECT_GE(profile.StepsFor(0), 1) << name;
+  }
+}
+
 TEST(Predict, UntrainedDetectorWorksOnAnyShape) {
   const Detector detector(Small(), 3);
   EXPECT_TRUE(Predict(detector, {}).empty());
