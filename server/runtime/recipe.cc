@@ -29,8 +29,11 @@ core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int n
                            : recipe.StepsFor(std::max<int64_t>(1, labeled_images));
   recipe.train.warmup_steps = std::min(recipe.train.warmup_steps, recipe.train.steps / 2);
   recipe.train.seed = seed;
-  // A profile that has no recipe of its own for probes imitates the end of its training.
-  if (recipe.probe.train.steps >= recipe.train.steps) recipe.probe.train = ProbeFrom(recipe.train);
+  // A profile without a recipe of its own for probes imitates a piece of its training.
+  const bool own = recipe.probe.train.steps != core::ProbeConfig().train.steps;
+  if (!own || recipe.probe.train.steps > recipe.train.steps) {
+    recipe.probe.train = ProbeFrom(recipe.train);
+  }
   recipe.probe.predict = recipe.predict;
   core::CheckConfig(recipe.detector);
   core::CheckConfig(recipe.train);
@@ -44,8 +47,8 @@ domain::ModelRuntime::ProfileInfo DefaultProbes(const core::DetectorProfile& pro
     info.probes = 4;
     info.replay_probes = 4;
   } else if (profile.name == "tiny") {
-    info.probes = 4;
-    info.replay_probes = 6;
+    info.probes = 6;
+    info.replay_probes = 8;
   } else {
     info.probes = 16;
     info.replay_probes = 24;
