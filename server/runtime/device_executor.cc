@@ -1,6 +1,6 @@
 #include "server/runtime/device_executor.h"
 
-#include <ATen/Parallel.h>
+#include "server/core/detector/torch_threads.h"
 
 namespace mgral::runtime {
 
@@ -24,7 +24,7 @@ void DeviceExecutor::Post(std::function<void()> work) {
 }
 
 void DeviceExecutor::Loop(int threads) {
-  at::set_num_threads(threads);  // OpenMP keeps it for each calling thread
+  core::SetTorchThreads(threads);
   for (;;) {
     std::function<void()> work;
     {

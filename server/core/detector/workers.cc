@@ -1,9 +1,9 @@
 #include "server/core/detector/workers.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "server/core/detector/torch_threads.h"
 
 namespace mgral::core {
 
@@ -13,7 +13,7 @@ Workers::Workers(int64_t tasks) : saved_threads_(at::get_num_threads()) {
   for (int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
   std::unique_lock<std::mutex> lock(mutex_);
   done_.wait(lock, [&] { return ready_ == threads; });
-  at::set_num_threads(1);
+  SetTorchThreads(1);
 }
 
 Workers::~Workers() {
@@ -24,7 +24,7 @@ Workers::~Workers() {
   }
   wake_.notify_all();
   for (std::thread& t : threads_) t.join();
-  at::set_num_threads(saved_threads_);
+  SetTorchThreads(saved_threads_);
 }
 
 void Workers::Run(int64_t count, const std::function<void(int64_t)>& task) {
@@ -43,7 +43,7 @@ void Workers::Run(int64_t count, const std::function<void(int64_t)>& task) {
 }
 
 void Workers::Loop() {
-  at::set_num_threads(1);  // of this thread's operators
+  SetTorchThreads(1);
   std::unique_lock<std::mutex> lock(mutex_);
   ++ready_;
   done_.notify_all();
