@@ -33,6 +33,13 @@ std::string Certainty(const StrategySummary& focus) {
                       ": the interval contains 0, so these runs do not settle which is better.");
 }
 
+// The finding is what people quote, so it says itself when chance could have made it.
+std::string Doubt(const StrategySummary& focus) {
+  if (focus.aulc_minus_random_ci95 && focus.aulc_minus_random_ci95->low > 0) return "";
+  return absl::StrCat(", which ", Seeds(focus.seeds), focus.seeds == 1 ? " does" : " do",
+                      " not settle");
+}
+
 // Random's curve ends no higher than it began: there is nothing that could be saved.
 bool LabelsBroughtNothing(const Results& results) {
   const Curve curve = MeanCurve(RunsOf(results, "random"));
@@ -57,8 +64,8 @@ Headline AgainstRandom(const Results& results, const StrategySummary& focus,
         share > 0.985
             ? absl::StrCat(focus.strategy, " ended level with random: mAP@.5 ",
                            Decimal(focus.final_map50, 2), " with ", final_labels, " labels.")
-            : absl::StrFormat("%s reached random’s final mAP with %.0f\u00a0%% of its labels.",
-                              focus.strategy, 100 * share);
+            : absl::StrFormat("%s reached random’s final mAP with %.0f\u00a0%% of its labels%s.",
+                              focus.strategy, 100 * share, Doubt(focus));
     headline.support = absl::StrFormat(
         "%.0f labels instead of %.0f for mAP@.5 %s; with all labels %s against %s. ",
         *focus.labels_to_match_random, final_labels, Decimal(random.final_map50),

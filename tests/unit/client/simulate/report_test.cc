@@ -247,6 +247,7 @@ TEST(Headline, SaysWhatHappened) {
   EXPECT_EQ(MakeHeadline(Results()).finding, "No strategy has finished yet.");
   results = Sample(2, 1, 4);
   EXPECT_THAT(MakeHeadline(results).support, HasSubstr("no evidence yet"));
+  EXPECT_THAT(MakeHeadline(results).finding, HasSubstr("which one seed does not settle."));
 }
 
 TEST(Terminal, PrintsEveryStrategy) {
