@@ -23,6 +23,27 @@ enum class JobKind {
   kPublish = 7
 };
 
+// "train", "embed", ...: in logs, metrics, errors and MGRAL_FAULT_KILL_AT.
+inline const char* JobKindName(JobKind kind) {
+  switch (kind) {
+    case JobKind::kTrain:
+      return "train";
+    case JobKind::kEmbed:
+      return "embed";
+    case JobKind::kPlan:
+      return "plan";
+    case JobKind::kProbe:
+      return "probe";
+    case JobKind::kTable:
+      return "table";
+    case JobKind::kSelector:
+      return "selector";
+    case JobKind::kPublish:
+      return "publish";
+  }
+  return "unknown";
+}
+
 struct NewJob {
   JobKind kind = JobKind::kTrain;
   int shard = 0;        // position among the cycle's jobs of this kind

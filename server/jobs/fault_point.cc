@@ -5,31 +5,9 @@
 
 namespace mgral::jobs {
 
-using domain::JobKind;
-
-const char* StageName(JobKind kind) {
-  switch (kind) {
-    case JobKind::kTrain:
-      return "train";
-    case JobKind::kEmbed:
-      return "embed";
-    case JobKind::kPlan:
-      return "plan";
-    case JobKind::kProbe:
-      return "probe";
-    case JobKind::kTable:
-      return "table";
-    case JobKind::kSelector:
-      return "selector";
-    case JobKind::kPublish:
-      return "publish";
-  }
-  return "unknown";
-}
-
-void FaultPoint(JobKind kind, const std::string& point) {
+void FaultPoint(domain::JobKind kind, const std::string& point) {
   const char* wanted = std::getenv("MGRAL_FAULT_KILL_AT");
-  if (wanted != nullptr && wanted == StageName(kind) + (":" + point)) std::raise(SIGKILL);
+  if (wanted != nullptr && wanted == domain::JobKindName(kind) + (":" + point)) std::raise(SIGKILL);
 }
 
 }  // namespace mgral::jobs

@@ -6,9 +6,6 @@
 
 namespace mgral::jobs {
 
-// "train", "embed", ... as in logs, metrics and MGRAL_FAULT_KILL_AT.
-const char* StageName(domain::JobKind kind);
-
 // For tests only: kills the process if MGRAL_FAULT_KILL_AT is "<stage>:<point>" (see job_loop.h).
 void FaultPoint(domain::JobKind kind, const std::string& point);
 

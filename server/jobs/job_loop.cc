@@ -109,7 +109,7 @@ void JobLoop::Run() {
 }
 
 void JobLoop::Work(const JobLease& job) {
-  spdlog::info("job {} ({} {}) of cycle {}: attempt {}", job.job_key, StageName(job.kind),
+  spdlog::info("job {} ({} {}) of cycle {}: attempt {}", job.job_key, domain::JobKindName(job.kind),
                job.shard, job.cycle_key, job.attempt);
   const absl::Time begin = absl::Now();
   Attempt attempt(queue_, job, options_.lease, &stopping_);
@@ -157,15 +157,16 @@ void JobLoop::Settle(const JobLease& job, const absl::StatusOr<app::StageOutcome
     backoff_ = std::min(2 * backoff_, kMaxBackoff);
     return;
   }
-  spdlog::error("job {} ({}) failed: {}", job.job_key, StageName(job.kind), status.ToString());
+  spdlog::error("job {} ({}) failed: {}", job.job_key, domain::JobKindName(job.kind),
+                status.ToString());
   const absl::Status failed = queue_->Fail(job, std::string(status.message()));
   if (!failed.ok()) spdlog::warn("cannot record the failure: {}", failed.ToString());
   Report(job, "failed", seconds);
 }
 
 void JobLoop::Report(const JobLease& job, const std::string& outcome, double seconds) {
-  spdlog::info("job {} ({}): {} after {:.2f} s", job.job_key, StageName(job.kind), outcome,
-               seconds);
+  spdlog::info("job {} ({}): {} after {:.2f} s", job.job_key, domain::JobKindName(job.kind),
+               outcome, seconds);
   if (options_.on_job) options_.on_job(job.kind, outcome, seconds);
 }
 

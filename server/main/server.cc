@@ -22,7 +22,6 @@
 #include "server/app/register_images.h"
 #include "server/app/run_cycle.h"
 #include "server/imaging/file_image_loader.h"
-#include "server/jobs/fault_point.h"
 #include "server/jobs/job_loop.h"
 #include "server/main/database.h"
 #include "server/main/housekeeper.h"
@@ -200,7 +199,7 @@ void Server::Parts::StartWorker() {
   loop_options.lease = options.job_lease;
   loop_options.poll_interval = options.poll_interval;
   loop_options.on_job = [this](domain::JobKind kind, const std::string& outcome, double seconds) {
-    metrics.OnJob(jobs::StageName(kind), outcome, seconds);
+    metrics.OnJob(domain::JobKindName(kind), outcome, seconds);
   };
   loop = std::make_unique<jobs::JobLoop>(&queue, &cycles, &stages, loop_options);
   worker = std::make_unique<WorkerThread>(loop.get());

@@ -19,26 +19,6 @@ constexpr char kFree[] =
     "j.state IN (1, 2) AND (j.state = 1 OR j.lease_until <= clock_timestamp()) AND c.state IN (1, "
     "2)";
 
-const char* KindWord(JobKind kind) {
-  switch (kind) {
-    case JobKind::kTrain:
-      return "train";
-    case JobKind::kEmbed:
-      return "embed";
-    case JobKind::kPlan:
-      return "plan";
-    case JobKind::kProbe:
-      return "probe";
-    case JobKind::kTable:
-      return "table";
-    case JobKind::kSelector:
-      return "selector";
-    case JobKind::kPublish:
-      return "publish";
-  }
-  return "";
-}
-
 JobLease ReadLease(const pqxx::row& row) {
   JobLease job;
   job.job_key = row[0].as<int64_t>();
@@ -59,8 +39,8 @@ void GiveUp(pqxx::work& tx, const JobLease& job, int max_attempts, const std::st
   Exec(tx, "UPDATE job SET state = 4 WHERE key = $1", job.job_key);
   EndCycle(
       tx, job.cycle_key, domain::CycleState::kFailed,
-      absl::StrCat("job ", KindWord(job.kind), " (part ", job.shard, ") was begun ", max_attempts,
-                   " times and never finished, last by worker \"", worker, "\""));
+      absl::StrCat("job ", domain::JobKindName(job.kind), " (part ", job.shard, ") was begun ",
+                   max_attempts, " times and never finished, last by worker \"", worker, "\""));
 }
 
 // Makes the cycle RUNNING with its first claim. False when it has ended meanwhile.
@@ -165,7 +145,7 @@ absl::Status PostgresJobQueue::Fail(const JobLease& job, const std::string& erro
     const absl::Status locked = LockJob(tx, job);
     if (!locked.ok()) return locked;
     EndCycle(tx, job.cycle_key, domain::CycleState::kFailed,
-             absl::StrCat(KindWord(job.kind), ": ", text));
+             absl::StrCat(domain::JobKindName(job.kind), ": ", text));
     return absl::OkStatus();
   });
 }
