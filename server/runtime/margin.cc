@@ -3,20 +3,21 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/core/geometry/box.h"
+
 namespace mgral::runtime {
 namespace {
 
-double Overlap(const domain::Box& a, const domain::Box& b) {
-  const double w = std::min(a.x_min + a.width, b.x_min + b.width) - std::max(a.x_min, b.x_min);
-  const double h = std::min(a.y_min + a.height, b.y_min + b.height) - std::max(a.y_min, b.y_min);
-  if (w <= 0 || h <= 0) return 0;
-  return w * h / (a.width * a.height + b.width * b.height - w * h);
+core::BoxF Corners(const domain::Box& box) {
+  return {static_cast<float>(box.x_min), static_cast<float>(box.y_min),
+          static_cast<float>(box.x_min + box.width), static_cast<float>(box.y_min + box.height)};
 }
 
 double BoxMargin(const std::vector<domain::Box>& boxes, size_t i) {
   double rival = -1;
   for (const domain::Box& other : boxes) {
-    if (other.class_index != boxes[i].class_index && Overlap(other, boxes[i]) >= 0.5) {
+    if (other.class_index != boxes[i].class_index &&
+        core::Iou(Corners(other), Corners(boxes[i])) >= 0.5f) {
       rival = std::max(rival, other.score);
     }
   }
