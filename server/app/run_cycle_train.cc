@@ -17,7 +17,8 @@ using domain::JobKind;
 using domain::NewJob;
 
 constexpr int kPage = 1000;
-constexpr size_t kShardImages = 2000;
+// Of one job: what is lost with a worker, and what several workers share out.
+constexpr size_t kShardImages = 500;
 
 absl::StatusOr<std::vector<domain::Example>> ReadLabeled(domain::PoolStore* pools, int64_t pool_key,
                                                          ImageUse use) {

@@ -3,6 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -27,6 +31,21 @@ absl::Status Once(const Options& options, bool migrate) {
 }
 
 }  // namespace
+
+absl::Status UsePasswordFile(const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string about = absl::StrCat("option database_password_file: ", path);
+  std::ifstream file(path);
+  std::string password;
+  if (!file) return absl::InvalidArgumentError(absl::StrCat(about, ": ", strerror(errno)));
+  std::getline(file, password);
+  if (!password.empty() && password.back() == '\r') password.pop_back();
+  if (password.empty() || password.find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(about, " holds no password in its first line"));
+  }
+  setenv("PGPASSWORD", password.c_str(), 1);
+  return absl::OkStatus();
+}
 
 absl::Status PrepareDatabase(const Options& options, bool migrate) {
   const absl::Time deadline = absl::Now() + options.database_timeout;

@@ -82,6 +82,11 @@ int Main(const std::vector<std::string>& arguments) {
       break;
   }
   SetUpLogging(line->options.log_level, line->options.log_format);
+  const absl::Status password = UsePasswordFile(line->options.database_password_file);
+  if (!password.ok()) {
+    spdlog::error("cannot start: {}", std::string(password.message()));
+    return kWrongOption;
+  }
   BlockStopSignals();
   return line->command == Command::kMigrate ? MigrateOnly(line->options) : Serve(line->options);
 }

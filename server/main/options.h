@@ -15,7 +15,7 @@ namespace mgral::server {
 struct Options {
   std::string listen, metrics_listen, port_file;
   bool api = false, worker = false;
-  std::string database;
+  std::string database, database_password_file;
   int database_connections = 0;
   absl::Duration database_timeout;
   bool migrate = false;
