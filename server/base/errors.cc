@@ -93,6 +93,14 @@ absl::Status Unavailable(const std::string& message, absl::Duration retry_after)
   return status;
 }
 
+absl::Status Unauthenticated(const std::string& reason, const std::string& message) {
+  return WithReason(absl::UnauthenticatedError(message), reason);
+}
+
+absl::Status PermissionDenied(const std::string& reason, const std::string& message) {
+  return WithReason(absl::PermissionDeniedError(message), reason);
+}
+
 absl::Status LeaseLost(const std::string& message) {
   return WithReason(absl::AbortedError(message), "LEASE_LOST");
 }

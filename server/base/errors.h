@@ -37,6 +37,11 @@ absl::Status FailedPrecondition(const std::string& reason, const std::string& me
 absl::Status Overloaded(const std::string& message, absl::Duration retry_after);
 absl::Status Unavailable(const std::string& message, absl::Duration retry_after);
 
+// UNAUTHENTICATED: who calls is not known. PERMISSION_DENIED: who calls may not do that. `reason`
+// as above, `message` says what to do.
+absl::Status Unauthenticated(const std::string& reason, const std::string& message);
+absl::Status PermissionDenied(const std::string& reason, const std::string& message);
+
 // ABORTED, reason "LEASE_LOST": a worker that was thought dead may not publish.
 absl::Status LeaseLost(const std::string& message);
 bool IsLeaseLost(const absl::Status& status);

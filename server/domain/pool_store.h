@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "server/domain/pool_scope.h"
 #include "server/domain/types.h"
 
 namespace mgral::domain {
@@ -18,7 +19,8 @@ class PoolStore {
   // Errors: ALREADY_EXISTS when pool_id is taken.
   virtual absl::StatusOr<Pool> CreatePool(const Pool& pool, const RequestKey& request) = 0;
   virtual absl::StatusOr<Pool> GetPool(const std::string& pool_id) = 0;
-  virtual absl::StatusOr<Page<Pool>> ListPools(const PageRequest& page) = 0;
+  // Those of `scope` only.
+  virtual absl::StatusOr<Page<Pool>> ListPools(const PageRequest& page, const PoolScope& scope) = 0;
   // Errors: FAILED_PRECONDITION "CYCLE_RUNNING" unless force.
   virtual absl::Status DeletePool(const std::string& pool_id, bool force) = 0;
 

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/file_watch.h"
 
 namespace mgral::server {
 namespace {
@@ -19,10 +21,31 @@ constexpr std::chrono::seconds kTimeout(5);
 // HealthCheckResponse{status: SERVING} as it goes over the wire; Debian ships no stub of it.
 constexpr char kServing[] = "\x08\x01";
 
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const HealthcheckTls& tls) {
+  if (!tls.on) return grpc::InsecureChannelCredentials();
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_verify_server_certs(false);
+  options.set_certificate_verifier(std::make_shared<grpc::experimental::NoOpCertificateVerifier>());
+  options.set_check_call_host(false);
+  if (!tls.certificate_file.empty()) {
+    const auto certificate = base::ReadSmallFile(tls.certificate_file);
+    if (!certificate.ok()) return certificate.status();
+    const auto key = base::ReadSmallFile(tls.key_file);
+    if (!key.ok()) return key.status();
+    const std::vector<grpc::experimental::IdentityKeyCertPair> identity = {{*key, *certificate}};
+    options.set_certificate_provider(
+        std::make_shared<grpc::experimental::StaticDataCertificateProvider>(identity));
+    options.watch_identity_key_cert_pairs();
+  }
+  return grpc::experimental::TlsCredentials(options);
+}
+
 }  // namespace
 
-absl::Status CheckHealth(const std::string& target) {
-  const auto channel = grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+absl::Status CheckHealth(const std::string& target, const HealthcheckTls& tls) {
+  const auto credentials = Credentials(tls);
+  if (!credentials.ok()) return credentials.status();
+  const auto channel = grpc::CreateChannel(target, *credentials);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
   const grpc::Slice nothing;  // HealthCheckRequest{}: the server as a whole

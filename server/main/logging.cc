@@ -71,12 +71,13 @@ void LogCall(const rpc::CallRecord& call, bool json) {
                                              : spdlog::level::info;
   if (!spdlog::should_log(level)) return;
   if (!json) {
-    spdlog::log(level, "{} {} {:.1f} ms request={} peer={} {}", call.method, call.code,
-                call.seconds * 1e3, call.request_id, call.peer, call.error);
+    spdlog::log(level, "{} {} {:.1f} ms request={} peer={} key={} {}", call.method, call.code,
+                call.seconds * 1e3, call.request_id, call.peer, call.key_name, call.error);
     return;
   }
   Json fields = {{"message", "call"},        {"method", call.method},         {"code", call.code},
                  {"ms", call.seconds * 1e3}, {"request_id", call.request_id}, {"peer", call.peer}};
+  if (!call.key_name.empty()) fields["key"] = call.key_name;
   if (!call.error.empty()) fields["error"] = call.error;
   spdlog::log(level, "{}", Dump(fields));
 }

@@ -13,6 +13,7 @@
 #include "server/main/options.h"
 #include "server/main/server.h"
 #include "server/main/signals.h"
+#include "server/rpc/api_keys.h"
 
 namespace mgral::server {
 namespace {
@@ -52,10 +53,28 @@ int MigrateOnly(const Options& options) {
   return kNoDatabase;
 }
 
-int AskHealth(const std::string& target) {
-  const absl::Status status = CheckHealth(target);
+int AskHealth(const CommandLine& line) {
+  HealthcheckTls tls;
+  tls.on = line.tls;
+  tls.certificate_file = line.options.tls_cert;
+  tls.key_file = line.options.tls_key;
+  const absl::Status status = CheckHealth(line.target, tls);
   std::cout << (status.ok() ? "SERVING" : std::string(status.message())) << "\n";
   return status.ok() ? kOk : kFailed;
+}
+
+// The key alone on standard output, so that a script can keep it, and what goes into the file of
+// keys, which holds no secret, on standard error.
+int MakeKey(const std::string& name, const std::string& pools) {
+  const auto made = rpc::MakeApiKey(name, pools);
+  if (!made.ok()) {
+    std::cerr << "mgral-server: " << made.status().message() << "\n";
+    return absl::IsInvalidArgument(made.status()) ? kWrongOption : kFailed;
+  }
+  std::cout << made->key << "\n" << std::flush;
+  if (!std::cout) return kFailed;  // a key that nobody has is not let in
+  std::cerr << made->line << "\n";
+  return kOk;
 }
 
 int Main(const std::vector<std::string>& arguments) {
@@ -76,7 +95,9 @@ int Main(const std::vector<std::string>& arguments) {
       std::cout << OptionsAsMarkdown();
       return kOk;
     case Command::kHealthcheck:
-      return AskHealth(line->target);
+      return AskHealth(*line);
+    case Command::kKey:
+      return MakeKey(line->key_name, line->key_pools);
     case Command::kMigrate:
     case Command::kServe:
       break;

@@ -78,7 +78,8 @@ absl::Status ReadFile(const std::string& path, Options* options) {
 struct Arguments {
   Command command = Command::kServe;
   std::string config;
-  std::string target;
+  std::string key_name;
+  std::map<std::string, std::string> own;  // flags of that command alone
   std::vector<std::pair<std::string, std::string>> flags;
 };
 
@@ -86,11 +87,35 @@ absl::StatusOr<Command> CommandNamed(const std::string& word) {
   static const auto* commands = new std::map<std::string, Command>{
       {"serve", Command::kServe},     {"migrate", Command::kMigrate},
       {"options", Command::kOptions}, {"healthcheck", Command::kHealthcheck},
-      {"help", Command::kHelp},       {"version", Command::kVersion}};
+      {"key", Command::kKey},         {"help", Command::kHelp},
+      {"version", Command::kVersion}};
   const auto found = commands->find(word);
   if (found != commands->end()) return found->second;
   return absl::InvalidArgumentError(
       absl::StrCat("unknown command ", word, " (mgral-server --help lists them)"));
+}
+
+absl::Status TakeWord(const std::string& word, bool first, Arguments* arguments) {
+  if (first) {
+    const auto command = CommandNamed(word);
+    if (command.ok()) arguments->command = *command;
+    return command.status();
+  }
+  if (arguments->command != Command::kKey || !arguments->key_name.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("unexpected ", word));
+  }
+  arguments->key_name = word;
+  return absl::OkStatus();
+}
+
+// Flags without a value, and those with one, that only this command takes.
+bool IsSwitch(Command command, const std::string& name) {
+  return (name == "markdown" && command == Command::kOptions) ||
+         (name == "tls" && command == Command::kHealthcheck);
+}
+bool IsOwn(Command command, const std::string& name) {
+  return (name == "target" && command == Command::kHealthcheck) ||
+         (name == "pools" && command == Command::kKey);
 }
 
 absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
@@ -98,10 +123,8 @@ absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
   for (size_t i = 0; i < words.size(); ++i) {
     absl::string_view word = words[i];
     if (!absl::ConsumePrefix(&word, "--")) {
-      if (i != 0) return absl::InvalidArgumentError(absl::StrCat("unexpected ", words[i]));
-      const auto command = CommandNamed(words[i]);
-      if (!command.ok()) return command.status();
-      arguments.command = *command;
+      const absl::Status taken = TakeWord(words[i], i == 0, &arguments);
+      if (!taken.ok()) return taken;
       continue;
     }
     const std::pair<std::string, std::string> halves =
@@ -111,9 +134,12 @@ absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
       arguments.command = name == "help" ? Command::kHelp : Command::kVersion;
       continue;
     }
-    if (name == "markdown" && arguments.command == Command::kOptions) continue;
-    const bool target = name == "target" && arguments.command == Command::kHealthcheck;
-    if (!target && name != "config" && FindOption(name) == nullptr) {
+    if (IsSwitch(arguments.command, name)) {
+      arguments.own[name] = "true";
+      continue;
+    }
+    const bool own = IsOwn(arguments.command, name);
+    if (!own && name != "config" && FindOption(name) == nullptr) {
       return absl::InvalidArgumentError(
           absl::StrCat("unknown option --", name, " (mgral-server --help lists them)"));
     }
@@ -124,13 +150,16 @@ absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
       }
       value = words[++i];
     }
-    if (target) {
-      arguments.target = value;
+    if (own) {
+      arguments.own[name] = value;
     } else if (name == "config") {
       arguments.config = value;
     } else {
       arguments.flags.emplace_back(name, value);
     }
+  }
+  if (arguments.command == Command::kKey && arguments.key_name.empty()) {
+    return absl::InvalidArgumentError("key needs a name: mgral-server key NAME [--pools=POOLS]");
   }
   return arguments;
 }
@@ -171,7 +200,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(
     const absl::Status set = Set(*FindOption(name), value, "--" + name, &line.options);
     if (!set.ok()) return set;
   }
-  line.target = arguments->target.empty() ? line.options.listen : arguments->target;
+  line.target = arguments->own["target"].empty() ? line.options.listen : arguments->own["target"];
+  line.tls = !arguments->own["tls"].empty() || !line.options.tls_cert.empty();
+  line.key_name = arguments->key_name;
+  line.key_pools = arguments->own["pools"];
   return line;
 }
 
@@ -190,7 +222,14 @@ std::string HelpText() {
       "mgral-server tells you which images to label next.\n\n"
       "  mgral-server [serve] [options]             serve until SIGTERM\n"
       "  mgral-server migrate [options]             bring the database to this schema, and end\n"
-      "  mgral-server healthcheck [--target=HOST:PORT]   exit 0 if that server serves\n"
+      "  mgral-server healthcheck [--target=HOST:PORT] [--tls]\n"
+      "        exit 0 if that server serves; with TLS (also where tls_cert is set) it takes any\n"
+      "        certificate, and shows tls_cert with tls_key to a server that asks for one\n"
+      "  mgral-server key NAME [--pools=POOLS]      make an API key: the key on standard output, "
+      "its\n"
+      "        line for the file api_keys on standard error; POOLS are ids of pools, or "
+      "beginnings\n"
+      "        of them that end in *, separated by commas\n"
       "  mgral-server options --markdown            the options as a table\n"
       "  mgral-server version\n\n"
       "Options, as --name=value, as environment variable MGRAL_NAME, or as a key of the YAML file\n"

@@ -26,6 +26,7 @@ struct Options {
   int64_t cache_mb = 0;
   int max_in_flight = 0, max_streams = 0, max_cycle_attempts = 0;
   absl::Duration job_lease, poll_interval, expire_interval, drain_timeout;
+  std::string tls_cert, tls_key, tls_client_ca, api_keys;  // files; empty: none
   std::string log_level, log_format;
 };
 
@@ -39,12 +40,14 @@ struct OptionSpec {
 };
 const std::vector<OptionSpec>& OptionList();
 
-enum class Command { kServe, kMigrate, kHealthcheck, kOptions, kHelp, kVersion };
+enum class Command { kServe, kMigrate, kHealthcheck, kKey, kOptions, kHelp, kVersion };
 
 struct CommandLine {
   Command command = Command::kServe;
   Options options;
-  std::string target;  // of healthcheck: HOST:PORT, the option `listen` if not given
+  std::string target;               // of healthcheck: HOST:PORT, the option `listen` if not given
+  bool tls = false;                 // of healthcheck: given, or the option tls_cert is
+  std::string key_name, key_pools;  // of key
 };
 
 // Of two sources the later counts: default, file, environment, flag. `environment` gives a

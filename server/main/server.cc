@@ -27,6 +27,7 @@
 #include "server/main/housekeeper.h"
 #include "server/main/logging.h"
 #include "server/main/metrics.h"
+#include "server/main/security.h"
 #include "server/main/worker_thread.h"
 #include "server/rpc/cycle_service.h"
 #include "server/rpc/grpc_server.h"
@@ -105,8 +106,9 @@ absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_p
 // In the order in which the parts need each other; destroyed in the reverse.
 struct Server::Parts {
   ~Parts() { metrics.StopListening(); }  // its gauges ask the parts below
-  explicit Parts(const Options& o)
+  Parts(const Options& o, std::unique_ptr<Security> s)
       : options(o),
+        security(std::move(s)),
         metrics(MGRAL_VERSION),
         connections({o.database, o.database_connections}),
         listener(o.database),
@@ -124,7 +126,7 @@ struct Server::Parts {
         query_batch(&batches, &runtime),
         predict(&pools, &cycles, &artifacts, &runtime),
         stages({&pools, &cycles, &queue, &artifacts, &runtime}),
-        calls({o.max_in_flight, o.max_streams},
+        calls({o.max_in_flight, o.max_streams}, security->authentication(),
               [this](const rpc::CallRecord& call) {
                 metrics.OnCall(call);
                 LogCall(call, options.log_format == "json");
@@ -140,6 +142,7 @@ struct Server::Parts {
   void KeepHouse();
 
   const Options options;
+  const std::unique_ptr<Security> security;
   Metrics metrics;
   storage::ConnectionPool connections;
   storage::ChangeListener listener;
@@ -173,6 +176,7 @@ struct Server::Parts {
 absl::Status Server::Parts::Listen() {
   rpc::GrpcServerOptions grpc_options;
   grpc_options.listen = options.listen;
+  grpc_options.credentials = security->NewCredentials();
   grpc_options.max_threads = options.max_in_flight + options.max_streams + kSpareThreads;
   std::vector<rpc::NamedService> services;
   if (options.api) {
@@ -220,7 +224,7 @@ void Server::Parts::KeepHouse() {
   pools_counted = absl::Now();
   domain::PageRequest page;
   page.size = Metrics::kMaxPools;
-  const auto first = pools.ListPools(page);
+  const auto first = pools.ListPools(page, domain::PoolScope());
   if (first.ok()) metrics.SetPools(first->items);
 }
 
@@ -229,12 +233,14 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
+  auto security = Security::Open(options);
+  if (!security.ok()) return security.status();
   absl::Status status = CheckImageRoot(options.image_root);
   if (status.ok()) status = storage::DiskArtifactStore::Prepare(options.artifact_dir);
   if (status.ok()) status = PrepareDatabase(options, options.migrate);
   if (!status.ok()) return status;
 
-  auto parts = std::make_unique<Parts>(options);
+  auto parts = std::make_unique<Parts>(options, *std::move(security));
   status = parts->Listen();
   if (!status.ok()) return status;
   if (options.worker) parts->StartWorker();

@@ -78,15 +78,24 @@ absl::Status CallRunner::Admitted(grpc::ServerContext* context, Kind kind,
   return WithoutExceptions(handler);
 }
 
+// Before admission: whoever has no key takes nobody's place.
+absl::Status CallRunner::Authenticated(grpc::ServerContext* context, Kind kind,
+                                       const Handler& handler, CallRecord* record) {
+  const auto caller = authentication_->Authenticate(context->client_metadata());
+  if (!caller.ok()) return caller.status();
+  record->key_name = caller->key_name;
+  return Admitted(context, kind, [&] { return handler(*caller); });
+}
+
 grpc::Status CallRunner::Run(grpc::ServerContext* context, const std::string& method,
-                             const std::function<absl::Status()>& handler, Kind kind) {
+                             const Handler& handler, Kind kind) {
   const absl::Time start = absl::Now();
   CallRecord record;
   record.method = method;
   record.request_id = RequestId(*context);
   record.peer = context->peer();
   context->AddTrailingMetadata(kRequestIdHeader, record.request_id);
-  const absl::Status status = Admitted(context, kind, handler);
+  const absl::Status status = Authenticated(context, kind, handler, &record);
   record.code = absl::StatusCodeToString(status.code());
   record.error = std::string(status.message());
   record.seconds = absl::ToDoubleSeconds(absl::Now() - start);

@@ -22,10 +22,10 @@ bool Ended(domain::CycleState state) {
 grpc::Status CycleService::StartCycle(grpc::ServerContext* context,
                                       const mgral::v1::StartCycleRequest* request,
                                       mgral::v1::Cycle* response) {
-  return calls_->Run(context, "CycleService/StartCycle", [&]() -> absl::Status {
+  return calls_->Run(context, "CycleService/StartCycle", [&](const Caller& caller) -> absl::Status {
     const auto key = ToRequestKey("StartCycle", *request);
     if (!key.ok()) return key.status();
-    const auto pool = FindPool(pools_, request->parent(), "parent");
+    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     const auto cycle = app::StartCycle(pools_, cycles_, *pool, request->without_table(), *key);
     if (!cycle.ok()) return cycle.status();
@@ -37,8 +37,8 @@ grpc::Status CycleService::StartCycle(grpc::ServerContext* context,
 grpc::Status CycleService::GetCycle(grpc::ServerContext* context,
                                     const mgral::v1::GetCycleRequest* request,
                                     mgral::v1::Cycle* response) {
-  return calls_->Run(context, "CycleService/GetCycle", [&]() -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, request->name(), "cycles");
+  return calls_->Run(context, "CycleService/GetCycle", [&](const Caller& caller) -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, caller, request->name(), "cycles");
     if (!named.ok()) return named.status();
     const auto cycle = cycles_->GetCycle(named->pool.key, named->id);
     if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
@@ -50,10 +50,10 @@ grpc::Status CycleService::GetCycle(grpc::ServerContext* context,
 grpc::Status CycleService::ListCycles(grpc::ServerContext* context,
                                       const mgral::v1::ListCyclesRequest* request,
                                       mgral::v1::ListCyclesResponse* response) {
-  return calls_->Run(context, "CycleService/ListCycles", [&]() -> absl::Status {
+  return calls_->Run(context, "CycleService/ListCycles", [&](const Caller& caller) -> absl::Status {
     const auto page = ToPage(request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
-    const auto pool = FindPool(pools_, request->parent(), "parent");
+    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     const auto cycles = cycles_->ListCycles(pool->key, *page);
     if (!cycles.ok()) return cycles.status();
@@ -68,19 +68,23 @@ grpc::Status CycleService::ListCycles(grpc::ServerContext* context,
 grpc::Status CycleService::WatchCycle(grpc::ServerContext* context,
                                       const mgral::v1::WatchCycleRequest* request,
                                       grpc::ServerWriter<mgral::v1::WatchCycleResponse>* writer) {
-  return calls_->Run(
-      context, "CycleService/WatchCycle", [&] { return Watch(context, request->name(), writer); },
-      CallRunner::Kind::kStream);
+  const auto handler = [&](const Caller& caller) {
+    return Watch(context, caller, request->name(), writer);
+  };
+  return calls_->Run(context, "CycleService/WatchCycle", handler, CallRunner::Kind::kStream);
 }
 
-absl::Status CycleService::Watch(grpc::ServerContext* context, const std::string& name,
+absl::Status CycleService::Watch(grpc::ServerContext* context, const Caller& caller,
+                                 const std::string& name,
                                  grpc::ServerWriter<mgral::v1::WatchCycleResponse>* writer) {
-  const auto named = FindPoolOfChild(pools_, name, "cycles");
+  const auto named = FindPoolOfChild(pools_, caller, name, "cycles");
   if (!named.ok()) return named.status();
   auto cycle = cycles_->GetCycle(named->pool.key, named->id);
   int64_t told = -1;
   while (true) {
     if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", name);
+    const absl::Status valid = calls_->StillValid(caller);
+    if (!valid.ok()) return valid;
     if (cycle->revision != told) {
       mgral::v1::WatchCycleResponse response;
       FromCycle(*cycle, named->pool.pool_id, response.mutable_cycle());
@@ -97,14 +101,15 @@ absl::Status CycleService::Watch(grpc::ServerContext* context, const std::string
 grpc::Status CycleService::CancelCycle(grpc::ServerContext* context,
                                        const mgral::v1::CancelCycleRequest* request,
                                        mgral::v1::Cycle* response) {
-  return calls_->Run(context, "CycleService/CancelCycle", [&]() -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, request->name(), "cycles");
-    if (!named.ok()) return named.status();
-    const auto cycle = cycles_->CancelCycle(named->pool.key, named->id);
-    if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
-    FromCycle(*cycle, named->pool.pool_id, response);
-    return absl::OkStatus();
-  });
+  return calls_->Run(
+      context, "CycleService/CancelCycle", [&](const Caller& caller) -> absl::Status {
+        const auto named = FindPoolOfChild(pools_, caller, request->name(), "cycles");
+        if (!named.ok()) return named.status();
+        const auto cycle = cycles_->CancelCycle(named->pool.key, named->id);
+        if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
+        FromCycle(*cycle, named->pool.pool_id, response);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace mgral::rpc

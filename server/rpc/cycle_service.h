@@ -26,7 +26,7 @@ class CycleService : public mgral::v1::CycleService::Service {
                            mgral::v1::Cycle* response) override;
 
  private:
-  absl::Status Watch(grpc::ServerContext* context, const std::string& name,
+  absl::Status Watch(grpc::ServerContext* context, const Caller& caller, const std::string& name,
                      grpc::ServerWriter<mgral::v1::WatchCycleResponse>* writer);
 
   CallRunner* calls_;

@@ -13,6 +13,7 @@ namespace mgral::rpc {
 
 struct GrpcServerOptions {
   std::string listen;  // "127.0.0.1:50051"; port 0: the kernel's choice
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
   int max_threads = 160;
   size_t max_memory_bytes = size_t{2} << 30;  // of messages in flight
 };

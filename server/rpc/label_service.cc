@@ -14,22 +14,23 @@ namespace mgral::rpc {
 grpc::Status LabelService::BatchIngestLabels(grpc::ServerContext* context,
                                              const mgral::v1::BatchIngestLabelsRequest* request,
                                              mgral::v1::BatchIngestLabelsResponse* response) {
-  return calls_->Run(context, "LabelService/BatchIngestLabels", [&]() -> absl::Status {
-    const auto key = ToRequestKey("BatchIngestLabels", *request);
-    if (!key.ok()) return key.status();
-    if (request->labels().empty()) {
-      return base::InvalidField("labels", "is empty: give the labels of 1 to 1000 images");
-    }
-    const auto pool = FindPool(pools_, request->parent(), "parent");
-    if (!pool.ok()) return pool.status();
-    const auto labels = ToLabelsInputs(request->labels(), pool->pool_id);
-    if (!labels.ok()) return labels.status();
-    const auto counts = ingest_labels_->IngestAll(*pool, *labels, *key);
-    if (!counts.ok()) return counts.status();
-    response->set_ingested(counts->ingested);
-    response->set_late(counts->late);
-    return absl::OkStatus();
-  });
+  return calls_->Run(
+      context, "LabelService/BatchIngestLabels", [&](const Caller& caller) -> absl::Status {
+        const auto key = ToRequestKey("BatchIngestLabels", *request);
+        if (!key.ok()) return key.status();
+        if (request->labels().empty()) {
+          return base::InvalidField("labels", "is empty: give the labels of 1 to 1000 images");
+        }
+        const auto pool = FindPool(pools_, caller, request->parent(), "parent");
+        if (!pool.ok()) return pool.status();
+        const auto labels = ToLabelsInputs(request->labels(), pool->pool_id);
+        if (!labels.ok()) return labels.status();
+        const auto counts = ingest_labels_->IngestAll(*pool, *labels, *key);
+        if (!counts.ok()) return counts.status();
+        response->set_ingested(counts->ingested);
+        response->set_late(counts->late);
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status LabelService::IngestLabels(
@@ -37,21 +38,24 @@ grpc::Status LabelService::IngestLabels(
     grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse, mgral::v1::IngestLabelsRequest>*
         stream) {
   return calls_->Run(
-      context, "LabelService/IngestLabels", [&] { return Ingest(stream); },
-      CallRunner::Kind::kStream);
+      context, "LabelService/IngestLabels",
+      [&](const Caller& caller) { return Ingest(caller, stream); }, CallRunner::Kind::kStream);
 }
 
 absl::Status LabelService::Ingest(
+    const Caller& caller,
     grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse, mgral::v1::IngestLabelsRequest>*
         stream) {
   mgral::v1::IngestLabelsRequest request;
   if (!stream->Read(&request)) return absl::OkStatus();
   const std::string parent = request.parent();
-  const auto pool = FindPool(pools_, parent, "parent");
+  const auto pool = FindPool(pools_, caller, parent, "parent");
   if (!pool.ok()) return pool.status();
 
   int64_t acknowledged = 0;
   do {
+    const absl::Status valid = calls_->StillValid(caller);
+    if (!valid.ok()) return valid;
     if (!request.parent().empty() && request.parent() != parent) {
       return base::InvalidField("parent", "differs from that of the stream's first message");
     }
@@ -81,10 +85,10 @@ absl::Status LabelService::Ingest(
 grpc::Status LabelService::ListLabels(grpc::ServerContext* context,
                                       const mgral::v1::ListLabelsRequest* request,
                                       mgral::v1::ListLabelsResponse* response) {
-  return calls_->Run(context, "LabelService/ListLabels", [&]() -> absl::Status {
+  return calls_->Run(context, "LabelService/ListLabels", [&](const Caller& caller) -> absl::Status {
     const auto page = ToPage(request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
-    const auto pool = FindPool(pools_, request->parent(), "parent");
+    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     const auto labels = labels_->ListLabels(pool->key, *page);
     if (!labels.ok()) return labels.status();
@@ -99,11 +103,11 @@ grpc::Status LabelService::ListLabels(grpc::ServerContext* context,
 grpc::Status LabelService::ExportLabels(
     grpc::ServerContext* context, const mgral::v1::ExportLabelsRequest* request,
     grpc::ServerWriter<mgral::v1::ExportLabelsResponse>* writer) {
-  const auto handler = [&]() -> absl::Status {
+  const auto handler = [&](const Caller& caller) -> absl::Status {
     if (!mgral::v1::ExportFormat_IsValid(request->format())) {
       return base::InvalidField("format", absl::StrCat("has no format ", request->format()));
     }
-    const auto pool = FindPool(pools_, request->parent(), "parent");
+    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     return app::ExportCoco(pools_, loader_, *pool, [&](absl::string_view piece) {
       mgral::v1::ExportLabelsResponse response;

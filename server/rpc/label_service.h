@@ -34,7 +34,8 @@ class LabelService : public mgral::v1::LabelService::Service {
                             grpc::ServerWriter<mgral::v1::ExportLabelsResponse>* writer) override;
 
  private:
-  absl::Status Ingest(grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse,
+  absl::Status Ingest(const Caller& caller,
+                      grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse,
                                                mgral::v1::IngestLabelsRequest>* stream);
 
   CallRunner* calls_;

@@ -20,7 +20,8 @@ struct ModelOfPool {
   std::optional<int64_t> version;
 };
 
-absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const std::string& name) {
+absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const Caller& caller,
+                                      const std::string& name) {
   ModelOfPool found;
   std::string pool_name = name;
   if (std::count(name.begin(), name.end(), '/') > 1) {
@@ -31,7 +32,7 @@ absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const std::strin
     found.version = *version;
     pool_name = PoolName(child->pool_id);
   }
-  auto pool = FindPool(pools, pool_name, "model");
+  auto pool = FindPool(pools, caller, pool_name, "model");
   if (!pool.ok()) return pool.status();
   found.pool = *std::move(pool);
   return found;
@@ -42,10 +43,10 @@ absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const std::strin
 grpc::Status ModelService::ListModels(grpc::ServerContext* context,
                                       const mgral::v1::ListModelsRequest* request,
                                       mgral::v1::ListModelsResponse* response) {
-  return calls_->Run(context, "ModelService/ListModels", [&]() -> absl::Status {
+  return calls_->Run(context, "ModelService/ListModels", [&](const Caller& caller) -> absl::Status {
     const auto page = ToPage(request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
-    const auto pool = FindPool(pools_, request->parent(), "parent");
+    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     const auto models = cycles_->ListModels(pool->key, *page);
     if (!models.ok()) return models.status();
@@ -60,8 +61,8 @@ grpc::Status ModelService::ListModels(grpc::ServerContext* context,
 grpc::Status ModelService::GetModel(grpc::ServerContext* context,
                                     const mgral::v1::GetModelRequest* request,
                                     mgral::v1::Model* response) {
-  return calls_->Run(context, "ModelService/GetModel", [&]() -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, request->name(), "models");
+  return calls_->Run(context, "ModelService/GetModel", [&](const Caller& caller) -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, caller, request->name(), "models");
     if (!named.ok()) return named.status();
     const auto version = ParseModelVersion({named->pool.pool_id, named->id});
     if (!version.ok()) return version.status();
@@ -75,8 +76,8 @@ grpc::Status ModelService::GetModel(grpc::ServerContext* context,
 grpc::Status ModelService::Predict(grpc::ServerContext* context,
                                    const mgral::v1::PredictRequest* request,
                                    mgral::v1::PredictResponse* response) {
-  return calls_->Run(context, "ModelService/Predict", [&]() -> absl::Status {
-    const auto model = FindModel(pools_, request->model());
+  return calls_->Run(context, "ModelService/Predict", [&](const Caller& caller) -> absl::Status {
+    const auto model = FindModel(pools_, caller, request->model());
     if (!model.ok()) return model.status();
     std::vector<app::ImageInput> images;
     for (const mgral::v1::PredictImage& image : request->images()) {

@@ -15,9 +15,13 @@ namespace mgral::rpc {
 grpc::Status PoolService::CreatePool(grpc::ServerContext* context,
                                      const mgral::v1::CreatePoolRequest* request,
                                      mgral::v1::Pool* response) {
-  return calls_->Run(context, "PoolService/CreatePool", [&]() -> absl::Status {
-    const auto key = ToRequestKey("CreatePool", *request);
+  return calls_->Run(context, "PoolService/CreatePool", [&](const Caller& caller) -> absl::Status {
+    // Such a call is no pool's: each key has request_ids of its own.
+    const std::string separator = caller.key_name.empty() ? "" : "/";
+    const auto key = ToRequestKey(absl::StrCat("CreatePool", separator, caller.key_name), *request);
     if (!key.ok()) return key.status();
+    const absl::Status allowed = MayCreatePool(caller, request->pool_id());
+    if (!allowed.ok()) return allowed;
     const auto pool = create_pool_->Run(ToPool(*request), *key);
     if (!pool.ok()) return pool.status();
     FromPool(*pool, response);
@@ -28,8 +32,8 @@ grpc::Status PoolService::CreatePool(grpc::ServerContext* context,
 grpc::Status PoolService::GetPool(grpc::ServerContext* context,
                                   const mgral::v1::GetPoolRequest* request,
                                   mgral::v1::Pool* response) {
-  return calls_->Run(context, "PoolService/GetPool", [&]() -> absl::Status {
-    const auto pool = FindPool(pools_, request->name(), "name");
+  return calls_->Run(context, "PoolService/GetPool", [&](const Caller& caller) -> absl::Status {
+    const auto pool = FindPool(pools_, caller, request->name(), "name");
     if (!pool.ok()) return pool.status();
     FromPool(*pool, response);
     return absl::OkStatus();
@@ -39,10 +43,10 @@ grpc::Status PoolService::GetPool(grpc::ServerContext* context,
 grpc::Status PoolService::ListPools(grpc::ServerContext* context,
                                     const mgral::v1::ListPoolsRequest* request,
                                     mgral::v1::ListPoolsResponse* response) {
-  return calls_->Run(context, "PoolService/ListPools", [&]() -> absl::Status {
+  return calls_->Run(context, "PoolService/ListPools", [&](const Caller& caller) -> absl::Status {
     const auto page = ToPage(request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
-    const auto pools = pools_->ListPools(*page);
+    const auto pools = pools_->ListPools(*page, caller.pools);
     if (!pools.ok()) return pools.status();
     for (const domain::Pool& pool : pools->items) FromPool(pool, response->add_pools());
     response->set_next_page_token(pools->next_page_token);
@@ -53,8 +57,8 @@ grpc::Status PoolService::ListPools(grpc::ServerContext* context,
 grpc::Status PoolService::DeletePool(grpc::ServerContext* context,
                                      const mgral::v1::DeletePoolRequest* request,
                                      google::protobuf::Empty*) {
-  return calls_->Run(context, "PoolService/DeletePool", [&]() -> absl::Status {
-    const auto pool_id = ParsePoolName(request->name(), "name");
+  return calls_->Run(context, "PoolService/DeletePool", [&](const Caller& caller) -> absl::Status {
+    const auto pool_id = FindPoolId(caller, request->name(), "name");
     if (!pool_id.ok()) return pool_id.status();
     return pools_->DeletePool(*pool_id, request->force());
   });
@@ -63,22 +67,23 @@ grpc::Status PoolService::DeletePool(grpc::ServerContext* context,
 grpc::Status PoolService::BatchRegisterImages(grpc::ServerContext* context,
                                               const mgral::v1::BatchRegisterImagesRequest* request,
                                               mgral::v1::BatchRegisterImagesResponse* response) {
-  return calls_->Run(context, "PoolService/BatchRegisterImages", [&]() -> absl::Status {
-    const auto key = ToRequestKey("BatchRegisterImages", *request);
-    if (!key.ok()) return key.status();
-    const auto verification = ToVerification(request->verification());
-    if (!verification.ok()) return verification.status();
-    const auto images = ToImageInputs(request->images());
-    if (!images.ok()) return images.status();
-    if (images->empty()) return base::InvalidField("images", "is empty: give 1 to 1000 images");
-    const auto pool = FindPool(pools_, request->parent(), "parent");
-    if (!pool.ok()) return pool.status();
-    const auto counts = register_images_->RegisterAll(pool->key, *images, *verification, *key);
-    if (!counts.ok()) return counts.status();
-    response->set_registered(counts->registered);
-    response->set_existing(counts->existing);
-    return absl::OkStatus();
-  });
+  return calls_->Run(
+      context, "PoolService/BatchRegisterImages", [&](const Caller& caller) -> absl::Status {
+        const auto key = ToRequestKey("BatchRegisterImages", *request);
+        if (!key.ok()) return key.status();
+        const auto verification = ToVerification(request->verification());
+        if (!verification.ok()) return verification.status();
+        const auto images = ToImageInputs(request->images());
+        if (!images.ok()) return images.status();
+        if (images->empty()) return base::InvalidField("images", "is empty: give 1 to 1000 images");
+        const auto pool = FindPool(pools_, caller, request->parent(), "parent");
+        if (!pool.ok()) return pool.status();
+        const auto counts = register_images_->RegisterAll(pool->key, *images, *verification, *key);
+        if (!counts.ok()) return counts.status();
+        response->set_registered(counts->registered);
+        response->set_existing(counts->existing);
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status PoolService::RegisterImages(
@@ -86,23 +91,26 @@ grpc::Status PoolService::RegisterImages(
     grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse, mgral::v1::RegisterImagesRequest>*
         stream) {
   return calls_->Run(
-      context, "PoolService/RegisterImages", [&] { return Register(stream); },
-      CallRunner::Kind::kStream);
+      context, "PoolService/RegisterImages",
+      [&](const Caller& caller) { return Register(caller, stream); }, CallRunner::Kind::kStream);
 }
 
 absl::Status PoolService::Register(
+    const Caller& caller,
     grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse, mgral::v1::RegisterImagesRequest>*
         stream) {
   mgral::v1::RegisterImagesRequest request;
   if (!stream->Read(&request)) return absl::OkStatus();
   const std::string parent = request.parent();
-  const auto pool = FindPool(pools_, parent, "parent");
+  const auto pool = FindPool(pools_, caller, parent, "parent");
   if (!pool.ok()) return pool.status();
   const auto verification = ToVerification(request.verification());
   if (!verification.ok()) return verification.status();
 
   int64_t acknowledged = 0;
   do {
+    const absl::Status valid = calls_->StillValid(caller);
+    if (!valid.ok()) return valid;
     if (!request.parent().empty() && request.parent() != parent) {
       return base::InvalidField("parent", "differs from that of the stream's first message");
     }
@@ -132,8 +140,8 @@ absl::Status PoolService::Register(
 grpc::Status PoolService::GetImage(grpc::ServerContext* context,
                                    const mgral::v1::GetImageRequest* request,
                                    mgral::v1::Image* response) {
-  return calls_->Run(context, "PoolService/GetImage", [&]() -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, request->name(), "images");
+  return calls_->Run(context, "PoolService/GetImage", [&](const Caller& caller) -> absl::Status {
+    const auto named = FindPoolOfChild(pools_, caller, request->name(), "images");
     if (!named.ok()) return named.status();
     const auto image = pools_->GetImage(named->pool.key, named->id);
     if (!image.ok()) return AboutChild(image.status(), "image", request->name());
@@ -145,7 +153,7 @@ grpc::Status PoolService::GetImage(grpc::ServerContext* context,
 grpc::Status PoolService::ListImages(grpc::ServerContext* context,
                                      const mgral::v1::ListImagesRequest* request,
                                      mgral::v1::ListImagesResponse* response) {
-  return calls_->Run(context, "PoolService/ListImages", [&]() -> absl::Status {
+  return calls_->Run(context, "PoolService/ListImages", [&](const Caller& caller) -> absl::Status {
     const auto page = ToPage(request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
     std::optional<domain::ImageState> state;
@@ -161,7 +169,7 @@ grpc::Status PoolService::ListImages(grpc::ServerContext* context,
       if (!asked.ok()) return asked.status();
       use = *asked;
     }
-    const auto pool = FindPool(pools_, request->parent(), "parent");
+    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     const auto images = pools_->ListImages(pool->key, *page, state, use);
     if (!images.ok()) return images.status();

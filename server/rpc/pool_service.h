@@ -39,7 +39,8 @@ class PoolService : public mgral::v1::PoolService::Service {
                           mgral::v1::ListImagesResponse* response) override;
 
  private:
-  absl::Status Register(grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse,
+  absl::Status Register(const Caller& caller,
+                        grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse,
                                                  mgral::v1::RegisterImagesRequest>* stream);
 
   CallRunner* calls_;

@@ -2,7 +2,6 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "server/app/field_errors.h"
 #include "server/base/errors.h"
 #include "server/base/limits.h"
+#include "server/rpc/api_keys.h"
 
 namespace mgral::rpc {
 namespace {
@@ -28,13 +28,6 @@ std::string DeterministicBytes(const google::protobuf::Message& message) {
   return bytes;
 }
 
-std::string Sha256Hex(const std::string& bytes) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-         reinterpret_cast<unsigned char*>(&digest[0]));
-  return absl::BytesToHexString(digest);
-}
-
 }  // namespace
 
 absl::StatusOr<domain::RequestKey> ToRequestKey(const std::string& method,
@@ -49,7 +42,7 @@ absl::StatusOr<domain::RequestKey> ToRequestKey(const std::string& method,
   const std::unique_ptr<google::protobuf::Message> copy(request.New());
   copy->CopyFrom(request);
   copy->GetReflection()->ClearField(copy.get(), field);
-  key.fingerprint = Sha256Hex(DeterministicBytes(*copy));
+  key.fingerprint = absl::BytesToHexString(Sha256(DeterministicBytes(*copy)));
   return key;
 }
 

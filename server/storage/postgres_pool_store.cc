@@ -142,13 +142,17 @@ absl::StatusOr<Pool> PostgresPoolStore::GetPool(const std::string& pool_id) {
                        [&](pqxx::work& tx) { return LoadPoolById(tx, pool_id); });
 }
 
-absl::StatusOr<Page<Pool>> PostgresPoolStore::ListPools(const PageRequest& page) {
+absl::StatusOr<Page<Pool>> PostgresPoolStore::ListPools(const PageRequest& page,
+                                                        const domain::PoolScope& scope) {
   const absl::StatusOr<int64_t> after = DecodePageToken(page.token, "pools", 0);
   if (!after.ok()) return after.status();
   return InTransaction(
       connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Page<Pool>> {
-        const pqxx::result rows =
-            Exec(tx, PoolQuery("WHERE p.key > $1 ORDER BY p.key LIMIT $2"), *after, page.size + 1);
+        const pqxx::result rows = Exec(
+            tx,
+            PoolQuery("WHERE p.key > $1 AND ($3 OR p.pool_id = ANY ($4::text[]) OR p.pool_id "
+                      "^@ ANY ($5::text[])) ORDER BY p.key LIMIT $2"),
+            *after, page.size + 1, scope.all, TextArray(scope.pool_ids), TextArray(scope.prefixes));
         Page<Pool> result;
         for (const pqxx::row& row : rows) {
           if (static_cast<int>(result.items.size()) == page.size) {

@@ -15,7 +15,8 @@ class PostgresPoolStore : public domain::PoolStore {
   absl::StatusOr<domain::Pool> CreatePool(const domain::Pool& pool,
                                           const domain::RequestKey& request) override;
   absl::StatusOr<domain::Pool> GetPool(const std::string& pool_id) override;
-  absl::StatusOr<domain::Page<domain::Pool>> ListPools(const domain::PageRequest& page) override;
+  absl::StatusOr<domain::Page<domain::Pool>> ListPools(const domain::PageRequest& page,
+                                                       const domain::PoolScope& scope) override;
   absl::Status DeletePool(const std::string& pool_id, bool force) override;
   absl::StatusOr<Registered> RegisterImages(int64_t pool_key,
                                             absl::Span<const domain::NewImage> images,

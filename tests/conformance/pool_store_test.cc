@@ -65,10 +65,10 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
 TEST_F(PoolStoreTest, ListsPoolsInPages) {
   MakePool("b");
   MakePool("a");
-  const auto first = Value(pools().ListPools({2, ""}));
+  const auto first = Value(pools().ListPools({2, ""}, {}));
   ASSERT_EQ(first.items.size(), 2u);
   EXPECT_EQ(first.items[0].pool_id, "cats");
-  const auto second = Value(pools().ListPools({2, first.next_page_token}));
+  const auto second = Value(pools().ListPools({2, first.next_page_token}, {}));
   ASSERT_EQ(second.items.size(), 1u);
   EXPECT_EQ(second.items[0].pool_id, "a");
   EXPECT_EQ(second.next_page_token, "");
@@ -86,7 +86,7 @@ TEST_F(PoolStoreTest, RefusesForeignPageTokens) {
       pools().ListImages(pool_.key, {2, page.next_page_token}, ImageState::kLabeled, {}).ok());
   const Pool other = MakePool("other");
   EXPECT_FALSE(pools().ListImages(other.key, {2, page.next_page_token}, {}, {}).ok());
-  EXPECT_FALSE(pools().ListPools({2, page.next_page_token}).ok());
+  EXPECT_FALSE(pools().ListPools({2, page.next_page_token}, {}).ok());
 }
 
 TEST_F(PoolStoreTest, RegistersAllOrNone) {

@@ -25,7 +25,8 @@ class FakePoolStore : public domain::PoolStore {
     if (found == pools.end()) return base::NotFound("pool", "pools/" + pool_id);
     return found->second;
   }
-  absl::StatusOr<domain::Page<domain::Pool>> ListPools(const domain::PageRequest&) override {
+  absl::StatusOr<domain::Page<domain::Pool>> ListPools(const domain::PageRequest&,
+                                                       const domain::PoolScope&) override {
     return absl::UnimplementedError("");
   }
   absl::Status DeletePool(const std::string&, bool) override {

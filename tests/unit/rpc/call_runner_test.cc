@@ -17,12 +17,15 @@ class CallRunnerTest : public ::testing::Test {
  protected:
   grpc::Status Run(const std::function<absl::Status()>& handler, Kind kind = Kind::kUnary) {
     grpc::ServerContext context;
-    return runner_.Run(&context, "Service/Method", handler, kind);
+    return runner_.Run(
+        &context, "Service/Method", [&](const Caller&) { return handler(); }, kind);
   }
   static absl::Status Fine() { return absl::OkStatus(); }
 
   std::vector<CallRecord> records_;
-  CallRunner runner_{{2, 1}, [this](const CallRecord& call) { records_.push_back(call); }};
+  const std::unique_ptr<Authentication> everyone_ = *Authentication::Open("");
+  CallRunner runner_{
+      {2, 1}, everyone_.get(), [this](const CallRecord& call) { records_.push_back(call); }};
 };
 
 TEST_F(CallRunnerTest, RecordsEveryCall) {
