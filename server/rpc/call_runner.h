@@ -19,6 +19,8 @@ struct CallRecord {
   std::string code;  // "OK", "INVALID_ARGUMENT", ...
   std::string error;
   double seconds = 0;
+  bool stream = false;
+  bool refused = false;  // too many of its kind were in flight
 };
 
 struct CallLimits {
@@ -44,11 +46,12 @@ class CallRunner {
   // Streams end at their next message, with UNAVAILABLE; the caller goes on elsewhere.
   void StartDraining() { draining_ = true; }
   bool draining() const { return draining_; }
-  int in_flight() const { return unary_ + streams_; }
+  int unary_in_flight() const { return unary_; }
+  int streams_in_flight() const { return streams_; }
 
  private:
   absl::Status Admitted(grpc::ServerContext* context, Kind kind,
-                        const std::function<absl::Status()>& handler);
+                        const std::function<absl::Status()>& handler, CallRecord* record);
 
   const CallLimits limits_;
   const std::function<void(const CallRecord&)> on_call_;
