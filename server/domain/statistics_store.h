@@ -32,9 +32,11 @@ struct Statistics {
     struct Published {
       double age_seconds = 0;  // since its cycle ended
       double map50 = 0, map = 0;
+      // Of the batches labelled before it; neither means anything without `realised_gain`.
       double predicted_gain = 0;
       std::optional<double> realised_gain;
-      std::optional<double> fidelity;
+      std::optional<int64_t> replay_probes;  // nullopt without a table
+      std::optional<double> fidelity;        // nullopt when too few probes could tell
     };
     std::optional<Published> published;
   };

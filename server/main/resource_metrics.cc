@@ -69,7 +69,9 @@ std::vector<prometheus::MetricFamily> ProcessFamilies() {
     add("process_cpu_seconds_total", "User and system CPU time spent in seconds.",
         (*user + *system) / ticks, MetricType::Counter);
   }
-  const auto boot = BootTime(), start = Field(stat, 22);
+  // Once: the kernel works the boot time out anew whenever it is asked, a second more or less.
+  static const std::optional<double> boot = BootTime();
+  const auto start = Field(stat, 22);
   if (boot && start) {
     add("process_start_time_seconds", "Start time of the process since the Unix epoch in seconds.",
         *boot + *start / ticks);

@@ -83,11 +83,18 @@ void AddPublished(const std::vector<Figures>& pools, Families* families) {
   add("mgral_pool_map_ratio", "mAP over IoU 0.5 to 0.95 of the published detector.",
       [](const Published& p) { return p.map; });
   add("mgral_pool_predicted_gain_ratio",
-      "Gain in mAP that the published table expects of the next batch.",
-      [](const Published& p) { return p.predicted_gain; });
-  add("mgral_pool_realised_gain_ratio",
-      "Gain in mAP that the last cycle measured of the batches labelled before it.",
+      "Gain in mAP that the table before had predicted of the batches labelled since.",
+      [](const Published& p) -> std::optional<double> {
+        if (!p.realised_gain) return std::nullopt;
+        return p.predicted_gain;
+      });
+  add("mgral_pool_realised_gain_ratio", "Gain in mAP that the same batches brought, as measured.",
       [](const Published& p) { return p.realised_gain; });
+  add("mgral_pool_table_replay_probes", "Replay probes that the fidelity of the table rests on.",
+      [](const Published& p) -> std::optional<double> {
+        if (!p.replay_probes) return std::nullopt;
+        return static_cast<double>(*p.replay_probes);
+      });
   add("mgral_pool_table_fidelity_ratio",
       "Rank correlation, from -1 to 1, of the published table's estimates and measured gains.",
       [](const Published& p) { return p.fidelity; });

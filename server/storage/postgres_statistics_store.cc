@@ -25,7 +25,7 @@ constexpr char kWork[] =
     "2)), 0) AS stalled FROM cycle WHERE state IN (1, 2)) cycles, "
     "(SELECT count(*) AS pools FROM pool) pools ";
 
-// Columns 9-21, a row per pool. Counts are those of pool_rows.cc; leases that are over count as
+// Columns 9-22, a row per pool. Counts are those of pool_rows.cc; leases that are over count as
 // leased until they are swept, seconds later.
 constexpr char kPools[] =
     "(SELECT p.key, p.pool_id, p.snapshot_key, newest.key AS cycle FROM pool p LEFT JOIN LATERAL "
@@ -47,7 +47,8 @@ std::string Query() {
       "coalesce((SELECT state = 4 FROM cycle WHERE pool_key = p.key AND state > 2 ORDER BY number "
       "DESC LIMIT 1), false), "
       "extract(epoch FROM clock_timestamp() - c.end_time), c.map50, c.map, c.predicted_gain, "
-      "c.realised_gain, (s.report->>'fidelity')::double precision FROM ",
+      "c.realised_gain, (s.report->>'fidelity')::double precision, "
+      "(s.report->>'replay_probes')::bigint FROM ",
       kWork, "LEFT JOIN (", kPools, ") ON true ORDER BY p.cycle DESC NULLS LAST, p.key DESC");
 }
 
@@ -73,6 +74,7 @@ Statistics::PoolFigures ReadFigures(const pqxx::row& row) {
   published.predicted_gain = ReadDouble(row[19]);
   published.realised_gain = ReadOptionalDouble(row[20]);
   published.fidelity = ReadOptionalDouble(row[21]);
+  published.replay_probes = ReadOptional<int64_t>(row[22]);
   pool.published = published;
   return pool;
 }

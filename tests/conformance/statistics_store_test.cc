@@ -101,6 +101,7 @@ TEST_F(StatisticsStoreTest, TellsWhatWasPublished) {
   const JobLease job = RunToPublish();
   domain::CycleStore::Snapshot snapshot = SnapshotOf("mgral", {"img-0", "img-1"});
   snapshot.report->fidelity = 0.75;
+  snapshot.report->replay_probes = 6;
   snapshot.predicted_gain = 0.125;
   ASSERT_OK(cycles().Publish(job, snapshot, 1));
   Lease(2);
@@ -114,6 +115,7 @@ TEST_F(StatisticsStoreTest, TellsWhatWasPublished) {
   EXPECT_LT(pool.published->age_seconds, 600);
   EXPECT_EQ(pool.published->predicted_gain, 0.125);
   EXPECT_EQ(pool.published->fidelity, 0.75);
+  EXPECT_EQ(pool.published->replay_probes, 6);
   EXPECT_FALSE(pool.published->realised_gain.has_value());
 
   const JobLease next = RunToPublish();

@@ -46,6 +46,7 @@ TEST(StatisticsMetricsTest, TellsOfPoolsWhatIsKnown) {
   statistics.pools[1].published.emplace();
   statistics.pools[1].published->map50 = 0.5;
   statistics.pools[1].published->fidelity = -0.25;
+  statistics.pools[1].published->replay_probes = 8;
   const std::string text = Text(statistics);
   EXPECT_THAT(text, HasSubstr("mgral_pool_images{pool=\"new\",state=\"labeled\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("mgral_pool_images{pool=\"old\",state=\"labeled\"} 7\n"));
@@ -54,9 +55,10 @@ TEST(StatisticsMetricsTest, TellsOfPoolsWhatIsKnown) {
   EXPECT_THAT(text, HasSubstr("mgral_pool_last_cycle_failed{pool=\"old\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("mgral_pool_map50_ratio{pool=\"old\"} 0.5\n"));
   EXPECT_THAT(text, HasSubstr("mgral_pool_table_fidelity_ratio{pool=\"old\"} -0.25\n"));
+  EXPECT_THAT(text, HasSubstr("mgral_pool_table_replay_probes{pool=\"old\"} 8\n"));
   // Nothing was published there; no gain was measured here.
   EXPECT_THAT(text, Not(HasSubstr("mgral_pool_map50_ratio{pool=\"new\"}")));
-  EXPECT_THAT(text, Not(HasSubstr("mgral_pool_realised_gain_ratio")));
+  EXPECT_THAT(text, Not(HasSubstr("_gain_ratio")));
 }
 
 }  // namespace
