@@ -16,6 +16,14 @@ class BatchStore {
  public:
   virtual ~BatchStore() = default;
 
+  // What a call did, told after its commit and once, for the metrics. Leases that are over are
+  // swept by ExpireLeases and by LeaseBatch.
+  struct Events {
+    int64_t granted = 0;  // batches
+    int64_t expired = 0;
+  };
+  using Observer = std::function<void(const Events&)>;
+
   // What a published snapshot says of one image.
   struct TableImage {
     int64_t image_key = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ class LabelStore {
     int64_t ingested = 0;
     int64_t late = 0;
   };
+  // Told of what was stored, after the commit and once, for the metrics.
+  using Observer = std::function<void(const Ingested&)>;
   // All or none. Marks images LABELED (or REJECTED), completes batches whose images are all done.
   // A batch_id whose lease is over is accepted and flagged late. Boxes were validated before.
   // Errors: INVALID_ARGUMENT "labels[i].image_id" (not registered), "labels[i].batch" (unknown

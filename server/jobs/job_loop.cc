@@ -111,6 +111,7 @@ void JobLoop::Run() {
 void JobLoop::Work(const JobLease& job) {
   spdlog::info("job {} ({} {}) of cycle {}: attempt {}", job.job_key, domain::JobKindName(job.kind),
                job.shard, job.cycle_key, job.attempt);
+  if (options_.on_claim) options_.on_claim(job.kind, job.attempt);
   const absl::Time begin = absl::Now();
   Attempt attempt(queue_, job, options_.lease, &stopping_);
   FaultPoint(job.kind, "started");

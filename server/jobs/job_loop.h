@@ -18,6 +18,8 @@ struct JobLoopOptions {
   // First pause after an error that may pass; doubles up to 30 s.
   absl::Duration first_backoff = absl::Milliseconds(200);
   int max_transient_failures = 10;  // of one job in this worker, then the cycle fails
+  // Told of every job that was claimed; attempt > 1: its earlier worker fell silent.
+  std::function<void(domain::JobKind kind, int attempt)> on_claim;
   // Told of every job that ended: "completed", "failed", "released", "lost"; for the metrics.
   std::function<void(domain::JobKind kind, const std::string& outcome, double seconds)> on_job;
 };

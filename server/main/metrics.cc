@@ -1,120 +1,96 @@
 #include "server/main/metrics.h"
 
-#include <prometheus/collectable.h>
-#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
 #include <utility>
 
+#include "server/domain/job_queue.h"
+#include "server/main/statistics_metrics.h"
+
 namespace mgral::server {
 namespace {
 
-const prometheus::Histogram::BucketBoundaries& CallBuckets() {
-  static const auto* buckets = new prometheus::Histogram::BucketBoundaries{
-      0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+const Buckets& CallBuckets() {
+  static const auto* buckets =
+      new Buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
   return *buckets;
 }
 
-const prometheus::Histogram::BucketBoundaries& JobBuckets() {
-  static const auto* buckets = new prometheus::Histogram::BucketBoundaries{
-      0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400};
+const Buckets& JobBuckets() {
+  static const auto* buckets =
+      new Buckets{0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400};
   return *buckets;
 }
 
-prometheus::ClientMetric GaugeOf(double value) {
-  prometheus::ClientMetric metric;
-  metric.gauge.value = value;
-  return metric;
+constexpr const char* kOutcomes[] = {"completed", "failed", "released", "lost"};
+
+template <typename Builder>
+auto& Register(Builder builder, prometheus::Registry& registry, const std::string& name,
+               const std::string& help) {
+  return builder.Name(name).Help(help).Register(registry);
 }
 
 }  // namespace
 
-// Values that are asked for when they are collected, and pools, which come and go.
-class Metrics::LiveGauges : public prometheus::Collectable {
- public:
-  std::vector<prometheus::MetricFamily> Collect() const override {
-    std::lock_guard<std::mutex> lock(mutex_);
-    std::vector<prometheus::MetricFamily> families;
-    for (const Live& live : live_) {
-      families.push_back(
-          {live.name, live.help, prometheus::MetricType::Gauge, {GaugeOf(live.value())}});
-    }
-    prometheus::MetricFamily images{
-        "mgral_pool_images", "Images of a pool by state.", prometheus::MetricType::Gauge, {}};
-    for (const domain::Pool& pool : pools_) {
-      const std::pair<const char*, int64_t> states[] = {{"unlabeled", pool.counts.unlabeled},
-                                                        {"leased", pool.counts.leased},
-                                                        {"labeled", pool.counts.labeled},
-                                                        {"rejected", pool.counts.rejected}};
-      for (const auto& [state, count] : states) {
-        images.metric.push_back(GaugeOf(static_cast<double>(count)));
-        images.metric.back().label = {{"pool", pool.pool_id}, {"state", state}};
-      }
-    }
-    if (!images.metric.empty()) families.push_back(std::move(images));
-    return families;
-  }
-  void Add(const std::string& name, const std::string& help, std::function<double()> value) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    live_.push_back({name, help, std::move(value)});
-  }
-  void SetPools(const std::vector<domain::Pool>& pools) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    pools_ = pools;
-  }
-
- private:
-  struct Live {
-    std::string name, help;
-    std::function<double()> value;
-  };
-  mutable std::mutex mutex_;
-  std::vector<Live> live_;
-  std::vector<domain::Pool> pools_;
-};
+prometheus::Counter& Metrics::AddCounter(const std::string& name, const std::string& help) {
+  return Register(prometheus::BuildCounter(), *registry_, name, help).Add({});
+}
 
 Metrics::Metrics(const std::string& version)
     : registry_(std::make_unique<prometheus::Registry>()),
-      calls_(prometheus::BuildCounter()
-                 .Name("mgral_rpc_total")
-                 .Help("Calls that ended, by method and code.")
-                 .Register(*registry_)),
-      call_seconds_(prometheus::BuildHistogram()
-                        .Name("mgral_rpc_seconds")
-                        .Help("How long calls took, by method; streams from first to last message.")
-                        .Register(*registry_)),
-      jobs_(prometheus::BuildCounter()
-                .Name("mgral_jobs_total")
-                .Help("Jobs of cycles that ended in this worker, by stage and outcome.")
-                .Register(*registry_)),
-      job_seconds_(prometheus::BuildHistogram()
-                       .Name("mgral_cycle_stage_seconds")
-                       .Help("How long jobs took in this worker, by stage.")
-                       .Register(*registry_)),
-      leases_expired_(prometheus::BuildCounter()
-                          .Name("mgral_leases_expired_total")
-                          .Help("Batches whose lease was over before all of it was labelled.")
-                          .Register(*registry_)
-                          .Add({})),
-      database_up_(prometheus::BuildGauge()
-                       .Name("mgral_database_up")
-                       .Help("1 while the database answers.")
-                       .Register(*registry_)
-                       .Add({})),
-      live_(std::make_unique<LiveGauges>()) {
-  prometheus::BuildGauge()
-      .Name("mgral_build_info")
-      .Help("Always 1; the label says what runs.")
-      .Register(*registry_)
+      calls_(Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_total",
+                      "Calls that ended, by method and code.")),
+      call_seconds_(Register(prometheus::BuildHistogram(), *registry_, "mgral_rpc_seconds",
+                             "How long calls took, by method; streams from first to last "
+                             "message.")),
+      refused_(Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_refused_total",
+                        "Calls refused because as many as may be were in flight.")),
+      jobs_(Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_total",
+                     "Jobs of cycles that ended in this worker, by stage and outcome.")),
+      taken_over_(Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_taken_over_total",
+                           "Jobs that this worker claimed after another had fallen silent.")),
+      job_seconds_(Register(prometheus::BuildHistogram(), *registry_, "mgral_cycle_stage_seconds",
+                            "How long jobs took in this worker, by stage.")),
+      leases_granted_(AddCounter("mgral_leases_granted_total", "Batches leased by this process.")),
+      leases_expired_(AddCounter("mgral_leases_expired_total",
+                                 "Batches whose lease was over before all of it was labelled.")),
+      labels_(AddCounter("mgral_labels_total", "Images whose labels this process stored.")),
+      labels_late_(AddCounter("mgral_labels_late_total",
+                              "Of them, those that came after their lease was over.")),
+      database_up_(Register(prometheus::BuildGauge(), *registry_, "mgral_database_up",
+                            "1 while the database answers.")
+                       .Add({})) {
+  Register(prometheus::BuildGauge(), *registry_, "mgral_build_info",
+           "Always 1; the label says what runs.")
       .Add({{"version", version}})
       .Set(1);
+  for (const char* kind : {"unary", "stream"}) refused_.Add({{"kind", kind}});
 }
 
 Metrics::~Metrics() = default;
 
 void Metrics::OnCall(const rpc::CallRecord& call) {
+  const char* const kind = call.stream ? "stream" : "unary";
   calls_.Add({{"method", call.method}, {"code", call.code}}).Increment();
-  call_seconds_.Add({{"method", call.method}}, CallBuckets()).Observe(call.seconds);
+  call_seconds_.Add({{"method", call.method}, {"kind", kind}}, CallBuckets()).Observe(call.seconds);
+  if (call.refused) refused_.Add({{"kind", kind}}).Increment();
+}
+
+void Metrics::ExpectJobs() {
+  using domain::JobKind;
+  for (int kind = static_cast<int>(JobKind::kTrain); kind <= static_cast<int>(JobKind::kPublish);
+       ++kind) {
+    const std::string stage = domain::JobKindName(static_cast<JobKind>(kind));
+    for (const char* outcome : kOutcomes) jobs_.Add({{"stage", stage}, {"outcome", outcome}});
+    taken_over_.Add({{"stage", stage}});
+    job_seconds_.Add({{"stage", stage}}, JobBuckets());
+  }
+}
+
+void Metrics::OnClaim(const std::string& stage, int attempt) {
+  if (attempt > 1) taken_over_.Add({{"stage", stage}}).Increment();
 }
 
 void Metrics::OnJob(const std::string& stage, const std::string& outcome, double seconds) {
@@ -122,22 +98,36 @@ void Metrics::OnJob(const std::string& stage, const std::string& outcome, double
   job_seconds_.Add({{"stage", stage}}, JobBuckets()).Observe(seconds);
 }
 
-void Metrics::OnLeasesExpired(int64_t batches) {
-  if (batches > 0) leases_expired_.Increment(static_cast<double>(batches));
+void Metrics::OnLeases(const domain::BatchStore::Events& events) {
+  leases_granted_.Increment(static_cast<double>(events.granted));
+  leases_expired_.Increment(static_cast<double>(events.expired));
+}
+
+void Metrics::OnLabels(const domain::LabelStore::Ingested& labels) {
+  labels_.Increment(static_cast<double>(labels.ingested));
+  labels_late_.Increment(static_cast<double>(labels.late));
 }
 
 void Metrics::SetDatabaseUp(bool up) { database_up_.Set(up ? 1 : 0); }
 
-void Metrics::SetPools(const std::vector<domain::Pool>& pools) { live_->SetPools(pools); }
+void Metrics::SetStatistics(std::optional<domain::Statistics> statistics) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  statistics_ = std::move(statistics);
+}
 
-void Metrics::AddGauge(const std::string& name, const std::string& help,
-                       std::function<double()> value) {
-  live_->Add(name, help, std::move(value));
+void Metrics::Add(Collector collector) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  collectors_.push_back(std::move(collector));
 }
 
 std::string Metrics::Text() const {
   std::vector<prometheus::MetricFamily> families = registry_->Collect();
-  for (prometheus::MetricFamily& family : live_->Collect()) families.push_back(std::move(family));
+  const auto append = [&](std::vector<prometheus::MetricFamily> more) {
+    for (prometheus::MetricFamily& family : more) families.push_back(std::move(family));
+  };
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const Collector& collector : collectors_) append(collector());
+  if (statistics_) append(StatisticsFamilies(*statistics_));
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -26,7 +26,9 @@
 #include "server/main/database.h"
 #include "server/main/housekeeper.h"
 #include "server/main/logging.h"
+#include "server/main/metric_family.h"
 #include "server/main/metrics.h"
+#include "server/main/resource_metrics.h"
 #include "server/main/security.h"
 #include "server/main/worker_thread.h"
 #include "server/rpc/cycle_service.h"
@@ -44,11 +46,12 @@
 #include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_label_store.h"
 #include "server/storage/postgres_pool_store.h"
+#include "server/storage/postgres_statistics_store.h"
 
 namespace mgral::server {
 namespace {
 
-constexpr absl::Duration kPoolMetricsEvery = absl::Seconds(15);
+constexpr absl::Duration kStatisticsEvery = absl::Seconds(15);
 // Threads of gRPC beyond those that wait in calls: pollers, and calls that are being refused.
 constexpr int kSpareThreads = 32;
 
@@ -113,10 +116,11 @@ struct Server::Parts {
         connections({o.database, o.database_connections}),
         listener(o.database),
         pools(connections),
-        batches(connections),
-        labels(connections),
+        batches(connections, [this](const auto& events) { metrics.OnLeases(events); }),
+        labels(connections, [this](const auto& ingested) { metrics.OnLabels(ingested); }),
         cycles(connections, listener),
         queue(connections, listener, {o.max_cycle_attempts, o.poll_interval}),
+        statistics(connections),
         artifacts(o.artifact_dir),
         loader(ToImaging(o), &artifacts),
         runtime({OnePerCore(o.threads), o.cache_mb << 20}, &loader),
@@ -139,6 +143,7 @@ struct Server::Parts {
 
   absl::Status Listen();
   void StartWorker();
+  void ExposeGauges();
   void KeepHouse();
 
   const Options options;
@@ -151,6 +156,7 @@ struct Server::Parts {
   storage::PostgresLabelStore labels;
   storage::PostgresCycleStore cycles;
   storage::PostgresJobQueue queue;
+  storage::PostgresStatisticsStore statistics;
   storage::DiskArtifactStore artifacts;
   imaging::FileImageLoader loader;
   runtime::TorchRuntime runtime;
@@ -169,7 +175,9 @@ struct Server::Parts {
   std::unique_ptr<rpc::GrpcServer> grpc;
   std::unique_ptr<jobs::JobLoop> loop;
   std::unique_ptr<WorkerThread> worker;
-  absl::Time pools_counted;  // of the housekeeper alone
+  std::atomic<bool> serving{false};  // what health says
+  std::atomic<int> jobs_running{0};  // by this worker
+  absl::Time statistics_read;        // of the housekeeper alone
   std::unique_ptr<Housekeeper> housekeeper;
 };
 
@@ -189,12 +197,38 @@ absl::Status Server::Parts::Listen() {
   auto started = rpc::GrpcServer::Start(grpc_options, services);
   if (!started.ok()) return started.status();
   grpc = *std::move(started);
-  metrics.AddGauge("mgral_rpc_in_flight", "Calls and streams that are being answered.",
-                   [this] { return static_cast<double>(calls.in_flight()); });
-  metrics.AddGauge("mgral_database_connections", "Connections that are in use.",
-                   [this] { return static_cast<double>(connections.in_use()); });
+  ExposeGauges();
   if (options.metrics_listen.empty()) return absl::OkStatus();
   return metrics.Listen(options.metrics_listen);
+}
+
+void Server::Parts::ExposeGauges() {
+  using Families = std::vector<prometheus::MetricFamily>;
+  metrics.Add(ProcessFamilies);
+  metrics.Add([this] { return DiskFamilies(options.artifact_dir); });
+  metrics.Add([this]() -> Families {
+    return {FamilyOf("mgral_database_connections", "Connections to the database in use.",
+                     {{double(connections.in_use()), {}}}),
+            FamilyOf("mgral_database_connections_limit", "As many may be in use.",
+                     {{double(connections.size()), {}}})};
+  });
+  if (options.worker) {
+    metrics.ExpectJobs();
+    metrics.Add([this]() -> Families {
+      return {FamilyOf("mgral_worker_jobs_running", "Jobs that this worker works on: 0 or 1.",
+                       {{double(jobs_running), {}}})};
+    });
+  }
+  if (!options.api) return;
+  metrics.Add([this]() -> Families {
+    return {FamilyOf("mgral_api_serving", "1 while health says SERVING.", {{double(serving), {}}}),
+            FamilyOf("mgral_rpc_in_flight", "Calls that are being answered.",
+                     {{double(calls.unary_in_flight()), {{"kind", "unary"}}},
+                      {double(calls.streams_in_flight()), {{"kind", "stream"}}}}),
+            FamilyOf("mgral_rpc_in_flight_limit", "As many may be answered at once.",
+                     {{double(options.max_in_flight), {{"kind", "unary"}}},
+                      {double(options.max_streams), {{"kind", "stream"}}}})};
+  });
 }
 
 void Server::Parts::StartWorker() {
@@ -202,7 +236,12 @@ void Server::Parts::StartWorker() {
   loop_options.worker = WorkerName();
   loop_options.lease = options.job_lease;
   loop_options.poll_interval = options.poll_interval;
+  loop_options.on_claim = [this](domain::JobKind kind, int attempt) {
+    ++jobs_running;
+    metrics.OnClaim(domain::JobKindName(kind), attempt);
+  };
   loop_options.on_job = [this](domain::JobKind kind, const std::string& outcome, double seconds) {
+    --jobs_running;
     metrics.OnJob(domain::JobKindName(kind), outcome, seconds);
   };
   loop = std::make_unique<jobs::JobLoop>(&queue, &cycles, &stages, loop_options);
@@ -212,7 +251,6 @@ void Server::Parts::StartWorker() {
 void Server::Parts::KeepHouse() {
   const auto expired = batches.ExpireLeases();
   if (expired.ok()) {
-    metrics.OnLeasesExpired(*expired);
     if (*expired > 0) spdlog::info("{} leases are over: their images are free again", *expired);
   } else {
     spdlog::warn("cannot sweep leases: {}", expired.status().ToString());
@@ -220,12 +258,17 @@ void Server::Parts::KeepHouse() {
   const bool up = !absl::IsUnavailable(expired.status());
   metrics.SetDatabaseUp(up);
   grpc->SetServing(up);
-  if (!up || absl::Now() - pools_counted < kPoolMetricsEvery) return;
-  pools_counted = absl::Now();
-  domain::PageRequest page;
-  page.size = Metrics::kMaxPools;
-  const auto first = pools.ListPools(page, domain::PoolScope());
-  if (first.ok()) metrics.SetPools(first->items);
+  serving = up && !calls.draining();
+  if (!up) {
+    metrics.SetStatistics(std::nullopt);
+    statistics_read = absl::InfinitePast();
+    return;
+  }
+  if (absl::Now() - statistics_read < kStatisticsEvery) return;
+  statistics_read = absl::Now();
+  auto read = statistics.Read(Metrics::kMaxPools);
+  if (!read.ok()) spdlog::warn("cannot read the statistics: {}", read.status().ToString());
+  metrics.SetStatistics(read.ok() ? std::make_optional(*std::move(read)) : std::nullopt);
 }
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -259,6 +302,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 bool Server::Drain() {
   if (parts_->worker) parts_->worker->Stop();
   parts_->calls.StartDraining();
+  parts_->serving = false;
   parts_->grpc->Drain(parts_->options.drain_timeout);
   return !parts_->worker || parts_->worker->WaitFor(parts_->options.drain_timeout);
 }

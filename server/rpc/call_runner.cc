@@ -62,12 +62,14 @@ absl::Status DrainingError() {
 }
 
 absl::Status CallRunner::Admitted(grpc::ServerContext* context, Kind kind,
-                                  const std::function<absl::Status()>& handler) {
+                                  const std::function<absl::Status()>& handler,
+                                  CallRecord* record) {
   const bool stream = kind == Kind::kStream;
   if (stream && draining()) return DrainingError();
   const Place place(stream ? &streams_ : &unary_,
                     stream ? limits_.max_streams : limits_.max_in_flight);
-  if (!place.got()) {
+  record->refused = !place.got();
+  if (record->refused) {
     return base::Overloaded(
         absl::StrCat("too many ", stream ? "streams" : "calls", " at once: try again in a moment"),
         stream ? absl::Seconds(5) : absl::Milliseconds(500));
@@ -95,6 +97,7 @@ grpc::Status CallRunner::Run(grpc::ServerContext* context, const std::string& me
   record.request_id = RequestId(*context);
   record.peer = context->peer();
   context->AddTrailingMetadata(kRequestIdHeader, record.request_id);
+  record.stream = kind == Kind::kStream;
   const absl::Status status = Authenticated(context, kind, handler, &record);
   record.code = absl::StatusCodeToString(status.code());
   record.error = std::string(status.message());

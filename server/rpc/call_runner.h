@@ -21,6 +21,8 @@ struct CallRecord {
   std::string code;      // "OK", "INVALID_ARGUMENT", ...
   std::string error;
   double seconds = 0;
+  bool stream = false;
+  bool refused = false;  // too many of its kind were in flight
 };
 
 struct CallLimits {
@@ -54,11 +56,12 @@ class CallRunner {
   // Streams end at their next message, with UNAVAILABLE; the caller goes on elsewhere.
   void StartDraining() { draining_ = true; }
   bool draining() const { return draining_; }
-  int in_flight() const { return unary_ + streams_; }
+  int unary_in_flight() const { return unary_; }
+  int streams_in_flight() const { return streams_; }
 
  private:
   absl::Status Admitted(grpc::ServerContext* context, Kind kind,
-                        const std::function<absl::Status()>& handler);
+                        const std::function<absl::Status()>& handler, CallRecord* record);
   absl::Status Authenticated(grpc::ServerContext* context, Kind kind, const Handler& handler,
                              CallRecord* record);
 

@@ -226,8 +226,11 @@ void EndCycle(pqxx::work& tx, int64_t cycle_key, CycleState state, const std::st
   tx.exec("SELECT pg_notify('mgral_cycle', '')");
 }
 
-void TouchCycle(pqxx::work& tx, int64_t cycle_key) {
-  Exec(tx, "UPDATE cycle SET revision = revision + 1 WHERE key = $1", cycle_key);
+void TouchCycle(pqxx::work& tx, int64_t cycle_key, bool got_on) {
+  Exec(tx,
+       "UPDATE cycle SET revision = revision + 1, progress_time = CASE WHEN $2 THEN "
+       "clock_timestamp() ELSE progress_time END WHERE key = $1",
+       cycle_key, got_on);
   tx.exec("SELECT pg_notify('mgral_cycle', '')");
 }
 

@@ -25,8 +25,8 @@ void InsertJobs(pqxx::work& tx, int64_t cycle_key, const std::vector<domain::New
 // Ends a cycle that is locked by the caller; its open jobs die.
 void EndCycle(pqxx::work& tx, int64_t cycle_key, domain::CycleState state,
               const std::string& error);
-// Tells watchers; the revision grows.
-void TouchCycle(pqxx::work& tx, int64_t cycle_key);
+// Tells watchers; the revision grows. `got_on`: more of the work is done than before.
+void TouchCycle(pqxx::work& tx, int64_t cycle_key, bool got_on);
 void NotifyJobs(pqxx::work& tx);
 
 std::string MetricsJson(const std::vector<std::pair<std::string, double>>& metrics);

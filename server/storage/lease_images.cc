@@ -223,14 +223,15 @@ bool FoundTooFew(const absl::Status& status) { return absl::IsOutOfRange(status)
 
 absl::StatusOr<Batch> LeaseImages(pqxx::work& tx, TableCache& tables,
                                   const BatchStore::LeaseRequest& request,
-                                  const BatchStore::Estimator& estimator, Contention contention) {
+                                  const BatchStore::Estimator& estimator, Contention contention,
+                                  int64_t* expired) {
   if (contention == Contention::kWait) {
     // Before any row is locked, so that two of them cannot wait for each other.
     Exec(tx, "SELECT pg_advisory_xact_lock(hashtextextended('mgral lease', $1))", request.pool_key);
   }
   const absl::StatusOr<Offer> offer = ReadOffer(tx, request.pool_key);
   if (!offer.ok()) return offer.status();
-  if (offer->has_expired_leases) ExpireLeases(tx, request.pool_key, contention);
+  if (offer->has_expired_leases) *expired = ExpireLeases(tx, request.pool_key, contention);
   const std::string queue = QueueOf(*offer, request.strategy);
   Leased leased;
   absl::Status status;

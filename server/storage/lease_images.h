@@ -36,12 +36,13 @@ enum class Contention {
 // with kWait before believing it.
 bool FoundTooFew(const absl::Status& status);
 
-// Leases the images and stores the batch, within `tx`. Errors: those of BatchStore::LeaseBatch, and
+// Leases the images and stores the batch, within `tx`; `expired`: how many leases of the pool were
+// over and swept on the way. Errors: those of BatchStore::LeaseBatch, and
 // FoundTooFew with kSkip.
 absl::StatusOr<domain::Batch> LeaseImages(pqxx::work& tx, TableCache& tables,
                                           const domain::BatchStore::LeaseRequest& request,
                                           const domain::BatchStore::Estimator& estimator,
-                                          Contention contention);
+                                          Contention contention, int64_t* expired);
 
 // Marks leases that are over as expired and returns their images; of one pool, or of all. Returns
 // how many.

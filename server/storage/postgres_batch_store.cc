@@ -72,25 +72,36 @@ void AddUpCounts(pqxx::work& tx) {
 
 }  // namespace
 
-PostgresBatchStore::PostgresBatchStore(ConnectionPool& connections)
-    : connections_(connections), tables_(std::make_unique<TableCache>()) {}
+PostgresBatchStore::PostgresBatchStore(ConnectionPool& connections, Observer observer)
+    : connections_(connections),
+      observer_(std::move(observer)),
+      tables_(std::make_unique<TableCache>()) {}
 PostgresBatchStore::~PostgresBatchStore() = default;
+
+void PostgresBatchStore::Tell(const Events& events) const {
+  if (observer_ && (events.granted > 0 || events.expired > 0)) observer_(events);
+}
 
 absl::StatusOr<Batch> PostgresBatchStore::LeaseBatch(const LeaseRequest& request,
                                                      const Estimator& estimator) {
+  Events events;
   const auto lease = [&](Contention contention) {
     return InTransaction(
         connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Batch> {
+          events = {};
           const auto answer = FindAnswer(tx, request.pool_key, request.request);
           if (!answer.ok()) return answer.status();
           if (*answer) return LoadBatch(tx, request.pool_key, absl::StrCat((*answer)->at(0)));
-          absl::StatusOr<Batch> batch = LeaseImages(tx, *tables_, request, estimator, contention);
+          events.granted = 1;
+          absl::StatusOr<Batch> batch =
+              LeaseImages(tx, *tables_, request, estimator, contention, &events.expired);
           if (batch.ok()) StoreAnswer(tx, request.pool_key, request.request, {batch->key});
           return batch;
         });
   };
   absl::StatusOr<Batch> batch = lease(Contention::kSkip);
   if (FoundTooFew(batch.status())) batch = lease(Contention::kWait);
+  if (batch.ok()) Tell(events);
   return batch;
 }
 
@@ -160,14 +171,16 @@ absl::StatusOr<Batch> PostgresBatchStore::ReleaseBatch(int64_t pool_key,
 }
 
 absl::StatusOr<int64_t> PostgresBatchStore::ExpireLeases() {
-  return InTransaction(connections_, Access::kWrite,
-                       [&](pqxx::work& tx) -> absl::StatusOr<int64_t> {
-                         AddUpCounts(tx);
-                         tx.exec(
-                             "DELETE FROM request WHERE ctid = ANY(ARRAY(SELECT ctid FROM request "
-                             "WHERE create_time < now() - interval '7 days' LIMIT 10000))");
-                         return storage::ExpireLeases(tx, std::nullopt, Contention::kSkip);
-                       });
+  const auto expired =
+      InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<int64_t> {
+        AddUpCounts(tx);
+        tx.exec(
+            "DELETE FROM request WHERE ctid = ANY(ARRAY(SELECT ctid FROM request "
+            "WHERE create_time < now() - interval '7 days' LIMIT 10000))");
+        return storage::ExpireLeases(tx, std::nullopt, Contention::kSkip);
+      });
+  if (expired.ok()) Tell({0, *expired});
+  return expired;
 }
 
 absl::StatusOr<domain::BatchStore::TableLookup> PostgresBatchStore::LookUp(

@@ -16,7 +16,7 @@ class TableCache;
 // says how many were random.
 class PostgresBatchStore : public domain::BatchStore {
  public:
-  explicit PostgresBatchStore(ConnectionPool& connections);
+  explicit PostgresBatchStore(ConnectionPool& connections, Observer observer = nullptr);
   ~PostgresBatchStore() override;
 
   absl::StatusOr<domain::Batch> LeaseBatch(const LeaseRequest& request,
@@ -35,7 +35,10 @@ class PostgresBatchStore : public domain::BatchStore {
                                      const std::vector<std::string>& image_ids) override;
 
  private:
+  void Tell(const Events& events) const;
+
   ConnectionPool& connections_;
+  const Observer observer_;
   const std::unique_ptr<TableCache> tables_;
 };
 

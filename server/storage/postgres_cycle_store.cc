@@ -171,7 +171,7 @@ absl::StatusOr<Model> PostgresCycleStore::RecordModel(const domain::JobLease& jo
          "precision, map = $5::double precision WHERE key = $1",
          job.cycle_key, model.training_images, model.validation.images, model.validation.map50,
          model.validation.map);
-    TouchCycle(tx, job.cycle_key);
+    TouchCycle(tx, job.cycle_key, true);
     return ReadModel(
         Exec(tx, ModelQuery("WHERE m.pool_key = $1 AND m.version = $2"), job.pool_key, version)[0]);
   });

@@ -47,7 +47,8 @@ void GiveUp(pqxx::work& tx, const JobLease& job, int max_attempts, const std::st
 bool StartCycle(pqxx::work& tx, int64_t cycle_key) {
   const bool running = Exec(tx,
                             "UPDATE cycle SET state = 2, start_time = coalesce(start_time, "
-                            "clock_timestamp()), revision = revision + 1 WHERE key = $1 AND state "
+                            "clock_timestamp()), progress_time = "
+                            "clock_timestamp(), revision = revision + 1 WHERE key = $1 AND state "
                             "IN (1, 2)",
                             cycle_key)
                            .affected_rows() == 1;
@@ -100,19 +101,17 @@ absl::StatusOr<std::optional<JobLease>> PostgresJobQueue::Claim(const std::strin
 
 absl::Status PostgresJobQueue::Heartbeat(const JobLease& job, absl::Duration lease,
                                          double fraction) {
-  return InTransaction(connections_, Access::kWrite,
-                       [&](pqxx::work& tx) {
-                         const absl::Status locked = LockJob(tx, job);
-                         if (!locked.ok()) return locked;
-                         const double bounded =
-                             std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0.0;
-                         Exec(tx,
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
+    const absl::Status locked = LockJob(tx, job);
+    if (!locked.ok()) return locked;
+    const double bounded = std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0.0;
+    const bool got_on = Exec(tx,
          "UPDATE job SET lease_until = clock_timestamp() + " MGRAL_INTERVAL("$2")
-         ", fraction = greatest(fraction, $3::double precision) WHERE key = $1",
-         job.job_key, int64_t{absl::ToInt64Microseconds(lease)}, bounded);
-                         TouchCycle(tx, job.cycle_key);
-                         return absl::OkStatus();
-                       });
+         ", fraction = greatest(fraction, $3::double precision) FROM (SELECT fraction AS before FROM job WHERE key = $1) old WHERE key = $1 RETURNING old.before < $3::double precision",
+         job.job_key, int64_t{absl::ToInt64Microseconds(lease)}, bounded)[0][0].as<bool>();
+    TouchCycle(tx, job.cycle_key, got_on);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status PostgresJobQueue::Complete(const JobLease& job, const std::string& result,
@@ -133,7 +132,7 @@ absl::Status PostgresJobQueue::Complete(const JobLease& job, const std::string& 
                            job.cycle_key, static_cast<int>(job.kind))
                           .empty();
     if (last) InsertJobs(tx, job.cycle_key, next);
-    TouchCycle(tx, job.cycle_key);
+    TouchCycle(tx, job.cycle_key, true);
     return absl::OkStatus();
   });
 }
@@ -154,7 +153,10 @@ absl::Status PostgresJobQueue::Release(const JobLease& job) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
     const absl::Status locked = LockJob(tx, job);
     if (!locked.ok()) return locked;
-    Exec(tx, "UPDATE job SET state = 1, lease_until = NULL, attempt = attempt - 1 WHERE key = $1",
+    Exec(tx,
+         "UPDATE job SET state = 1, lease_until = NULL, free_since = clock_timestamp(), attempt = "
+         "attempt - "
+         "1 WHERE key = $1",
          job.job_key);
     NotifyJobs(tx);
     return absl::OkStatus();

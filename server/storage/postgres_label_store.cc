@@ -147,8 +147,10 @@ absl::StatusOr<domain::LabelStore::Ingested> PostgresLabelStore::IngestLabels(
   std::vector<std::string> ids;
   for (const NewLabels& label : labels) ids.push_back(label.image_id);
   const std::string image_ids = TextArray(ids);
-  return InTransaction(
-      connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Ingested> {
+  bool is_new = false;
+  const auto ingested =
+      InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Ingested> {
+        is_new = false;
         const auto answer = FindAnswer(tx, pool_key, request);
         if (!answer.ok()) return answer.status();
         if (*answer) return Ingested{(*answer)->at(0), (*answer)->at(1)};
@@ -175,8 +177,11 @@ absl::StatusOr<domain::LabelStore::Ingested> PostgresLabelStore::IngestLabels(
         if (!member.ok()) return member;
         Store(tx, arrays, *batches);
         StoreAnswer(tx, pool_key, request, {result.ingested, result.late});
+        is_new = true;
         return result;
       });
+  if (ingested.ok() && is_new && observer_) observer_(*ingested);
+  return ingested;
 }
 
 absl::StatusOr<Page<Labels>> PostgresLabelStore::ListLabels(int64_t pool_key,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "server/domain/label_store.h"
 #include "server/storage/connection_pool.h"
 
@@ -7,7 +9,8 @@ namespace mgral::storage {
 
 class PostgresLabelStore : public domain::LabelStore {
  public:
-  explicit PostgresLabelStore(ConnectionPool& connections) : connections_(connections) {}
+  explicit PostgresLabelStore(ConnectionPool& connections, Observer observer = nullptr)
+      : connections_(connections), observer_(std::move(observer)) {}
 
   absl::StatusOr<Ingested> IngestLabels(int64_t pool_key,
                                         absl::Span<const domain::NewLabels> labels,
@@ -17,6 +20,7 @@ class PostgresLabelStore : public domain::LabelStore {
 
  private:
   ConnectionPool& connections_;
+  const Observer observer_;
 };
 
 }  // namespace mgral::storage

@@ -1,5 +1,7 @@
 #include "tests/conformance/stores.h"
 
+#include <mutex>
+
 #include "absl/strings/str_cat.h"
 #include "server/storage/change_listener.h"
 #include "server/storage/connection_pool.h"
@@ -8,6 +10,7 @@
 #include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_label_store.h"
 #include "server/storage/postgres_pool_store.h"
+#include "server/storage/postgres_statistics_store.h"
 #include "tests/support/postgres.h"
 
 namespace mgral::test {
@@ -27,16 +30,32 @@ class PostgresStores : public Stores {
         connections_({database_->conninfo(), 40, absl::Seconds(20)}),
         listener_(database_->conninfo()),
         pools_(connections_),
-        batches_(connections_),
-        labels_(connections_),
+        batches_(connections_,
+                 [this](const domain::BatchStore::Events& events) {
+                   std::lock_guard<std::mutex> lock(mutex_);
+                   seen_.granted += events.granted;
+                   seen_.expired += events.expired;
+                 }),
+        labels_(connections_,
+                [this](const domain::LabelStore::Ingested& ingested) {
+                  std::lock_guard<std::mutex> lock(mutex_);
+                  seen_.labels += ingested.ingested;
+                  seen_.late += ingested.late;
+                }),
         cycles_(connections_, listener_),
-        jobs_(connections_, listener_, {3, absl::Seconds(1)}) {}
+        jobs_(connections_, listener_, {3, absl::Seconds(1)}),
+        statistics_(connections_) {}
 
   domain::PoolStore& pools() override { return pools_; }
   domain::BatchStore& batches() override { return batches_; }
   domain::LabelStore& labels() override { return labels_; }
   domain::CycleStore& cycles() override { return cycles_; }
   domain::JobQueue& jobs() override { return jobs_; }
+  domain::StatisticsStore& statistics() override { return statistics_; }
+  Seen seen() const override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return seen_;
+  }
 
   void EndBatchLease(const std::string& batch_id) override {
     database_->Execute(absl::StrCat(
@@ -47,9 +66,17 @@ class PostgresStores : public Stores {
     database_->Execute(
         "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE state = 2");
   }
+  void AgeWork(absl::Duration by) override {
+    const std::string seconds = absl::StrCat("interval '", absl::ToInt64Seconds(by), " seconds'");
+    database_->Execute(absl::StrCat("UPDATE job SET free_since = free_since - ", seconds,
+                                    "; UPDATE cycle SET progress_time = progress_time - ",
+                                    seconds));
+  }
 
  private:
   TestDatabase* const database_;
+  mutable std::mutex mutex_;
+  Seen seen_;
   storage::ConnectionPool connections_;
   storage::ChangeListener listener_;
   storage::PostgresPoolStore pools_;
@@ -57,6 +84,7 @@ class PostgresStores : public Stores {
   storage::PostgresLabelStore labels_;
   storage::PostgresCycleStore cycles_;
   storage::PostgresJobQueue jobs_;
+  storage::PostgresStatisticsStore statistics_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "server/domain/job_queue.h"
 #include "server/domain/label_store.h"
 #include "server/domain/pool_store.h"
+#include "server/domain/statistics_store.h"
 
 namespace mgral::test {
 
@@ -25,9 +26,17 @@ class Stores {
   virtual domain::LabelStore& labels() = 0;
   virtual domain::CycleStore& cycles() = 0;
   virtual domain::JobQueue& jobs() = 0;  // max_attempts is 3
+  virtual domain::StatisticsStore& statistics() = 0;
+  // What the stores have told their observers, added up.
+  struct Seen {
+    int64_t granted = 0, expired = 0, labels = 0, late = 0;
+  };
+  virtual Seen seen() const = 0;
   // As if the time of the lease had passed.
   virtual void EndBatchLease(const std::string& batch_id) = 0;
   virtual void EndJobLeases() = 0;
+  // As if jobs had waited, and cycles had got on, so much earlier.
+  virtual void AgeWork(absl::Duration by) = 0;
 };
 std::unique_ptr<Stores> MakeStores();
 

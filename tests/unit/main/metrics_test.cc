@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/main/metric_family.h"
+
 namespace mgral::server {
 namespace {
 
@@ -18,32 +20,63 @@ TEST(MetricsTest, CountsWhatItIsTold) {
   metrics.OnCall(call);
   metrics.OnCall(call);
   metrics.OnJob("train", "completed", 12);
-  metrics.OnLeasesExpired(3);
+  metrics.OnLeases({5, 3});
+  metrics.OnLabels({9, 2});
   metrics.SetDatabaseUp(true);
-  double value = 5;
-  metrics.AddGauge("mgral_live", "Asked when collected.", [&] { return value; });
-  value = 6;
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("mgral_build_info{version=\"1.2.3\"} 1"));
   EXPECT_THAT(text,
               HasSubstr("mgral_rpc_total{code=\"NOT_FOUND\",method=\"PoolService/GetPool\"} 2"));
-  EXPECT_THAT(text, HasSubstr("mgral_rpc_seconds_count{method=\"PoolService/GetPool\"} 2"));
+  EXPECT_THAT(
+      text, HasSubstr("mgral_rpc_seconds_count{kind=\"unary\",method=\"PoolService/GetPool\"} 2"));
+  EXPECT_THAT(text, HasSubstr("mgral_rpc_refused_total{kind=\"unary\"} 0"));
   EXPECT_THAT(text, HasSubstr("mgral_jobs_total{outcome=\"completed\",stage=\"train\"} 1"));
+  EXPECT_THAT(text, HasSubstr("mgral_leases_granted_total 5"));
   EXPECT_THAT(text, HasSubstr("mgral_leases_expired_total 3"));
+  EXPECT_THAT(text, HasSubstr("mgral_labels_total 9"));
+  EXPECT_THAT(text, HasSubstr("mgral_labels_late_total 2"));
   EXPECT_THAT(text, HasSubstr("mgral_database_up 1"));
-  EXPECT_THAT(text, HasSubstr("mgral_live 6"));
 }
 
-TEST(MetricsTest, PoolsComeAndGo) {
+TEST(MetricsTest, RefusedCallsCountByKind) {
   Metrics metrics("1");
-  EXPECT_THAT(metrics.Text(), Not(HasSubstr("mgral_pool_images")));
-  domain::Pool pool;
-  pool.pool_id = "cats";
-  pool.counts.labeled = 7;
-  metrics.SetPools({pool});
-  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_pool_images{pool=\"cats\",state=\"labeled\"} 7"));
-  metrics.SetPools({});
-  EXPECT_THAT(metrics.Text(), Not(HasSubstr("cats")));
+  rpc::CallRecord call;
+  call.stream = call.refused = true;
+  metrics.OnCall(call);
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_rpc_refused_total{kind=\"stream\"} 1"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_rpc_refused_total{kind=\"unary\"} 0"));
+}
+
+TEST(MetricsTest, AsksCollectorsEveryTime) {
+  Metrics metrics("1");
+  double value = 5;
+  metrics.Add([&] {
+    return std::vector<prometheus::MetricFamily>{
+        FamilyOf("mgral_live", "Asked when collected.", {{value, {{"kind", "a"}}}})};
+  });
+  value = 6;
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_live{kind=\"a\"} 6"));
+}
+
+TEST(MetricsTest, WorkersCountFromZero) {
+  Metrics metrics("1");
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("mgral_jobs_total")));
+  metrics.ExpectJobs();
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_jobs_total{outcome=\"lost\",stage=\"publish\"} 0"));
+  metrics.OnClaim("probe", 1);
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_jobs_taken_over_total{stage=\"probe\"} 0"));
+  metrics.OnClaim("probe", 2);
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_jobs_taken_over_total{stage=\"probe\"} 1"));
+}
+
+TEST(MetricsTest, WhatTheDatabaseSaidIsForgottenWithIt) {
+  Metrics metrics("1");
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("mgral_jobs{")));
+  metrics.SetStatistics(domain::Statistics());
+  EXPECT_THAT(metrics.Text(), HasSubstr("mgral_jobs{state=\"waiting\"} 0"));
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("mgral_pool_")));
+  metrics.SetStatistics(std::nullopt);
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("mgral_jobs{")));
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ TEST_F(CallRunnerTest, RecordsEveryCall) {
   EXPECT_NE(records_[0].request_id, records_[1].request_id);
   EXPECT_EQ(records_[1].code, "INVALID_ARGUMENT");
   EXPECT_EQ(records_[1].error, "size: is 0");
-  EXPECT_EQ(runner_.in_flight(), 0);
+  EXPECT_EQ(runner_.unary_in_flight(), 0);
+  EXPECT_FALSE(records_[0].stream || records_[0].refused);
 }
 
 TEST_F(CallRunnerTest, ExceptionsEndTheCallAndNothingElse) {
