@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "client/cpp/batch_coco.h"
 #include "client/cpp/commands.h"
 #include "client/cpp/text_table.h"
 
@@ -16,7 +17,8 @@ namespace mgral::client {
 namespace {
 
 struct QueryOptions {
-  std::string pool, lease = "1h", out;
+  std::string pool, lease = "1h", out, coco_out;
+  double min_score = 0.3;
   v1::QueryBatchRequest request;
 };
 
@@ -50,6 +52,17 @@ void PrintBatch(const v1::Batch& batch, std::ostream& out) {
       << batch.name() << "\n";
 }
 
+absl::Status WriteBatch(const QueryOptions& options, const v1::Batch& batch, Client& client) {
+  if (!options.out.empty()) {
+    const absl::Status status = WriteFile(options.out, ToJson(batch).dump(2) + "\n");
+    if (!status.ok()) return status;
+  }
+  if (options.coco_out.empty()) return absl::OkStatus();
+  const absl::StatusOr<Json> document = BatchAsCoco(batch, options.min_score, client);
+  if (!document.ok()) return document.status();
+  return WriteFile(options.coco_out, document->dump(2) + "\n");
+}
+
 absl::Status Query(QueryOptions* options, Session& session) {
   absl::StatusOr<absl::Duration> lease = ParseDurationOption(options->lease, "--lease");
   if (!lease.ok()) return lease.status();
@@ -59,14 +72,12 @@ absl::Status Query(QueryOptions* options, Session& session) {
   if (!client.ok()) return client.status();
   absl::StatusOr<v1::Batch> batch = (*client)->QueryBatch(options->request);
   if (!batch.ok()) return batch.status();
-  const Json document = ToJson(*batch);
   if (session.json) {
-    session.PrintJson(document);
+    session.PrintJson(ToJson(*batch));
   } else {
     PrintBatch(*batch, session.out());
   }
-  if (options->out.empty()) return absl::OkStatus();
-  const absl::Status status = WriteFile(options->out, document.dump(2) + "\n");
+  const absl::Status status = WriteBatch(*options, *batch, **client);
   if (status.ok()) return status;
   // The lease is taken: without its name the user could not give it back.
   return UsageError(absl::StrCat(
@@ -151,9 +162,10 @@ void AddQuery(CLI::App& app, Session& session) {
   auto* query = app.add_subcommand("query", "Lease the images to label next");
   query->footer(
       "Example:\n"
-      "  mgral query cells --size 20 --lease 2h --annotator anna --out batch.json\n"
-      "Nobody else gets these images until the lease is over. batch.json holds the detector's\n"
-      "boxes too, to begin from.");
+      "  mgral query cells --size 20 --lease 2h --annotator anna --coco-out to_label.json\n"
+      "Nobody else gets these images until the lease is over. Both files hold the detector's "
+      "boxes\n"
+      "too: correct them before you hand them in as labels.");
   auto options = std::make_shared<QueryOptions>();
   v1::QueryBatchRequest* request = &options->request;
   query->add_option("pool", options->pool, "The pool's name")->required();
@@ -177,6 +189,14 @@ void AddQuery(CLI::App& app, Session& session) {
       "Take what is left when the pool has fewer images");
   query->add_option("--out", options->out, "Write the batch as JSON to this file")
       ->type_name("FILE");
+  query
+      ->add_option("--coco-out", options->coco_out,
+                   "Write the images as a COCO file for an annotation tool, with the detector's "
+                   "boxes to begin from")
+      ->type_name("FILE");
+  query->add_option("--min-score", options->min_score, "Leave boxes below this out of --coco-out")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   query->callback([options, &session] { session.Finish(Query(options.get(), session)); });
 }
 

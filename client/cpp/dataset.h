@@ -61,6 +61,10 @@ absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::stri
 // xmax, ymax belong to the box: x_min = xmin - 1, width = xmax - xmin + 1.
 absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions& options = {});
 
+// Images that nobody has labelled: every .jpg, .jpeg and .png of `directory` and of the directories
+// below it, sorted by name; no classes, no boxes. Links to directories are not followed.
+absl::StatusOr<Dataset> ReadFolder(const std::string& directory);
+
 // JSON lists of file names under "train" or "pool", "val" (or "validation", "valid") and "test".
 // Images in no list are left out of the splits.
 absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset& dataset);

@@ -26,16 +26,22 @@ void ReportWarnings(const Dataset& dataset, Session& session) {
 void AddDatasetOptions(CLI::App& command, DatasetOptions* options) {
   auto* coco = command.add_option("--coco", options->coco, "The dataset: a COCO JSON file")
                    ->type_name("FILE");
-  command
-      .add_option("--images", options->images,
-                  "The directory of the COCO file's images (default: images, beside the file)")
-      ->type_name("DIR")
-      ->needs(coco);
+  auto* images =
+      command
+          .add_option("--images", options->images,
+                      options->allows_unlabeled
+                          ? "A directory of images (JPEG, PNG), with all below it; with --coco the "
+                            "directory of that file's images (default: images, beside the file)"
+                          : "The directory of the COCO file's images (default: images, beside the "
+                            "file)")
+          ->type_name("DIR");
+  if (!options->allows_unlabeled) images->needs(coco);
   command
       .add_option("--voc", options->voc,
                   "The dataset: a directory with Annotations/*.xml and JPEGImages")
       ->type_name("DIR")
-      ->excludes(coco);
+      ->excludes(coco)
+      ->excludes(images);
 }
 
 absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const ReadOptions& read,
@@ -50,8 +56,12 @@ absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const R
   } else if (!options.voc.empty()) {
     dataset = ReadVoc(options.voc, read);
     if (dataset.ok()) dataset->splits.reset();  // only what was asked for
+  } else if (options.allows_unlabeled && !options.images.empty()) {
+    dataset = ReadFolder(options.images);
   } else {
-    return UsageError("which dataset? Give --coco FILE or --voc DIR");
+    return UsageError(absl::StrCat("which dataset? Give --coco FILE",
+                                   options.allows_unlabeled ? ", --images DIR" : "",
+                                   " or --voc DIR"));
   }
   if (!dataset.ok()) return UsageError(std::string(dataset.status().message()));
   if (!options.splits.empty()) {

@@ -12,10 +12,12 @@ class App;
 
 namespace mgral::client {
 
-// --coco FILE [--images DIR], or --voc DIR: shared by the commands that read a dataset.
+// --coco FILE [--images DIR], --voc DIR, or where labels are not needed --images DIR alone: shared
+// by the commands that read a dataset.
 struct DatasetOptions {
   std::string coco, images, voc;
-  std::string splits;  // empty: none
+  std::string splits;             // empty: none
+  bool allows_unlabeled = false;  // --images alone will do
 };
 
 // Adds all of them but --splits.

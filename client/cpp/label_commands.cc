@@ -19,7 +19,7 @@ namespace mgral::client {
 namespace {
 
 struct LabelOptions {
-  std::string pool, batch;
+  std::string pool, batch, use;  // use: empty leaves it
   DatasetOptions dataset;
   int64_t limit = 0;
   bool skip_empty = false;
@@ -93,6 +93,10 @@ absl::Status Label(const LabelOptions& options, Session& session) {
     if (options.limit > 0 && static_cast<int64_t>(labels.size()) == options.limit) break;
     labels.push_back(ToNewLabels(*dataset, image));
     labels.back().set_batch(options.batch);
+    if (!options.use.empty()) {
+      labels.back().set_use(options.use == "validation" ? v1::IMAGE_USE_VALIDATION
+                                                        : v1::IMAGE_USE_TRAINING);
+    }
   }
   if (labels.empty()) {
     return UsageError(absl::StrCat(
@@ -153,13 +157,20 @@ absl::Status Export(const ExportOptions& options, Session& session) {
 void AddLabelCommands(CLI::App& app, Session& session) {
   auto* label = app.add_subcommand("label", "Hand in the labels of registered images");
   label->footer(
-      "Example:\n"
+      "Examples:\n"
       "  mgral label cells --coco done.json --batch pools/cells/batches/7\n"
+      "  mgral label cells --coco first.json --use validation   (to measure with, not to train "
+      "on)\n"
       "An image of the file without boxes says that there is nothing in it (see --skip-empty).");
   auto options = std::make_shared<LabelOptions>();
   label->add_option("pool", options->pool, "The pool's name")->required();
   AddDatasetOptions(*label, &options->dataset);
   label->add_option("--batch", options->batch, "Only the images of this batch, under its lease");
+  label
+      ->add_option("--use", options->use,
+                   "training or validation: what these images are for from now on (default: what "
+                   "they were registered for)")
+      ->check(CLI::IsMember({"training", "validation"}));
   label->add_option("--limit", options->limit, "Only the first so many images of the file")
       ->check(CLI::PositiveNumber);
   label->add_flag("--skip-empty", options->skip_empty, "Leave out images without boxes");

@@ -107,9 +107,11 @@ absl::Status Register(const Options& options, Session& session) {
 }  // namespace
 
 void AddRegisterCommand(CLI::App& app, Session& session) {
-  auto* command = app.add_subcommand("register", "Put a dataset's images in a pool");
+  auto* command = app.add_subcommand(
+      "register", "Put images in a pool: a directory's, or a labelled dataset's");
   command->footer(
       "Examples:\n"
+      "  mgral register cells --images photos   (nobody has labelled them yet)\n"
       "  mgral register cells --coco cells/annotations.json --images cells/images\n"
       "  mgral register cells --voc VOC2007 --use validation\n"
       "  mgral register cells --coco a.json --server-path cells/images   (files are on the "
@@ -117,6 +119,7 @@ void AddRegisterCommand(CLI::App& app, Session& session) {
       "Safe to run again after a failure: images that are there already are not sent twice.");
   auto options = std::make_shared<Options>();
   command->add_option("pool", options->pool, "The pool's name")->required();
+  options->dataset.allows_unlabeled = true;
   AddDatasetOptions(*command, &options->dataset);
   auto* use = command->add_option("--use", options->use, "training or validation")
                   ->check(CLI::IsMember({"training", "validation"}))

@@ -30,12 +30,13 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
 }
 
 constexpr char kFooter[] = R"(A first round, with a server at the default address:
-  mgral pool create cells --coco cells/annotations.json
-  mgral register cells --coco cells/annotations.json --images cells/images
-  mgral query cells --size 20          which images to label first
-  mgral label cells --coco done.json   hand in the labels
-  mgral cycle start cells --watch      train, and learn what to label next
-  mgral query cells --size 20
+  mgral pool create cells --classes RBC,WBC,Platelets
+  mgral register cells --images photos
+  mgral query cells --size 20 --coco-out to_label.json      which images to label first
+  mgral label cells --coco measure.json --use validation    labels to measure with
+  mgral label cells --coco done.json                        labels to train on
+  mgral cycle start cells --watch                           train, and learn what to label next
+  mgral query cells --size 20 --coco-out to_label.json
 
 Exit codes: 0 done, 1 refused by the server or failed, 2 wrong usage, 3 no server reached.
 Help for one command: mgral COMMAND --help)";

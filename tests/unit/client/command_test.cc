@@ -111,6 +111,9 @@ TEST_F(CommandTest, WrongUsageIsExitCode2AndAsksTheServerNothing) {
                                              {"query", "cats", "--size", "5", "--lease=-1h"},
                                              {"register", "cats"},
                                              {"register", "cats", "--coco", "a", "--voc", "b"},
+                                             {"register", "cats", "--images", "a", "--voc", "b"},
+                                             {"label", "cats", "--images", "a"},
+                                             {"label", "cats", "--coco", "a", "--use", "test"},
                                              {"estimate", "cats"},
                                              {"register", "cats", "--voc", "b", "--use", "testing"},
                                              {"label", "cats", "--coco", "/no/such/file.json"},
@@ -201,6 +204,34 @@ TEST_F(CommandTest, QueryPrintsTheBatchAndWritesIt) {
   EXPECT_THAT(error_, HasSubstr("mgral release pools/cats/batches/7"));
 }
 
+TEST_F(CommandTest, QueryWritesACocoFileThatLabelTakesBack) {
+  services_.pool.add_classes("dog");
+  services_.pool.add_classes("cat");
+  services_.batch.mutable_images(0)->set_image_id("day1:a.jpg");
+  v1::Box* box = services_.batch.mutable_images(0)->add_predictions();
+  box->set_class_name("cat");
+  box->set_x_min(3);
+  box->set_width(10);
+  box->set_height(20);
+  box->set_score(0.5);
+  services_.batch.mutable_images(0)->add_predictions()->set_score(0.2);  // too unsure
+  const std::string file = directory_.path("to_label.json");
+  EXPECT_EQ(Run({"query", "cats", "--size", "1", "--coco-out", file}), 0) << error_;
+  std::ifstream written(file);
+  const json document = json::parse(written);
+  EXPECT_EQ(document["images"][0]["file_name"], "day1/a.jpg");
+  EXPECT_EQ(document["images"][0]["width"], 100);
+  ASSERT_THAT(document["annotations"], SizeIs(1));
+  EXPECT_EQ(document["annotations"][0]["category_id"], 2);
+  EXPECT_EQ(document["annotations"][0]["bbox"], json({3.0, 0.0, 10.0, 20.0}));
+  EXPECT_EQ(document["annotations"][0]["score"], 0.5);
+  EXPECT_EQ(Run({"label", "cats", "--coco", file, "--batch", "pools/cats/batches/7"}), 0) << error_;
+  EXPECT_THAT(services_.labeled, ElementsAre("day1:a.jpg"));
+  EXPECT_EQ(services_.last_labels.boxes(0).class_name(), "cat");
+  EXPECT_EQ(Run({"query", "cats", "--size", "1", "--coco-out", "/no/such/directory/x"}), 2);
+  EXPECT_THAT(error_, HasSubstr("mgral release pools/cats/batches/7"));
+}
+
 TEST_F(CommandTest, ReleaseAndEstimate) {
   EXPECT_EQ(Run({"release", "pools/cats/batches/7"}), 0);
   EXPECT_THAT(out_, HasSubstr("released"));
@@ -227,6 +258,25 @@ TEST_F(CommandTest, RegisterSendsBytesOrPaths) {
   services_.images.clear();
   EXPECT_EQ(Run({"register", "cats", "--coco", Coco(), "--server-path", ""}), 0);
   EXPECT_EQ(services_.images["b.jpg"].source().path(), "b.jpg");
+}
+
+TEST_F(CommandTest, RegisterTakesADirectoryOfImagesThatNobodyLabelled) {
+  directory_.Write("photos/b.JPG", "bytes of b");
+  directory_.Write("photos/day1/a.png", "bytes of a");
+  directory_.Write("photos/remarks.txt", "x");
+  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("photos")}), 0) << error_;
+  ASSERT_THAT(services_.images, SizeIs(2));
+  EXPECT_EQ(services_.images["b.JPG"].source().data(), "bytes of b");
+  EXPECT_EQ(services_.images["day1:a.png"].source().data(), "bytes of a");
+  services_.images.clear();
+  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("photos/"), "--server-path", "x"}),
+            0);
+  EXPECT_EQ(services_.images["day1:a.png"].source().path(), "x/day1/a.png");
+  std::filesystem::create_directory(directory_.path("empty"));
+  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("empty")}), 2);
+  EXPECT_THAT(error_, HasSubstr("there are no images in it"));
+  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("nowhere")}), 2);
+  EXPECT_THAT(error_, HasSubstr("there is no such directory"));
 }
 
 TEST_F(CommandTest, RegisterKeepsTheTestSplitOut) {
@@ -278,6 +328,14 @@ TEST_F(CommandTest, LabelSendsOnlyWhatIsRegistered) {
   services_.labeled.clear();
   EXPECT_EQ(Run({"label", "cats", "--coco", Coco(), "--batch", "pools/cats/batches/7"}), 0);
   EXPECT_THAT(services_.labeled, ElementsAre("a.jpg"));
+}
+
+TEST_F(CommandTest, LabelSaysWhatTheImagesAreForOnlyWhenAsked) {
+  services_.images["a.jpg"] = {};
+  EXPECT_EQ(Run({"label", "cats", "--coco", Coco()}), 0) << error_;
+  EXPECT_EQ(services_.last_labels.use(), v1::IMAGE_USE_UNSPECIFIED);
+  EXPECT_EQ(Run({"label", "cats", "--coco", Coco(), "--use", "validation"}), 0) << error_;
+  EXPECT_EQ(services_.last_labels.use(), v1::IMAGE_USE_VALIDATION);
 }
 
 TEST_F(CommandTest, ExportWritesTheFileWholeOrNotAtAll) {

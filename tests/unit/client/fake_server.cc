@@ -130,6 +130,15 @@ grpc::Status FakeServices::RegisterImages(
   return grpc::Status::OK;
 }
 
+// Every image is 100 x 80 pixels.
+grpc::Status FakeServices::GetImage(grpc::ServerContext*, const v1::GetImageRequest* request,
+                                    v1::Image* response) {
+  response->set_name(request->name());
+  response->set_width(100);
+  response->set_height(80);
+  return Enter("GetImage");
+}
+
 // All committed images, three to a page.
 grpc::Status FakeServices::ListImages(grpc::ServerContext*, const v1::ListImagesRequest* request,
                                       v1::ListImagesResponse* response) {
@@ -191,6 +200,7 @@ grpc::Status FakeServices::IngestLabels(
         refused->set_image_id(labels.image_id());
       } else {
         labeled.push_back(labels.image_id());
+        last_labels = labels;
         response.set_ingested(response.ingested() + 1);
       }
       ++position;

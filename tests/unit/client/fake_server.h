@@ -44,6 +44,7 @@ class FakeServices : public v1::PoolService::Service,
   std::vector<Break> breaks;                   // of streams, used up in order
   std::map<std::string, v1::NewImage> images;  // committed
   std::vector<std::string> labeled;            // image ids, in the order of commits
+  v1::NewLabels last_labels;                   // of the last of them
   std::vector<int64_t> stream_images;          // sent in each stream
   std::string parent;                          // of the last stream's first message
   int duplicates = 0;                          // commits of images that were there
@@ -63,6 +64,7 @@ class FakeServices : public v1::PoolService::Service,
   grpc::Status RegisterImages(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<v1::RegisterImagesResponse, v1::RegisterImagesRequest>*) override;
+  grpc::Status GetImage(grpc::ServerContext*, const v1::GetImageRequest*, v1::Image*) override;
   grpc::Status ListImages(grpc::ServerContext*, const v1::ListImagesRequest*,
                           v1::ListImagesResponse*) override;
   grpc::Status QueryBatch(grpc::ServerContext*, const v1::QueryBatchRequest*, v1::Batch*) override;
