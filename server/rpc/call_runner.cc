@@ -86,7 +86,8 @@ absl::Status CallRunner::Authenticated(grpc::ServerContext* context, Kind kind,
   const auto caller = authentication_->Authenticate(context->client_metadata());
   if (!caller.ok()) return caller.status();
   record->key_name = caller->key_name;
-  return Admitted(context, kind, [&] { return handler(*caller); });
+  return Admitted(
+      context, kind, [&] { return handler(*caller); }, record);
 }
 
 grpc::Status CallRunner::Run(grpc::ServerContext* context, const std::string& method,
