@@ -31,6 +31,7 @@ class Stack:
 
     def __init__(self, folder: str, docker: str, overrides: List[str]) -> None:
         self.folder = folder
+        self.project = os.environ["COMPOSE_PROJECT_NAME"]
         self._docker = docker
         # Version 2 is a plugin of the client, 1.29 a program of its own.
         plugin = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
@@ -67,9 +68,8 @@ class Stack:
 
     def containers(self, service: str) -> List[str]:
         """Ids of the service's containers, stopped ones too."""
-        project = self._environment["COMPOSE_PROJECT_NAME"]
         return self.docker("ps", "-aq", "--no-trunc", "--filter",
-                           f"label=com.docker.compose.project={project}", "--filter",
+                           f"label=com.docker.compose.project={self.project}", "--filter",
                            f"label=com.docker.compose.service={service}").split()
 
     def inspect(self, container: str) -> Dict[str, Any]:

@@ -1,0 +1,103 @@
+"""The way in: a server, and its pools."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Iterator, Optional, Sequence, Type, Union
+
+from google.protobuf import empty_pb2
+from mgral import errors
+from mgral.connection import Connection, Tls
+from mgral.pages import pages
+from mgral.pool import Pool
+from mgral.retry import RetryPolicy, new_request_id
+from mgral.v1 import pool_service_pb2
+
+
+class Client:
+    """A connection to mgral-server; use it in a `with`, or close() it. Thread-safe.
+
+    target: HOST:PORT; $MGRAL_SERVER, or 127.0.0.1:50051, by default.
+    tls: True trusts the system's authorities; Tls(ca=, cert=, key=) names PEM files. Without, the
+        connection is in plaintext, unless $MGRAL_TLS_CA names a file of authorities.
+    api_key: sent with every call; $MGRAL_API_KEY by default. Refused in plaintext to another
+        machine, unless allow_plaintext_key.
+    timeout: seconds that an attempt of a call may take; of a stream, the longest wait for an
+        acknowledgement.
+    retry: see RetryPolicy. Only what is safe to repeat is: what makes something carries a
+        request_id, which makes the server answer a repeated call with its first answer.
+    """
+
+    def __init__(self, target: Optional[str] = None, *, tls: Union[None, bool, Tls] = None,
+                 api_key: Optional[str] = None, timeout: float = 120.0,
+                 retry: Optional[RetryPolicy] = None, allow_plaintext_key: bool = False) -> None:
+        target = target or os.environ.get("MGRAL_SERVER") or "127.0.0.1:50051"
+        if tls is None:
+            authorities = os.environ.get("MGRAL_TLS_CA")
+            tls = Tls(ca=authorities) if authorities else False
+        if api_key is None:
+            api_key = os.environ.get("MGRAL_API_KEY")
+        self._connection = Connection(target, tls, api_key, timeout, retry or RetryPolicy(),
+                                      allow_plaintext_key)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def create_pool(self, pool_id: str = "", *, classes: Sequence[str], profile: str = "",
+                    display_name: str = "", strategy: str = "", batch_size: int = 0,
+                    warm_start: bool = False, training_steps: int = 0, input_size: int = 0,
+                    probes: int = 0, replay_probes: int = 0, seed: int = 0) -> Pool:
+        """A new pool; AlreadyExists if there is one of that id.
+
+        pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
+        profile: the detector's size: micro, tiny, small, base or large (default: tiny).
+        strategy: mgral (default), lookup_greedy, random, entropy, margin or core_set.
+        batch_size: images that are labelled between two cycles (default: 20).
+        warm_start: begin a cycle's training with the last cycle's weights.
+        training_steps, input_size, probes, replay_probes: 0 for the profile's own.
+        seed: all random choices of the pool's cycles follow from it.
+        """
+        pool = pool_service_pb2.Pool(
+            display_name=display_name, classes=classes,
+            detector=pool_service_pb2.DetectorSettings(
+                profile=profile, warm_start=warm_start, training_steps=training_steps,
+                input_size=input_size),
+            selection=pool_service_pb2.SelectionSettings(
+                strategy=strategy, batch_size=batch_size, probes=probes,
+                replay_probes=replay_probes, seed=seed))
+        request = pool_service_pb2.CreatePoolRequest(pool_id=pool_id, pool=pool,
+                                                     request_id=new_request_id())
+        return Pool(self._connection,
+                    self._connection.call(self._connection.pools.CreatePool, request))
+
+    def pool(self, name: str) -> Pool:
+        """By its id or its name (pools/{pool})."""
+        request = pool_service_pb2.GetPoolRequest(name=_pool_name(name))
+        return Pool(self._connection,
+                    self._connection.call(self._connection.pools.GetPool, request))
+
+    def pools(self) -> Iterator[Pool]:
+        request = pool_service_pb2.ListPoolsRequest(page_size=1000)
+        for proto in pages(self._connection, self._connection.pools.ListPools, request,
+                           lambda answer: answer.pools):
+            yield Pool(self._connection, proto)
+
+    def delete_pool(self, name: str, *, force: bool = False) -> None:
+        """Deletes everything in it. Refused while a cycle runs, unless `force`."""
+        request = pool_service_pb2.DeletePoolRequest(name=_pool_name(name), force=force)
+        self._connection.call(
+            self._connection.pools.DeletePool, request,
+            # The answer of an earlier attempt was lost on its way: the pool is gone, as asked.
+            lambda error: empty_pb2.Empty() if isinstance(error, errors.NotFound) else None)
+
+
+def _pool_name(given: str) -> str:
+    return given if given.startswith("pools/") else f"pools/{given}"

@@ -1,0 +1,218 @@
+"""What the readers return, and the checks that all formats share."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pathlib
+from typing import Dict, List, Optional, Set, Tuple
+
+from mgral.errors import DatasetError
+from mgral.values import Box, NewImage, Use
+
+_MAX_WARNINGS = 100
+_MAX_PROBLEMS = 10
+_MAX_NAME_BYTES = 1024
+_MAX_ID_BYTES = 256
+_MAX_SIDE = 1e6  # pixels
+_TOLERANCE = 1.0  # pixels that a box may pass the edge without a word
+_MAX_TEXT_BYTES = 4 << 30
+_MAX_IMAGE_BYTES = 60 << 20  # leaves room in a message of 64 MiB
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetImage:
+    """image_id: file_name with "/" as ":". file_name: below the images' directory. path: where the
+    file is on this machine. width, height: 0 where the dataset does not say."""
+
+    image_id: str
+    file_name: str
+    path: pathlib.Path
+    width: int
+    height: int
+    boxes: List[Box]
+
+    def to_new_image(self, use: Use, server_path: Optional[str]) -> NewImage:
+        """With `server_path` ("" is the image root itself) the server reads server_path/file_name
+        below its image root; without, the bytes are sent."""
+        if server_path is not None:
+            prefix = server_path.rstrip("/")
+            path = f"{prefix}/{self.file_name}" if prefix else self.file_name
+            return NewImage(self.image_id, path=path, use=use)
+        try:
+            size = self.path.stat().st_size
+            if size > _MAX_IMAGE_BYTES:
+                raise DatasetError(f"{self.path}: is {size} bytes, too many for a message: put it "
+                                   "below the server's image root and give server_path")
+            return NewImage(self.image_id, data=self.path.read_bytes(), use=use)
+        except OSError as error:
+            raise DatasetError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """Image ids. An image is in one list at most, or in none."""
+
+    train: List[str] = dataclasses.field(default_factory=list)
+    validation: List[str] = dataclasses.field(default_factory=list)
+    test: List[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Dataset:
+    """classes: COCO: by category id; VOC: by name; YOLO: by number. images: in the file's order.
+    splits: the dataset's own, where it has some. warnings: what was mended, the first hundred in
+    words. clipped_boxes: passed the edge by more than a pixel. dropped_boxes: had no area inside."""
+
+    name: str
+    classes: List[str]
+    images: List[DatasetImage]
+    splits: Optional[Splits] = None
+    warnings: List[str] = dataclasses.field(default_factory=list)
+    clipped_boxes: int = 0
+    dropped_boxes: int = 0
+
+
+class Builder:
+    """Collects what is wrong, so that one run names several mistakes and not only the first.
+    Entries are named by the caller, e.g. "annotations[3]"."""
+
+    def __init__(self, file: str, images: pathlib.Path, require_files: bool) -> None:
+        self._file, self._images, self._require_files = file, images, require_files
+        self._dataset = Dataset("", [], [])
+        self._classes: Set[str] = set()
+        self._entries: Dict[str, str] = {}  # image_id -> entry
+        self._problems: List[str] = []
+
+    def problem(self, entry: str, what: str) -> None:
+        if not self.gives_up():
+            self._problems.append(f"{self._file}: {entry}: {what}")
+
+    def gives_up(self) -> bool:
+        """So much is wrong that more messages would not help."""
+        return len(self._problems) >= _MAX_PROBLEMS
+
+    def has_class(self, name: str) -> bool:
+        return name in self._classes
+
+    def add_class(self, name: str, entry: str) -> None:
+        if not name:
+            self.problem(entry, "the class has no name")
+        elif name in self._classes:
+            self.problem(entry, f'class "{name}" is there twice')
+        else:
+            self._classes.add(name)
+            self._dataset.classes.append(name)
+
+    def add_image(self, file_name: str, width: float, height: float,
+                  entry: str) -> Optional[DatasetImage]:
+        """None when something is wrong with it."""
+        file_name = file_name.replace("\\", "/")
+        wrong = _name_problem(file_name) or _size_problem(width, height)
+        image_id = file_name.replace("/", ":")
+        path = self._images / file_name if not wrong else self._images
+        if not wrong and len(image_id.encode()) > _MAX_ID_BYTES:
+            wrong = "the file name is too long for an image_id (256 bytes): rename the file"
+        if not wrong and image_id in self._entries:
+            wrong = f'"{file_name}" is also {self._entries[image_id]}'
+        if not wrong and self._require_files and not path.is_file():
+            wrong = f"there is no file {path}"
+        if wrong:
+            self.problem(entry, wrong)
+            return None
+        self._entries[image_id] = entry
+        image = DatasetImage(image_id, file_name, path, int(width), int(height), [])
+        self._dataset.images.append(image)
+        return image
+
+    def add_box(self, image: DatasetImage, box: Box, entry: str) -> None:
+        """Mends what passes the edge of the image, drops what has no area."""
+        numbers = (box.x_min, box.y_min, box.width, box.height)
+        if not all(math.isfinite(number) for number in (*numbers, box.x_min + box.width,
+                                                        box.y_min + box.height)):
+            return self.problem(entry, "the box holds a number that is not finite")
+        x_min, width, past_x = _within(box.x_min, box.width, image.width)
+        y_min, height, past_y = _within(box.y_min, box.height, image.height)
+        shown = "[" + ", ".join(f"{number:g}" for number in numbers) + "]"
+        if not (width > 0 and height > 0):
+            self._dataset.dropped_boxes += 1
+            return self._warn(f"{entry}: dropped the box {shown} of {image.file_name}: it has no "
+                              "area inside the image")
+        if max(past_x, past_y) > _TOLERANCE:
+            self._dataset.clipped_boxes += 1
+            self._warn(f"{entry}: clipped the box {shown} to the {image.width} x {image.height} "
+                       f"pixels of {image.file_name}")
+        image.boxes.append(dataclasses.replace(box, x_min=x_min, y_min=y_min, width=width,
+                                               height=height))
+
+    def build(self, name: str) -> Dataset:
+        """The dataset, or every problem in one error."""
+        if not self._problems and not self._dataset.images:
+            self._problems.append(f"{self._file}: there are no images in it")
+        if self._problems:
+            raise DatasetError("\n".join(self._problems)
+                               + ("\n(and maybe more)" if self.gives_up() else ""))
+        self._dataset.name = name
+        return self._dataset
+
+    def _warn(self, text: str) -> None:
+        if len(self._dataset.warnings) < _MAX_WARNINGS:
+            self._dataset.warnings.append(f"{self._file}: {text}")
+
+
+def read_text(path: pathlib.Path) -> str:
+    """The whole of a UTF-8 file, at most 4 GiB."""
+    try:
+        if not path.is_file():
+            raise DatasetError(f"{path}: there is no such file")
+        if path.stat().st_size > _MAX_TEXT_BYTES:
+            raise DatasetError(f"{path}: is larger than 4 GiB")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: is not UTF-8 text") from error
+
+
+def directory_name(directory: pathlib.Path) -> str:
+    return pathlib.Path(os.path.abspath(directory)).name
+
+
+def _name_problem(name: str) -> str:
+    """What is wrong with a file name that is to be joined to a directory; empty if nothing."""
+    if not name:
+        return "the file name is empty"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:  # a lone surrogate: JSON can hold them
+        return "the file name is not valid Unicode"
+    if size > _MAX_NAME_BYTES:
+        return "the file name is longer than 1024 bytes"
+    if name.startswith("/"):
+        return f'"{name}" is an absolute path'
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in name):
+        return "the file name holds a control character"
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        return f'"{name}" holds "..", "." or an empty part'
+    return ""
+
+
+def _size_problem(width: float, height: float) -> str:
+    if width == 0 and height == 0:  # not known
+        return ""
+    if all(1 <= side <= _MAX_SIDE and side == math.floor(side) for side in (width, height)):
+        return ""
+    return (f"the image's size {width:g} x {height:g} is not in whole pixels from 1 to "
+            f"{_MAX_SIDE:g}")
+
+
+def _within(low: float, length: float, limit: int) -> Tuple[float, float, float]:
+    """[low, low + length] cut to [0, limit] (0: no limit): its beginning, its length, and by how
+    much it was passed."""
+    high = low + length
+    begin, end = max(low, 0.0), min(high, limit) if limit > 0 else high
+    cut = end - begin
+    while cut > 0 and begin + cut > end:  # rounding must not carry it past the edge again
+        cut = math.nextafter(cut, 0.0)
+    return begin, cut, max(begin - low, high - end)

@@ -1,0 +1,154 @@
+"""Pascal VOC: Annotations/*.xml and JPEGImages (or images).
+
+Its pixels count from 1 and xmax, ymax belong to the box: x_min = xmin - 1, width = xmax - xmin + 1.
+"""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from typing import List, Optional, Tuple
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from mgral.connection import Path
+from mgral.datasets.dataset import Builder, Dataset, DatasetImage, directory_name, read_text
+from mgral.datasets.splits import SplitLists
+from mgral.errors import DatasetError
+from mgral.values import Box
+
+_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+_MAX_DEPTH = 64
+
+
+def read_voc(directory: Path, *, require_files: bool = True) -> Dataset:
+    """Splits come from ImageSets/Main/{train,val,test}.txt if there are any. Without
+    `require_files` the images need not be there: for labels alone."""
+    root = pathlib.Path(directory)
+    images = root / "JPEGImages"
+    if not images.is_dir():
+        images = root / "images"
+    if require_files and not images.is_dir():
+        raise DatasetError(f"{root}: neither JPEGImages nor images is a directory in it")
+    annotations = root / "Annotations"
+    if not annotations.is_dir():
+        raise DatasetError(f"{annotations}: there is no such directory")
+    builder = Builder(str(annotations), images, require_files)
+    documents = [(file.name, _parse(file)) for file in sorted(annotations.glob("*.xml"))]
+    for name in sorted({_text(thing, "name") for _, document in documents
+                        for thing in document.findall("object")} - {""}):
+        builder.add_class(name, "<name>")  # VOC has no list of them
+    for entry, document in documents:
+        if builder.gives_up():
+            break
+        image = builder.add_image(_image_file(images, entry, document, require_files),
+                                  _size(document, "width"), _size(document, "height"), entry)
+        for position, thing in enumerate(document.findall("object"), 1):
+            _add_object(builder, image, thing, f"{entry} object {position}")
+    dataset = builder.build(directory_name(root))
+    _read_image_sets(root / "ImageSets" / "Main", dataset)
+    return dataset
+
+
+def _parse(file: pathlib.Path) -> ElementTree.Element:
+    """Refuses declarations of entities and deep nesting: no file costs more than its size."""
+    builder = ElementTree.TreeBuilder()
+    parser = expat.ParserCreate()
+    depth = 0
+
+    def start(name: str, attributes: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise DatasetError(f"{file}: is nested deeper than {_MAX_DEPTH}")
+        builder.start(name, {})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name)
+
+    def declared(*unused: object) -> None:
+        raise DatasetError(f"{file}: declares XML entities, which no annotation needs")
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = declared
+    try:
+        parser.Parse(read_text(file), True)
+    except expat.ExpatError as error:
+        raise DatasetError(f"{file}: is not XML: {error}") from error
+    root = builder.close()
+    if root.tag != "annotation":
+        raise DatasetError(f"{file}: is <{root.tag}>, not the <annotation> of Pascal VOC")
+    return root
+
+
+def _text(element: Optional[ElementTree.Element], child: str) -> str:
+    found = element.find(child) if element is not None else None
+    return (found.text or "").strip() if found is not None else ""
+
+
+def _number(element: Optional[ElementTree.Element], child: str) -> float:
+    """NaN where the element is missing or no number."""
+    try:
+        return float(_text(element, child))
+    except ValueError:
+        return math.nan
+
+
+def _size(document: ElementTree.Element, side: str) -> float:
+    number = _number(document.find("size"), side)
+    return 0 if math.isnan(number) else number
+
+
+def _image_file(images: pathlib.Path, entry: str, document: ElementTree.Element,
+                require_files: bool) -> str:
+    """<filename> if there is such a file, else the annotation's own name with an image's ending:
+    tools that rename files often forget the element."""
+    named = _text(document, "filename")
+    if named and (not require_files or _is_file(images / named)):
+        return named
+    stem = pathlib.PurePath(entry).stem
+    for ending in _ENDINGS:
+        if (images / (stem + ending)).is_file():
+            return stem + ending
+    return named or stem + ".jpg"
+
+
+def _is_file(path: pathlib.Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL: the builder says so
+        return False
+
+
+def _add_object(builder: Builder, image: Optional[DatasetImage], thing: ElementTree.Element,
+                entry: str) -> None:
+    name = _text(thing, "name")
+    if not name:
+        return builder.problem(entry, "<name> is missing")
+    corners = thing.find("bndbox")
+    x_min, y_min, x_max, y_max = (_number(corners, side)
+                                  for side in ("xmin", "ymin", "xmax", "ymax"))
+    if not math.isfinite(x_min + y_min + x_max + y_max):
+        return builder.problem(entry, "<bndbox> does not hold four finite numbers")
+    if image is not None:  # reported already otherwise
+        builder.add_box(image, Box(name, x_min - 1, y_min - 1, x_max - x_min + 1,
+                                   y_max - y_min + 1, _text(thing, "difficult") == "1"), entry)
+
+
+def _read_image_sets(folder: pathlib.Path, dataset: Dataset) -> None:
+    if not (folder / "train.txt").is_file():
+        return
+    lists = SplitLists(str(folder), dataset)
+    by_stem = {pathlib.PurePath(image.file_name).stem: image.file_name for image in dataset.images}
+    named: List[Tuple[str, str]] = [("train", "train"), ("val", "validation"), ("test", "test")]
+    for said, split in named:
+        if not (folder / f"{said}.txt").is_file():
+            continue
+        for line in read_text(folder / f"{said}.txt").splitlines():
+            words = line.split()
+            if words:
+                lists.add(by_stem.get(words[0], words[0]), said, split)
+    dataset.splits = lists.splits
