@@ -136,6 +136,7 @@ absl::Status List(const std::string& pool, Session& session) {
 void AddCycleCommands(CLI::App& app, Session& session) {
   auto* cycle = app.add_subcommand("cycle", "Train, and learn what to label next");
   cycle->require_subcommand(1);
+  cycle->footer("Help for one of them: mgral cycle start --help");
 
   auto options = std::make_shared<StartOptions>();
   auto* start = cycle->add_subcommand("start", "Start a cycle");

@@ -191,6 +191,7 @@ void AddCreate(CLI::App& pool, Session& session) {
 void AddPoolCommands(CLI::App& app, Session& session) {
   auto* pool = app.add_subcommand("pool", "Make, list, show and delete pools");
   pool->require_subcommand(1);
+  pool->footer("Help for one of them: mgral pool create --help");
   AddCreate(*pool, session);
 
   auto* list = pool->add_subcommand("list", "All pools with their images by state");

@@ -49,7 +49,6 @@ int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream&
   app.fallthrough();  // global options are taken anywhere on the line
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
-  app.footer(kFooter);
   app.set_version_flag("--version", "mgral 0.1.0");
   AddGlobalOptions(app, session);
   AddPoolCommands(app, session);
@@ -64,6 +63,7 @@ int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream&
 #ifdef MGRAL_HAS_SYNTH
   AddSynthCommand(app, session);
 #endif
+  app.footer(kFooter);  // last: the commands made before would inherit it
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& failure) {

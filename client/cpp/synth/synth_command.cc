@@ -56,6 +56,10 @@ void AddSynthCommand(CLI::App& app, Session& session) {
   auto options = std::make_shared<SynthOptions>();
   CLI::App* command = app.add_subcommand(
       "synth", "Draws a small labelled dataset: long-tailed classes, bursts, empty images");
+  command->footer(
+      "Example:\n"
+      "  mgral synth --out drawn --images 200\n"
+      "drawn then holds images/, annotations.json (COCO) and splits.json.");
   command->add_option("--out", options->directory, "Where to write it")->required();
   command->add_option("--images", options->images, "How many images")->capture_default_str();
   command->add_option("--seed", options->seed, "The same seed draws the same dataset")

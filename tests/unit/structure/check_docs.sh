@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
-# What the README and docs/ say of the program is what the program says.
-#   check_docs.sh MGRAL_SERVER
+# What the README and docs/ say of the programs is what the programs say.
+#   check_docs.sh MGRAL_SERVER MGRAL
 set -euo pipefail
 server=$1
+client=$2
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 failed=0
 
-table=$(sed -n '/^<!-- options:begin -->$/,/^<!-- options:end -->$/p' README.md | sed '1d;$d')
-if ! diff <(printf '%s\n' "$table" | sed '/^$/d') <("$server" options --markdown | sed '/^$/d'); then
-  echo "README.md: the option table is not what 'mgral-server options --markdown' prints" >&2
+if ! docs/reference/generate.py --check "$server" "$client"; then
   failed=1
 fi
 
 # Every relative link leads to a file.
-for page in README.md docs/*.md docs/adr/*.md; do
+for page in *.md docs/*.md docs/*/*.md; do
   while IFS= read -r link; do
     case $link in
       *://* | '#'* | mailto:*) continue ;;
