@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "client/cpp/client.h"
+#include "client/cpp/credentials.h"
 #include "client/cpp/errors.h"
 #include "grpcpp/grpcpp.h"
 
@@ -88,6 +89,7 @@ class AckedStream {
 
   absl::Status RunOneStream() {
     grpc::ClientContext context;
+    AddApiKey(options_, &context);
     {
       std::lock_guard<std::mutex> lock(mutex_);
       base_ = acknowledged_;

@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "client/cpp/client_stubs.h"
+#include "client/cpp/credentials.h"
 #include "client/cpp/errors.h"
 #include "grpcpp/grpcpp.h"
 
@@ -25,15 +26,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
   // Retrying is RetryPolicy's business, with the request_id kept.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-  if (options.tls.has_value()) {
-    grpc::SslCredentialsOptions tls;
-    tls.pem_root_certs = options.tls->root_certificates;
-    tls.pem_cert_chain = options.tls->certificate;
-    tls.pem_private_key = options.tls->private_key;
-    credentials = grpc::SslCredentials(tls);
-  }
-  return grpc::CreateCustomChannel(options.target, credentials, arguments);
+  return grpc::CreateCustomChannel(options.target, MakeCredentials(options), arguments);
 }
 
 void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) {
@@ -49,6 +42,7 @@ absl::StatusOr<Response> Call(const ClientOptions& options, Stub* stub,
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;
     SetDeadline(&context, options.timeout);
+    AddApiKey(options, &context);
     Response response;
     const absl::Status status = FromGrpc((stub->*method)(&context, request, &response));
     if (status.ok()) return response;

@@ -35,6 +35,10 @@ struct ClientOptions {
   absl::Duration timeout = absl::Seconds(120);
   int max_message_bytes = 64 << 20;
   std::optional<TlsOptions> tls;  // plain text without
+  // Sent with every call ("authorization: Bearer KEY"). Without TLS only to this machine itself,
+  // unless `api_key_over_plain_text`: elsewhere the calls go without it, and are refused.
+  std::string api_key;
+  bool api_key_over_plain_text = false;
   RetryPolicy retry;
   // A stream that has been working gives up when its server cannot be reached for this long.
   absl::Duration reconnect_patience = absl::Minutes(5);

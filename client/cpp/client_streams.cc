@@ -8,6 +8,7 @@
 #include "client/cpp/acked_stream.h"
 #include "client/cpp/client.h"
 #include "client/cpp/client_stubs.h"
+#include "client/cpp/credentials.h"
 #include "client/cpp/errors.h"
 
 namespace mgral::client {
@@ -91,6 +92,7 @@ absl::Status Client::ExportLabels(const v1::ExportLabelsRequest& request,
                                   const std::function<absl::Status(absl::string_view)>& sink) {
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;  // no deadline: a big file takes its time
+    AddApiKey(options_, &context);
     auto reader = stubs_->label.ExportLabels(&context, request);
     v1::ExportLabelsResponse response;
     bool delivered = false;
@@ -120,6 +122,7 @@ absl::StatusOr<v1::Cycle> Client::WatchCycle(
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kWatchStream));
+    AddApiKey(options_, &context);
     auto reader = stubs_->cycle.WatchCycle(&context, request);
     v1::WatchCycleResponse response;
     while (reader->Read(&response)) {

@@ -45,6 +45,8 @@ std::string Advice(const absl::Status& status) {
     case absl::StatusCode::kDataLoss:
       return "This is a fault of the server: its log says more.";
     case absl::StatusCode::kUnauthenticated:
+      return "Give your API key with --api-key-file=FILE, MGRAL_API_KEY_FILE or MGRAL_API_KEY; who "
+             "runs the server makes one.";
     case absl::StatusCode::kPermissionDenied:
       return "Ask who runs the server for access.";
     default:

@@ -19,12 +19,19 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
       ->capture_default_str();
   app.add_flag("--tls", session.tls, "Connect with TLS, trusting the system's authorities");
   app.add_option("--tls-ca", session.tls_ca, "Connect with TLS, trusting this PEM file")
+      ->envname("MGRAL_TLS_CA")
       ->type_name("FILE");
   auto* certificate =
       app.add_option("--tls-cert", session.tls_certificate, "The client's own certificate (PEM)")
           ->type_name("FILE");
   auto* key = app.add_option("--tls-key", session.tls_key, "The key of --tls-cert (PEM)")
                   ->type_name("FILE");
+  app.add_option("--api-key-file", session.api_key_file,
+                 "Holds the API key; without it MGRAL_API_KEY counts")
+      ->envname("MGRAL_API_KEY_FILE")
+      ->type_name("FILE");
+  app.add_flag("--insecure-key", session.insecure_key,
+               "Send the API key without TLS, also to another machine: others can read it");
   certificate->needs(key);
   key->needs(certificate);
 }

@@ -3,15 +3,18 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <ostream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "client/cpp/credentials.h"
 #include "client/cpp/errors.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -21,13 +24,23 @@ namespace {
 // Marks errors that are the caller's, not the server's.
 constexpr char kUsage[] = "mgral.client/usage";
 
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
+absl::StatusOr<std::string> ReadText(const std::string& path, const std::string& what) {
   if (path.empty()) return std::string();
   std::ifstream file(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || text.empty()) {
-    return UsageError(absl::StrCat(path, ": cannot be read as a PEM file"));
+  if (!file || text.empty()) return UsageError(absl::StrCat(path, ": cannot be read as ", what));
+  return text;
+}
+
+// Of --api-key-file, else of the environment. Never of the command line, which everybody on the
+// machine can read.
+absl::StatusOr<std::string> ReadApiKey(const std::string& path) {
+  if (path.empty()) {
+    const char* key = std::getenv("MGRAL_API_KEY");
+    return std::string(key == nullptr ? "" : key);
   }
+  absl::StatusOr<std::string> text = ReadText(path, "an API key");
+  if (text.ok()) absl::StripAsciiWhitespace(&*text);
   return text;
 }
 
@@ -44,11 +57,7 @@ Json ErrorJson(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<Client*> Session::client() {
-  if (client_ != nullptr) return client_.get();
-  ClientOptions options;
-  options.target = server;
-  options.timeout = absl::Seconds(timeout_seconds);
+absl::Status Session::FillCredentials(ClientOptions* options) const {
   if (tls || !tls_ca.empty() || !tls_certificate.empty()) {
     TlsOptions pem;
     const std::pair<const std::string*, std::string*> files[] = {
@@ -56,12 +65,30 @@ absl::StatusOr<Client*> Session::client() {
         {&tls_certificate, &pem.certificate},
         {&tls_key, &pem.private_key}};
     for (const auto& [path, text] : files) {
-      absl::StatusOr<std::string> read = ReadPem(*path);
+      absl::StatusOr<std::string> read = ReadText(*path, "a PEM file");
       if (!read.ok()) return read.status();
       *text = *std::move(read);
     }
-    options.tls = std::move(pem);
+    options->tls = std::move(pem);
   }
+  absl::StatusOr<std::string> key = ReadApiKey(api_key_file);
+  if (!key.ok()) return key.status();
+  options->api_key = *std::move(key);
+  options->api_key_over_plain_text = insecure_key;
+  const absl::Status checked = CheckApiKey(*options);
+  if (checked.ok()) return checked;
+  const char* what_to_do =
+      absl::IsFailedPrecondition(checked) ? ": use --tls or --tls-ca, or --insecure-key" : "";
+  return UsageError(absl::StrCat(checked.message(), what_to_do));
+}
+
+absl::StatusOr<Client*> Session::client() {
+  if (client_ != nullptr) return client_.get();
+  ClientOptions options;
+  options.target = server;
+  options.timeout = absl::Seconds(timeout_seconds);
+  const absl::Status filled = FillCredentials(&options);
+  if (!filled.ok()) return filled;
   client_ = std::make_unique<Client>(std::move(options));
   return client_.get();
 }

@@ -32,8 +32,10 @@ class Session {
   double timeout_seconds = 120;
   std::string tls_ca, tls_certificate, tls_key;  // file names
   bool tls = false;
+  std::string api_key_file;
+  bool insecure_key = false;
 
-  // Connects at the first call; an error names a certificate that cannot be read.
+  // Connects at the first call; an error names a file that cannot be read.
   absl::StatusOr<Client*> client();
 
   // Human output. With --json, nothing but PrintJson may write to it.
@@ -52,6 +54,8 @@ class Session {
   int exit_code() const { return exit_code_; }
 
  private:
+  absl::Status FillCredentials(ClientOptions* options) const;
+
   std::ostream& out_;
   std::ostream& error_;
   std::unique_ptr<Client> client_;

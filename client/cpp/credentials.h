@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "client/cpp/client.h"
+#include "grpcpp/grpcpp.h"
+
+// How a Client makes itself known.
+namespace mgral::client {
+
+// TLS, or plain text.
+std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ClientOptions& options);
+
+// Why the API key is not sent: it is no printable ASCII, or it would go over plain text to another
+// machine (FAILED_PRECONDITION). OK also without a key.
+absl::Status CheckApiKey(const ClientOptions& options);
+
+// Puts the API key into a call that is not yet begun, if it may be sent.
+void AddApiKey(const ClientOptions& options, grpc::ClientContext* context);
+
+}  // namespace mgral::client
