@@ -225,7 +225,7 @@ def test_registration_survives_the_servers_death(cluster, tmp_path):
     """Killed with SIGKILL in the middle of a stream, started again at the same address."""
     conninfo = cluster.create_database("killed")
     picture = bytes_of(tmp_path, 1)
-    killed = threading.Event()
+    killed, done = threading.Event(), threading.Event()
     servers = []
     artifacts = tmp_path / "artifacts"
 
@@ -244,7 +244,8 @@ def test_registration_survives_the_servers_death(cluster, tmp_path):
 
     first = start(0)
     port = first.target.rpartition(":")[2]
-    again = threading.Thread(target=lambda: (killed.wait(), start(port)))
+    # The thread stays: a server dies with the thread that started it.
+    again = threading.Thread(target=lambda: (killed.wait(), start(port), done.wait()))
     again.start()
     try:
         with mgral.Client(first.target) as client:
@@ -254,6 +255,8 @@ def test_registration_survives_the_servers_death(cluster, tmp_path):
             assert report.registered + report.existing == 1500
             assert len({image.image_id for image in pool.images()}) == 1500
     finally:
+        killed.set()
+        done.set()
         again.join()
         for server in servers:
             server.__exit__(None, None, None)
