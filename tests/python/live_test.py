@@ -50,7 +50,7 @@ def trained(client, annotations):
     pool = client.create_pool("trained", classes=CLASSES, seed=3, batch_size=4, **SMALL)
     report = pool.register_coco(annotations, splits=True)
     assert report == mgral.RegisterReport(40, 0, (), 0)
-    assert pool.ingest_coco(annotations, use="validation").ingested == 8
+    assert pool.ingest_coco(annotations, registered_for="validation").ingested == 8
     with pool.query_batch(10, strategy="random") as first:
         assert first.ingest_coco(annotations).ingested == 10
     stages = [cycle.stage for cycle in pool.start_cycle().watch()]
@@ -260,6 +260,15 @@ def test_registration_survives_the_servers_death(cluster, tmp_path):
         again.join()
         for server in servers:
             server.__exit__(None, None, None)
+
+
+def test_a_random_batch_becomes_the_validation_set(pool, annotations):
+    pool.register_coco(annotations)
+    with pool.query_batch(3, strategy="random") as measure:
+        assert measure.ingest_coco(annotations, use="validation", limit=2).ingested == 2
+    assert pool.refresh().counts["validation"] == 2
+    with pytest.raises(mgral.DatasetError, match="no image of the file is in"):
+        pool.ingest_coco(annotations, registered_for="validation", limit=0)
 
 
 def test_a_repeated_query_gives_the_same_batch(trained):
