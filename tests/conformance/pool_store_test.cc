@@ -74,6 +74,21 @@ TEST_F(PoolStoreTest, ListsPoolsInPages) {
   EXPECT_EQ(second.next_page_token, "");
 }
 
+TEST_F(PoolStoreTest, ListsOnlyPoolsOfTheScope) {
+  for (const char* id : {"dogs", "cats-2", "cat", "birds", "cats-3"}) MakePool(id);
+  const domain::PoolScope scope = {false, {"birds", "none"}, {"cats", "fish-"}};
+  std::vector<std::string> ids;
+  domain::PageRequest page{2, ""};
+  do {
+    const auto listed = Value(pools().ListPools(page, scope));
+    EXPECT_LE(listed.items.size(), 2u);
+    for (const Pool& pool : listed.items) ids.push_back(pool.pool_id);
+    page.token = listed.next_page_token;
+  } while (!page.token.empty());
+  EXPECT_THAT(ids, ElementsAre("cats", "cats-2", "birds", "cats-3"));
+  EXPECT_TRUE(Value(pools().ListPools({2, ""}, {false, {}, {}})).items.empty());
+}
+
 TEST_F(PoolStoreTest, RefusesForeignPageTokens) {
   Register(3);
   for (const std::string token : {"x", "%%%", "Njk", "AAAA////"}) {
