@@ -153,6 +153,19 @@ TEST_F(PoolStoreTest, CountsWhatWasRegisteredBefore) {
   EXPECT_EQ(image.label_revision, 0);
 }
 
+TEST_F(PoolStoreTest, ARepeatedRegistrationLeavesTheUseThatLabelsGave) {
+  Register(1);
+  domain::NewLabels labels_of_it;
+  labels_of_it.image_id = "img-0";
+  labels_of_it.use = ImageUse::kValidation;
+  ASSERT_OK(labels().IngestLabels(pool_.key, {labels_of_it}, {}));
+  const auto again =
+      Value(pools().RegisterImages(pool_.key, {ImageAt("img-0", "folder/0.jpg")}, {}));
+  EXPECT_EQ(again.existing, 1);
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-0")).use, ImageUse::kValidation);
+  EXPECT_FALSE(pools().RegisterImages(pool_.key, {ImageAt("img-0", "elsewhere.jpg")}, {}).ok());
+}
+
 TEST_F(PoolStoreTest, ReplaysARequest) {
   const auto key = Request("BatchRegisterImages", "request 1");
   const std::vector<domain::NewImage> images = {ImageAt("a", "a.jpg"), ImageAt("b", "b.jpg")};
