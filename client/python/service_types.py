@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Dict, Tuple
 
 from google.protobuf import descriptor_pb2
 
@@ -12,23 +13,26 @@ _KINDS = {(False, False): "UnaryUnary", (False, True): "UnaryStream",
 
 def write(descriptors: bytes, target: pathlib.Path) -> None:
     """Writes X_pb2_grpc.pyi below `target` for every file of the descriptor set with services."""
-    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptors).file:
+    files = descriptor_pb2.FileDescriptorSet.FromString(descriptors).file
+    # Full name of a message -> package and module that it is in.
+    homes = {".google.protobuf.Empty": ("google.protobuf", "empty_pb2")}
+    for file in files:
+        folder, _, stem = file.name[: -len(".proto")].rpartition("/")
+        for message in file.message_type:
+            homes[f".{file.package}.{message.name}"] = (folder.replace("/", "."), f"{stem}_pb2")
+    for file in files:
         if file.service:
             stem = file.name[: -len(".proto")]
-            (target / f"{stem}_pb2_grpc.pyi").write_text(_stub(file))
+            (target / f"{stem}_pb2_grpc.pyi").write_text(_stub(file, homes))
 
 
-def _stub(file: descriptor_pb2.FileDescriptorProto) -> str:
-    module = file.name.rsplit("/", 1)[-1][: -len(".proto")] + "_pb2"
-    package = f".{file.package}."
-    imports = {"typing", module}
+def _stub(file: descriptor_pb2.FileDescriptorProto, homes: Dict[str, Tuple[str, str]]) -> str:
+    imports = {"from mgral import _stub_types"}
 
     def name(message: str) -> str:
-        if message.startswith(package):
-            return f"{module}.{message[len(package):]}"
-        assert message == ".google.protobuf.Empty", message
-        imports.add("empty")
-        return "empty_pb2.Empty"
+        package, module = homes[message]
+        imports.add(f"from {package} import {module}")
+        return f"{module}.{message.rpartition('.')[2]}"
 
     classes = []
     for service in file.service:
@@ -46,7 +50,4 @@ def _stub(file: descriptor_pb2.FileDescriptorProto) -> str:
         function = (f"def add_{service.name}Servicer_to_server(servicer: {service.name}Servicer, "
                     "server: typing.Any) -> None: ...")
         classes += ["\n".join(stub), "\n".join(servicer), function]
-    head = ["import typing", "", "from mgral import _stub_types", f"from mgral.v1 import {module}"]
-    if "empty" in imports:
-        head.insert(2, "from google.protobuf import empty_pb2")
-    return "\n".join(head) + "\n\n" + "\n\n".join(classes) + "\n"
+    return "\n".join(["import typing", "", *sorted(imports)]) + "\n\n" + "\n\n".join(classes) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from typing import TYPE_CHECKING, Iterable, Iterator, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 
 from google.protobuf import duration_pb2
 from mgral import errors, ingestion, values
@@ -126,11 +126,13 @@ class Batch:
         """Labels of images of this batch, all or none; see Pool.ingest."""
         return ingestion.ingest(self._connection, self.pool_name, labels, self.name)
 
-    def ingest_coco(self, annotations: Path,
+    def ingest_coco(self, annotations: Path, *, use: Optional[values.Use] = None,
+                    limit: Optional[int] = None, skip_empty: bool = False,
                     progress: Optional[bool] = None) -> values.IngestReport:
         """The labels that a COCO file has of this batch's images; see Pool.ingest_coco."""
         return ingestion.ingest_coco(self._connection, self.pool_name, annotations, self.name,
-                                     self.image_ids, progress=progress)
+                                     self.image_ids, use=use, limit=limit, skip_empty=skip_empty,
+                                     progress=progress)
 
     def __enter__(self) -> Batch:
         return self

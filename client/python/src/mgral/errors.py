@@ -132,13 +132,14 @@ def from_rpc(error: grpc.RpcError, target: str = "") -> MgralError:
     return make(
         code, text, reason=info.reason if info else "",
         violations=[FieldViolation(one.field, one.description)
-                    for one in (request.field_violations if request else [])],
+                    for one in request.field_violations] if request else [],
         resource=resource.resource_name if resource else "",
         retry_after=_delay(retry) if retry else None)
 
 
 def _details(error: grpc.RpcError) -> Optional[status_pb2.Status]:
-    for key, value in error.trailing_metadata() or ():
+    metadata: Any = error.trailing_metadata()
+    for key, value in metadata or ():
         if key == "grpc-status-details-bin":
             try:
                 return status_pb2.Status.FromString(value)

@@ -66,11 +66,12 @@ def ingest_many(connection: Connection, pool: str, labels: Iterable[values.NewLa
 
 
 def ingest_coco(connection: Connection, pool: str, annotations: Path, batch: str,
-                wanted: Collection[str], limit: Optional[int] = None, skip_empty: bool = False,
+                wanted: Collection[str], *, use: Optional[values.Use] = None,
+                limit: Optional[int] = None, skip_empty: bool = False,
                 progress: Optional[bool] = None) -> values.IngestReport:
     """Of the file's images, those of `wanted` (ids), the first `limit` of them."""
     dataset = read_coco(annotations, require_files=False)
-    labels = list(_chosen(dataset, set(wanted), skip_empty))[:limit]
+    labels = list(_chosen(dataset, set(wanted), skip_empty, use))[:limit]
     if not labels:
         raise errors.DatasetError(
             f"{annotations}: no image of the file is in {batch or pool} as asked for: labels go to "
@@ -79,11 +80,11 @@ def ingest_coco(connection: Connection, pool: str, annotations: Path, batch: str
                        len(dataset.images) - len(labels))
 
 
-def _chosen(dataset: Dataset, wanted: Collection[str],
-            skip_empty: bool) -> Iterator[values.NewLabels]:
+def _chosen(dataset: Dataset, wanted: Collection[str], skip_empty: bool,
+            use: Optional[values.Use]) -> Iterator[values.NewLabels]:
     for image in dataset.images:
         if image.image_id in wanted and (image.boxes or not skip_empty):
-            yield values.NewLabels(image.image_id, image.boxes)
+            yield values.NewLabels(image.image_id, image.boxes, use=use)
 
 
 def warn_of_refused(refused: Sequence[values.Refused], what: str) -> None:

@@ -187,17 +187,19 @@ class Pool:
         return ingestion.ingest_many(self._connection, self.name, labels, name, progress=progress)
 
     def ingest_coco(self, annotations: Path, *, batch: Optional[Batch] = None,
-                    use: Optional[values.Use] = None, limit: Optional[int] = None,
-                    skip_empty: bool = False, progress: Optional[bool] = None,
-                    ) -> values.IngestReport:
-        """The labels that a COCO file has of this pool's images: of a batch, or of all (of one
-        `use`). An image of the file without boxes says that there is nothing in it, unless
-        `skip_empty`. `limit`: the first so many of them only."""
-        wanted = (batch.image_ids if batch is not None
-                  else [image.image_id for image in self.images(use=use)])
-        return ingestion.ingest_coco(self._connection, self.name, annotations,
-                                     batch.name if batch is not None else "", wanted, limit,
-                                     skip_empty, progress)
+                    registered_for: Optional[values.Use] = None, use: Optional[values.Use] = None,
+                    limit: Optional[int] = None, skip_empty: bool = False,
+                    progress: Optional[bool] = None) -> values.IngestReport:
+        """The labels that a COCO file has of this pool's images: of a batch, or of all, or of those
+        `registered_for` training or validation. An image of the file without boxes says that there
+        is nothing in it, unless `skip_empty`. `use` moves the images to training or validation.
+        `limit`: the first so many of them only."""
+        if batch is not None:
+            return batch.ingest_coco(annotations, use=use, limit=limit, skip_empty=skip_empty,
+                                     progress=progress)
+        wanted = [image.image_id for image in self.images(use=registered_for)]
+        return ingestion.ingest_coco(self._connection, self.name, annotations, "", wanted, use=use,
+                                     limit=limit, skip_empty=skip_empty, progress=progress)
 
     def labels(self) -> Iterator[values.Labels]:
         """The newest revision of each image's labels."""

@@ -54,7 +54,7 @@ class _CocoReader:
 
     def _category(self, entry: Dict[str, Any], name: str) -> None:
         number, text = entry.get("id"), entry.get("name")
-        if not _is_integer(number):
+        if not isinstance(number, int) or isinstance(number, bool):
             return self._builder.problem(name, '"id" is not an integer')
         if not isinstance(text, str):
             return self._builder.problem(name, '"name" is not a string')

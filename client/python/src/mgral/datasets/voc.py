@@ -51,7 +51,7 @@ def read_voc(directory: Path, *, require_files: bool = True) -> Dataset:
 
 
 def _parse(file: pathlib.Path) -> ElementTree.Element:
-    """Refuses declarations of entities and deep nesting: no file costs more than its size."""
+    """Refuses declarations (entities could grow) and deep nesting: no file costs more than its size."""
     builder = ElementTree.TreeBuilder()
     parser = expat.ParserCreate()
     depth = 0
@@ -68,12 +68,15 @@ def _parse(file: pathlib.Path) -> ElementTree.Element:
         depth -= 1
         builder.end(name)
 
-    def declared(*unused: object) -> None:
-        raise DatasetError(f"{file}: declares XML entities, which no annotation needs")
+    def document_type(name: str, system: Optional[str], public: Optional[str],
+                      internal: bool) -> None:
+        if system or public or internal:
+            raise DatasetError(f"{file}: has a document type with declarations, which no "
+                               "annotation needs")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
-    parser.EntityDeclHandler = declared
+    parser.StartDoctypeDeclHandler = document_type
     try:
         parser.Parse(read_text(file), True)
     except expat.ExpatError as error:

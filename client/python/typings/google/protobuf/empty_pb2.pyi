@@ -1,0 +1,3 @@
+from google.protobuf import message
+
+class Empty(message.Message): ...

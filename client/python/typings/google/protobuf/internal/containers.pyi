@@ -1,0 +1,9 @@
+import abc
+from typing import MutableMapping, MutableSequence, TypeVar
+
+_Item = TypeVar("_Item")
+_Key = TypeVar("_Key")
+
+class RepeatedScalarFieldContainer(MutableSequence[_Item], metaclass=abc.ABCMeta): ...
+class RepeatedCompositeFieldContainer(MutableSequence[_Item], metaclass=abc.ABCMeta): ...
+class ScalarMap(MutableMapping[_Key, _Item], metaclass=abc.ABCMeta): ...
