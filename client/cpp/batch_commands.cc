@@ -1,4 +1,5 @@
-// mgral query, renew, release, estimate
+// mgral query, batches, renew, release, estimate
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -84,6 +85,10 @@ absl::Status Query(QueryOptions* options, Session& session) {
       status.message(), "\nThe batch is leased all the same: ", "mgral release ", batch->name()));
 }
 
+std::string StateName(v1::BatchState state) {
+  return absl::AsciiStrToLower(v1::BatchState_Name(state).substr(sizeof("BATCH_STATE_") - 1));
+}
+
 absl::Status ReportLease(const absl::StatusOr<v1::Batch>& batch, Session& session) {
   if (!batch.ok()) return batch.status();
   if (session.json) {
@@ -92,9 +97,7 @@ absl::Status ReportLease(const absl::StatusOr<v1::Batch>& batch, Session& sessio
     session.out() << batch->name() << " is leased until " << FormatTimestamp(batch->expire_time())
                   << "\n";
   } else {
-    const std::string state = v1::BatchState_Name(batch->state());
-    session.out() << batch->name() << ": "
-                  << absl::AsciiStrToLower(state.substr(sizeof("BATCH_STATE_") - 1)) << "\n";
+    session.out() << batch->name() << ": " << StateName(batch->state()) << "\n";
   }
   return absl::OkStatus();
 }
@@ -111,6 +114,33 @@ absl::Status Release(const std::string& batch, Session& session) {
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
   return ReportLease((*client)->ReleaseBatch(batch), session);
+}
+
+absl::Status List(const std::string& pool, Session& session) {
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  v1::ListBatchesRequest request;
+  request.set_parent(PoolName(pool));
+  absl::StatusOr<std::vector<v1::Batch>> batches = (*client)->ListBatches(request).All();
+  if (!batches.ok()) return batches.status();
+  if (session.json) {
+    Json document = {{"batches", Json::array()}};
+    for (const v1::Batch& batch : *batches) document["batches"].push_back(ToJson(batch));
+    session.PrintJson(document);
+    return absl::OkStatus();
+  }
+  TextTable table({"BATCH", "STATE", "LABELED", "STRATEGY", "ANNOTATOR", "LEASE UNTIL"});
+  for (const v1::Batch& batch : *batches) {
+    const auto labeled = std::count_if(
+        batch.images().begin(), batch.images().end(),
+        [](const v1::BatchImage& image) { return image.state() == v1::IMAGE_STATE_LABELED; });
+    table.Add({batch.name(), StateName(batch.state()),
+               absl::StrCat(labeled, " of ", batch.images_size()), batch.strategy(),
+               batch.annotator().empty() ? "-" : batch.annotator(),
+               FormatTimestamp(batch.expire_time())});
+  }
+  table.Print(session.out());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> ImageIds(const EstimateOptions& options, Client& client) {
@@ -221,6 +251,11 @@ void AddBatchCommands(CLI::App& app, Session& session) {
   AddQuery(app, session);
   auto batch = std::make_shared<std::string>();
   auto lease = std::make_shared<std::string>("1h");
+
+  auto* list = app.add_subcommand("batches", "A pool's batches, newest first");
+  list->footer("Example:\n  mgral batches cells");
+  list->add_option("pool", *batch, "The pool's name")->required();
+  list->callback([batch, &session] { session.Finish(List(*batch, session)); });
 
   auto* renew = app.add_subcommand("renew", "Keep a batch longer");
   renew->footer("Example:\n  mgral renew pools/cells/batches/7 --lease 2h");

@@ -12,10 +12,10 @@ namespace mgral::client {
 
 void AddPoolCommands(CLI::App& app, Session& session);     // pool create|list|show|delete
 void AddRegisterCommand(CLI::App& app, Session& session);  // register
-void AddBatchCommands(CLI::App& app, Session& session);    // query, renew, release, estimate
-void AddLabelCommands(CLI::App& app, Session& session);    // label, export
-void AddCycleCommands(CLI::App& app, Session& session);    // cycle start|watch|list|cancel
-void AddModelCommands(CLI::App& app, Session& session);    // models, predict
+void AddBatchCommands(CLI::App& app, Session& session);  // query, batches, renew, release, estimate
+void AddLabelCommands(CLI::App& app, Session& session);  // label, reject, export
+void AddCycleCommands(CLI::App& app, Session& session);  // cycle start|watch|list|cancel
+void AddModelCommands(CLI::App& app, Session& session);  // models, predict
 void AddSimulateCommand(CLI::App& app, Session& session);  // simulate
 void AddSynthCommand(CLI::App& app, Session& session);     // synth
 

@@ -1,4 +1,4 @@
-// mgral label, export
+// mgral label, reject, export
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -23,6 +23,11 @@ struct LabelOptions {
   DatasetOptions dataset;
   int64_t limit = 0;
   bool skip_empty = false;
+};
+
+struct RejectOptions {
+  std::string pool, reason, batch;
+  std::vector<std::string> images;
 };
 
 struct ExportOptions {
@@ -115,6 +120,27 @@ absl::Status Label(const LabelOptions& options, Session& session) {
   return ReportLabels(*result, left_out, session);
 }
 
+absl::Status Reject(const RejectOptions& options, Session& session) {
+  v1::BatchIngestLabelsRequest request;
+  request.set_parent(PoolName(options.pool));
+  for (const std::string& image : options.images) {
+    v1::NewLabels* labels = request.add_labels();
+    labels->set_image_id(image);
+    labels->set_reject_reason(options.reason);
+    labels->set_batch(options.batch);
+  }
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  absl::StatusOr<v1::BatchIngestLabelsResponse> answer = (*client)->BatchIngestLabels(request);
+  if (!answer.ok()) return answer.status();
+  if (session.json) {
+    session.PrintJson(ToJson(*answer));
+  } else {
+    session.out() << answer->ingested() << " images rejected\n";
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Export(const ExportOptions& options, Session& session) {
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
@@ -175,6 +201,17 @@ void AddLabelCommands(CLI::App& app, Session& session) {
       ->check(CLI::PositiveNumber);
   label->add_flag("--skip-empty", options->skip_empty, "Leave out images without boxes");
   label->callback([options, &session] { session.Finish(Label(*options, session)); });
+
+  auto* reject = app.add_subcommand("reject", "Take images out of a pool that no one can label");
+  reject->footer(
+      "Example:\n  mgral reject cells a.jpg b.jpg --reason blurred\n"
+      "They are not handed out again and not trained on. Labels for them bring them back.");
+  auto rejected = std::make_shared<RejectOptions>();
+  reject->add_option("pool", rejected->pool, "The pool's name")->required();
+  reject->add_option("images", rejected->images, "Image ids, at most 1000")->required();
+  reject->add_option("--reason", rejected->reason, "Why, for the record")->required();
+  reject->add_option("--batch", rejected->batch, "The batch that they were handed out in");
+  reject->callback([rejected, &session] { session.Finish(Reject(*rejected, session)); });
 
   auto* command = app.add_subcommand("export", "Write a pool's labels to a file");
   command->footer("Example:\n  mgral export cells --format coco --out labels.json");

@@ -26,10 +26,12 @@ class PoolStore {
 
   struct Registered {
     int64_t registered = 0;
-    int64_t existing = 0;  // the same image_id, source and use were there already
+    int64_t existing = 0;  // were there already, as under RegisterImages
   };
-  // All or none. Errors: ALREADY_EXISTS (field "images[i].image_id") when an image_id is there with
-  // another source or use; INVALID_ARGUMENT when it stands twice in `images`.
+  // All or none. An image_id that is there with the same source and use is left as it is, and one
+  // that has labels keeps its use, whichever is asked for: labels may have changed it. Errors:
+  // ALREADY_EXISTS (field "images[i].image_id") when it is there with another source, or without
+  // labels with another use; INVALID_ARGUMENT when it stands twice in `images`.
   virtual absl::StatusOr<Registered> RegisterImages(int64_t pool_key,
                                                     absl::Span<const NewImage> images,
                                                     const RequestKey& request) = 0;

@@ -25,7 +25,7 @@ void AddWork(const Statistics& s, Families* families) {
                                "For how long the oldest waiting job could have been claimed.",
                                {{s.oldest_waiting_seconds, {}}}));
   families->push_back(FamilyOf("mgral_jobs_oldest_overdue_seconds",
-                               "Since when the longest overdue job has had no live worker.",
+                               "For how long the longest overdue job has had no live worker.",
                                {{s.oldest_overdue_seconds, {}}}));
   families->push_back(FamilyOf("mgral_cycles", "Cycles that have not ended, by state.",
                                {{double(s.cycles_queued), {{"state", "queued"}}},
@@ -76,7 +76,8 @@ void AddPublished(const std::vector<Figures>& pools, Families* families) {
     };
     AddFigure(pools, name, help, of_pool, families);
   };
-  add("mgral_pool_published_age_seconds", "Since when queries are answered from this snapshot.",
+  add("mgral_pool_published_age_seconds",
+      "For how long queries have been answered from this snapshot.",
       [](const Published& p) { return p.age_seconds; });
   add("mgral_pool_map50_ratio", "mAP at IoU 0.5 of the published detector on validation images.",
       [](const Published& p) { return p.map50; });

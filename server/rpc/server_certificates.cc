@@ -131,9 +131,10 @@ grpc_ssl_certificate_config_reload_status ServerCertificates::Fetch(
   if (certificates->fetched_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
   const grpc_ssl_pem_key_cert_pair pair = {certificates->key_.c_str(),
                                            certificates->certificate_.c_str()};
-  const std::string& client_ca = certificates->client_ca_;
-  *config = grpc_ssl_server_certificate_config_create(
-      client_ca.empty() ? nullptr : client_ca.c_str(), &pair, 1);
+  // gRPC wants an authority also where no client is asked for a certificate; then it has no use.
+  const std::string& authority =
+      certificates->client_ca_.empty() ? certificates->certificate_ : certificates->client_ca_;
+  *config = grpc_ssl_server_certificate_config_create(authority.c_str(), &pair, 1);
   certificates->fetched_ = true;
   return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }

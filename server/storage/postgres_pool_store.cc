@@ -61,7 +61,8 @@ absl::StatusOr<ImageArrays> ToArrays(absl::Span<const NewImage> images) {
                      IntArray(uses), IntArray(widths), IntArray(heights)};
 }
 
-// What to answer when some of the images were there before.
+// What to answer when some of the images were there before. Labels may have given an image another
+// use than it was registered with: that stays.
 absl::Status CheckExisting(pqxx::work& tx, int64_t pool_key, const ImageArrays& arrays,
                            absl::Span<const NewImage> images) {
   const pqxx::result rows =
@@ -69,7 +70,8 @@ absl::Status CheckExisting(pqxx::work& tx, int64_t pool_key, const ImageArrays& 
            "SELECT u.position - 1, p.pool_id FROM unnest($2::text[], $3::smallint[], $4::text[], "
            "$5::smallint[]) WITH ORDINALITY AS u (id, kind, location, use, position) "
            "JOIN image i ON i.pool_key = $1 AND i.image_id = u.id JOIN pool p ON p.key = $1 "
-           "WHERE i.source_kind <> u.kind OR i.location <> u.location OR i.use <> u.use "
+           "WHERE i.source_kind <> u.kind OR i.location <> u.location OR (i.use <> u.use AND "
+           "i.label_revision = 0) "
            "ORDER BY u.position",
            pool_key, arrays.ids, arrays.kinds, arrays.locations, arrays.uses);
   if (rows.empty()) return absl::OkStatus();

@@ -74,6 +74,21 @@ TEST_F(PoolStoreTest, ListsPoolsInPages) {
   EXPECT_EQ(second.next_page_token, "");
 }
 
+TEST_F(PoolStoreTest, ListsOnlyPoolsOfTheScope) {
+  for (const char* id : {"dogs", "cats-2", "cat", "birds", "cats-3"}) MakePool(id);
+  const domain::PoolScope scope = {false, {"birds", "none"}, {"cats", "fish-"}};
+  std::vector<std::string> ids;
+  domain::PageRequest page{2, ""};
+  do {
+    const auto listed = Value(pools().ListPools(page, scope));
+    EXPECT_LE(listed.items.size(), 2u);
+    for (const Pool& pool : listed.items) ids.push_back(pool.pool_id);
+    page.token = listed.next_page_token;
+  } while (!page.token.empty());
+  EXPECT_THAT(ids, ElementsAre("cats", "cats-2", "birds", "cats-3"));
+  EXPECT_TRUE(Value(pools().ListPools({2, ""}, {false, {}, {}})).items.empty());
+}
+
 TEST_F(PoolStoreTest, RefusesForeignPageTokens) {
   Register(3);
   for (const std::string token : {"x", "%%%", "Njk", "AAAA////"}) {
@@ -136,6 +151,19 @@ TEST_F(PoolStoreTest, CountsWhatWasRegisteredBefore) {
   EXPECT_EQ(image.height, 480);
   EXPECT_EQ(image.state, ImageState::kUnlabeled);
   EXPECT_EQ(image.label_revision, 0);
+}
+
+TEST_F(PoolStoreTest, ARepeatedRegistrationLeavesTheUseThatLabelsGave) {
+  Register(1);
+  domain::NewLabels labels_of_it;
+  labels_of_it.image_id = "img-0";
+  labels_of_it.use = ImageUse::kValidation;
+  ASSERT_OK(labels().IngestLabels(pool_.key, {labels_of_it}, {}));
+  const auto again =
+      Value(pools().RegisterImages(pool_.key, {ImageAt("img-0", "folder/0.jpg")}, {}));
+  EXPECT_EQ(again.existing, 1);
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-0")).use, ImageUse::kValidation);
+  EXPECT_FALSE(pools().RegisterImages(pool_.key, {ImageAt("img-0", "elsewhere.jpg")}, {}).ok());
 }
 
 TEST_F(PoolStoreTest, ReplaysARequest) {

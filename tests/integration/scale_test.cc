@@ -46,7 +46,9 @@ TEST_F(ScaleTest, LeasingReadsAsManyImagesAsItHandsOut) {
   ASSERT_TRUE(RunTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
                 TableCache tables;
                 for (int i = 0; i < 10; ++i) {
-                  const auto batch = LeaseImages(tx, tables, request, nullptr, Contention::kSkip);
+                  int64_t expired = 0;
+                  const auto batch =
+                      LeaseImages(tx, tables, request, nullptr, Contention::kSkip, &expired);
                   EXPECT_TRUE(batch.ok()) << batch.status();
                 }
                 EXPECT_EQ(tx.exec(scans)[0][0].as<int>(), 0) << "a full scan of the images";

@@ -80,10 +80,12 @@ TEST_F(CommandTest, HelpIsNoErrorAndGivesAnExample) {
                                              {"pool", "delete"},
                                              {"register"},
                                              {"query"},
+                                             {"batches"},
                                              {"renew"},
                                              {"release"},
                                              {"estimate"},
                                              {"label"},
+                                             {"reject"},
                                              {"export"},
                                              {"cycle", "start"},
                                              {"cycle", "watch"},
@@ -230,6 +232,24 @@ TEST_F(CommandTest, QueryWritesACocoFileThatLabelTakesBack) {
   EXPECT_EQ(services_.last_labels.boxes(0).class_name(), "cat");
   EXPECT_EQ(Run({"query", "cats", "--size", "1", "--coco-out", "/no/such/directory/x"}), 2);
   EXPECT_THAT(error_, HasSubstr("mgral release pools/cats/batches/7"));
+}
+
+TEST_F(CommandTest, BatchesAreListedWithTheirState) {
+  services_.batch.mutable_images(0)->set_state(v1::IMAGE_STATE_LABELED);
+  services_.batch.set_annotator("anna");
+  EXPECT_EQ(Run({"batches", "cats"}), 0) << error_;
+  EXPECT_THAT(out_, testing::AllOf(HasSubstr("pools/cats/batches/7"), HasSubstr("leased"),
+                                   HasSubstr("1 of 1"), HasSubstr("anna")));
+  EXPECT_EQ(Run({"batches", "cats", "--json"}), 0);
+  EXPECT_EQ(json::parse(out_)["batches"][0]["name"], "pools/cats/batches/7");
+}
+
+TEST_F(CommandTest, RejectedImagesGoWithTheirReason) {
+  EXPECT_EQ(Run({"reject", "cats", "a.jpg", "b.jpg"}), 2);
+  EXPECT_EQ(Run({"reject", "cats", "a.jpg", "b.jpg", "--reason", "blurred"}), 0) << error_;
+  EXPECT_THAT(services_.labeled, ElementsAre("a.jpg", "b.jpg"));
+  EXPECT_EQ(services_.last_labels.reject_reason(), "blurred");
+  EXPECT_THAT(services_.request_ids, SizeIs(1));
 }
 
 TEST_F(CommandTest, ReleaseAndEstimate) {

@@ -167,6 +167,12 @@ grpc::Status FakeServices::GetBatch(grpc::ServerContext*, const v1::GetBatchRequ
   return Enter("GetBatch");
 }
 
+grpc::Status FakeServices::ListBatches(grpc::ServerContext*, const v1::ListBatchesRequest*,
+                                       v1::ListBatchesResponse* response) {
+  *response->add_batches() = batch;
+  return Enter("ListBatches");
+}
+
 grpc::Status FakeServices::ReleaseBatch(grpc::ServerContext*, const v1::ReleaseBatchRequest*,
                                         v1::Batch* response) {
   *response = batch;
@@ -180,6 +186,18 @@ grpc::Status FakeServices::EstimateGain(grpc::ServerContext*,
   response->mutable_gain()->set_mean(0.001 * request->image_ids_size());
   response->mutable_gain()->set_standard_error(0.0005);
   return Enter("EstimateGain");
+}
+
+grpc::Status FakeServices::BatchIngestLabels(grpc::ServerContext*,
+                                             const v1::BatchIngestLabelsRequest* request,
+                                             v1::BatchIngestLabelsResponse* response) {
+  const grpc::Status status = Enter("BatchIngestLabels", request->request_id());
+  for (const v1::NewLabels& labels : request->labels()) {
+    labeled.push_back(labels.image_id());
+    last_labels = labels;
+  }
+  response->set_ingested(request->labels_size());
+  return status;
 }
 
 grpc::Status FakeServices::IngestLabels(

@@ -69,10 +69,14 @@ class FakeServices : public v1::PoolService::Service,
                           v1::ListImagesResponse*) override;
   grpc::Status QueryBatch(grpc::ServerContext*, const v1::QueryBatchRequest*, v1::Batch*) override;
   grpc::Status GetBatch(grpc::ServerContext*, const v1::GetBatchRequest*, v1::Batch*) override;
+  grpc::Status ListBatches(grpc::ServerContext*, const v1::ListBatchesRequest*,
+                           v1::ListBatchesResponse*) override;
   grpc::Status ReleaseBatch(grpc::ServerContext*, const v1::ReleaseBatchRequest*,
                             v1::Batch*) override;
   grpc::Status EstimateGain(grpc::ServerContext*, const v1::EstimateGainRequest*,
                             v1::EstimateGainResponse*) override;
+  grpc::Status BatchIngestLabels(grpc::ServerContext*, const v1::BatchIngestLabelsRequest*,
+                                 v1::BatchIngestLabelsResponse*) override;
   grpc::Status IngestLabels(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<v1::IngestLabelsResponse, v1::IngestLabelsRequest>*) override;

@@ -126,6 +126,15 @@ TEST(OptionsTest, CommandsAndTheirFlags) {
   EXPECT_EQ(Parse({"healthcheck"})->target, "127.0.0.1:50051");
   EXPECT_EQ(Parse({"healthcheck", "--target=a:1"})->target, "a:1");
   EXPECT_EQ(Parse({"healthcheck", "--target", "a:1"})->target, "a:1");
+  EXPECT_FALSE(Parse({"healthcheck"})->tls);
+  EXPECT_TRUE(Parse({"healthcheck", "--tls", "--target=a:1"})->tls);
+  EXPECT_TRUE(Parse({"healthcheck"}, {{"MGRAL_TLS_CERT", "c.pem"}})->tls);
+  EXPECT_EQ(Parse({"key", "ci"})->key_name, "ci");
+  EXPECT_EQ(Parse({"key", "ci", "--pools=a,b-*"})->key_pools, "a,b-*");
+  EXPECT_THAT(Mistake({"key"}), HasSubstr("needs a name"));
+  EXPECT_THAT(Mistake({"key", "a", "b"}), HasSubstr("unexpected b"));
+  EXPECT_THAT(Mistake({"serve", "--tls"}), HasSubstr("--tls"));
+  EXPECT_THAT(Mistake({"serve", "--pools=a"}), HasSubstr("--pools"));
 }
 
 }  // namespace

@@ -1,0 +1,61 @@
+"""The runbook's table of metrics is what the server tells."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+from typing import List
+
+import metrics_page
+import pytest
+from conftest import Service
+from prometheus_process import MONITORING
+
+RUNBOOK = MONITORING.parents[1] / "docs/runbook.md"
+STATEMENTS: List[str] = re.findall(r"```sql\n(.*?)```", RUNBOOK.read_text(), re.DOTALL)
+
+
+def rows_of(service: Service, statement: str) -> List[str]:
+    done = subprocess.run(["psql", "-XAt", "-v", "ON_ERROR_STOP=1", service.database, "-c",
+                           f"BEGIN READ ONLY; {statement}"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line != "BEGIN"]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_its_statements_run(statement: str, service: Service) -> None:
+    rows_of(service, statement)
+
+
+def test_the_list_of_files_to_keep_names_files_that_exist(service: Service) -> None:
+    statement, = [one for one in STATEMENTS if "AS object" in one]
+    keep = rows_of(service, statement)
+    objects = pathlib.Path(service.servers[0].folder) / "artifacts/objects"
+    there = {file.name for file in objects.glob("*/*")}
+    assert len(keep) > 40 and set(keep) <= there  # 48 images, weights, embeddings, a selector
+
+
+def test_the_table_of_metrics_is_what_the_server_tells(service: Service) -> None:
+    metrics = metrics_page.parse(*(service.metrics(i) for i in range(len(service.servers))))
+    rows = [f"| `{name}` | {metric.kind} | {', '.join(sorted(metric.labels))} | {metric.help} |"
+            for name, metric in sorted(metrics.items())]
+    table = re.search(r"<!-- metrics:begin -->\n(.*?)<!-- metrics:end -->", RUNBOOK.read_text(),
+                      re.DOTALL)
+    assert table, "the markers are gone"
+    written = [line for line in table[1].splitlines() if line.startswith("| `")]
+    assert written == rows, "it should be:\n" + "\n".join(rows)
+
+
+def test_the_runbook_names_no_metric_that_is_gone(service: Service) -> None:
+    metrics = metrics_page.parse(*(service.metrics(i) for i in range(len(service.servers))))
+    for name in re.findall(r"`(mgral_\w+|process_\w+)[`{]", RUNBOOK.read_text()):
+        assert any(known.startswith(name) for known in metrics), name
+
+
+def test_few_series_per_process(service: Service) -> None:
+    """Labels are bounded: a process that has worked has hundreds of series, not thousands."""
+    for server in range(len(service.servers)):
+        series = [line for line in service.metrics(server).splitlines() if line[:1] != "#"]
+        assert len(series) < 800
