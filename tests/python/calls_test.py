@@ -164,12 +164,16 @@ def test_options_that_cannot_be(tmp_path):
         mgral.Client(tls=mgral.Tls(ca=tmp_path / "none.pem"))
 
 
-def test_the_environment_names_the_server(monkeypatch):
+def test_the_environment_names_the_server(monkeypatch, tmp_path):
     with FakeServer(GetPool=failing(0, None, pool_service_pb2.Pool(name="pools/p"))) as server:
         monkeypatch.setenv("MGRAL_SERVER", server.target)
         monkeypatch.setenv("MGRAL_API_KEY", "from-environment")
         mgral.Client().pool("p")
         assert server.metadata[0]["authorization"] == "Bearer from-environment"
+        (tmp_path / "key").write_text("of-a-file\n")
+        monkeypatch.setenv("MGRAL_API_KEY_FILE", str(tmp_path / "key"))
+        mgral.Client().pool("p")
+        assert server.metadata[1]["authorization"] == "Bearer of-a-file"
 
 
 def test_lists_hide_their_pages():

@@ -21,7 +21,8 @@ class Client:
     target: HOST:PORT; $MGRAL_SERVER, or 127.0.0.1:50051, by default.
     tls: True trusts the system's authorities; Tls(ca=, cert=, key=) names PEM files. Without, the
         connection is in plaintext, unless $MGRAL_TLS_CA names a file of authorities.
-    api_key: sent with every call; $MGRAL_API_KEY by default. Refused in plaintext to another
+    api_key: sent with every call; by default what the file $MGRAL_API_KEY_FILE holds, else
+        $MGRAL_API_KEY. Refused in plaintext to another
         machine, unless allow_plaintext_key.
     timeout: seconds that an attempt of a call may take; of a stream, the longest wait for an
         acknowledgement.
@@ -37,7 +38,7 @@ class Client:
             authorities = os.environ.get("MGRAL_TLS_CA")
             tls = Tls(ca=authorities) if authorities else False
         if api_key is None:
-            api_key = os.environ.get("MGRAL_API_KEY")
+            api_key = _key_of_environment()
         self._connection = Connection(target, tls, api_key, timeout, retry or RetryPolicy(),
                                       allow_plaintext_key)
 
@@ -97,6 +98,14 @@ class Client:
             self._connection.pools.DeletePool, request,
             # The answer of an earlier attempt was lost on its way: the pool is gone, as asked.
             lambda error: empty_pb2.Empty() if isinstance(error, errors.NotFound) else None)
+
+
+def _key_of_environment() -> Optional[str]:
+    file = os.environ.get("MGRAL_API_KEY_FILE")
+    if not file:
+        return os.environ.get("MGRAL_API_KEY")
+    with open(file, encoding="utf-8") as opened:
+        return opened.read().strip()
 
 
 def _pool_name(given: str) -> str:
