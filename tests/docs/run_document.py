@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Runs the commands of a document as a reader would, and fails where one of them fails.
 
-    run_document.py DOCUMENT[#section] [server]
+    run_document.py DOCUMENT[#section] [server] [show]
+
+`server`: one is running when the document begins. `show`: print what each block writes, too.
 
 The fenced blocks are run in order, in a fresh folder: ```sh in one bash session with `set -e`,
 ```python each as the continuation of one Python process that this session's python3 starts. So
@@ -101,7 +103,7 @@ class Run:
         self._sessions.run_beside('exec mgral-server --image_root="$PWD"\n')
         self._wait_for_server()
 
-    def run(self) -> bool:
+    def run(self, show: bool) -> bool:
         """Whether every block did what it should; says on standard output what did not."""
         for block in self._blocks:
             began = time.monotonic()
@@ -113,6 +115,8 @@ class Run:
             first = next((line for line in block.text.splitlines() if line.strip()), "")
             print(f"{self._document}:{block.line}: {time.monotonic() - began:5.1f} s  {first[:70]}",
                   flush=True)
+            if show:
+                print(self._sessions.output(), flush=True)
         return True
 
     def close(self) -> None:
@@ -154,7 +158,7 @@ class Run:
 
 
 def main(arguments: List[str]) -> int:
-    if not 1 <= len(arguments) <= 2 or (len(arguments) == 2 and arguments[1] != "server"):
+    if not arguments or set(arguments[1:]) - {"server", "show"}:
         print(__doc__, file=sys.stderr)
         return 2
     document, _, anchor = arguments[0].partition("#")
@@ -165,9 +169,9 @@ def main(arguments: List[str]) -> int:
         with live_server.PostgresCluster() as cluster:
             try:
                 run = Run(document, anchor, folder, cluster, deadline)
-                if len(arguments) == 2:
+                if "server" in arguments:
                     run.start_server()
-                return 0 if run.run() else 1
+                return 0 if run.run("show" in arguments) else 1
             finally:
                 if run is not None:
                     run.close()
