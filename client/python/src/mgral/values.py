@@ -138,6 +138,9 @@ class Gain:
     standard_error: float
     classes: Tuple[ClassGain, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.mean:+.4f} ± {self.standard_error:.4f} mAP"
+
     @classmethod
     def from_proto(cls, gain: selection_service_pb2.Gain) -> Gain:
         return cls(gain.mean, gain.standard_error,
