@@ -60,16 +60,22 @@ def make_pool(client: mgral.Client, dataset: pathlib.Path) -> mgral.Pool:
                               training_steps=60, probes=6, replay_probes=4, seed=1)
     report = pool.register_coco(dataset / "annotations.json", splits=True, server_path="")
     assert report.registered > 100 and not report.refused, report
-    pool.ingest_coco(dataset / "annotations.json", use="validation")
-    pool.ingest_coco(dataset / "annotations.json", use="training", limit=FIRST_LABELS)
+    pool.ingest_coco(dataset / "annotations.json", registered_for="validation")
+    pool.ingest_coco(dataset / "annotations.json", registered_for="training",
+                     limit=FIRST_LABELS)
     return pool
 
 
 def kill_prober(stack: Stack) -> str:
     """SIGKILL to the worker that holds a probe, from outside; returns its container."""
-    wait_until("a worker probes", lambda: stack.sql(
-        "SELECT count(*) FROM job WHERE kind = 4 AND state = 2") != "0", 300)
-    host = stack.sql("SELECT split_part(worker, ':', 1) FROM job WHERE kind = 4 AND state = 2")
+    host = ""
+
+    def probing() -> bool:
+        nonlocal host
+        host = stack.sql("SELECT split_part(worker, ':', 1) FROM job WHERE kind = 4 AND state = 2")
+        return host != ""
+
+    wait_until("a worker probes", probing, 300)
     (victim,) = [name for name in stack.containers("worker") if name.startswith(host)]
     os.kill(stack.inspect(victim)["State"]["Pid"], signal.SIGKILL)
     return victim

@@ -82,10 +82,11 @@ class Stack:
             state.get("Health", {}).get("Status") == "healthy" for state in states)
 
     def sql(self, query: str) -> str:
-        """The first column of the first row."""
-        return self.docker("exec", self.containers("postgres")[0], "sh", "-c",
+        """The first column of the first row, "" without rows."""
+        answer = self.docker("exec", self.containers("postgres")[0], "sh", "-c",
                            "PGPASSWORD=$(cat /run/secrets/postgres_password) "
-                           f"psql -h 127.0.0.1 -U mgral -d mgral -XqAtc \"{query}\"").strip()
+                           f"psql -h 127.0.0.1 -U mgral -d mgral -XqAtc \"{query}\"")
+        return answer.partition("\n")[0]
 
     def _run(self, command: List[str]) -> str:
         done = subprocess.run(command, env=self._environment, stdout=subprocess.PIPE,
