@@ -199,12 +199,17 @@ absl::StatusOr<domain::PoolStore::Registered> PostgresPoolStore::RegisterImages(
         if (!answer.ok()) return answer.status();
         if (*answer) return Registered{(*answer)->at(0), (*answer)->at(1)};
         Registered result;
+        // Keys in the order given, which is that of listings; rows in the order of ids, so that two
+        // registrations of the same images don't wait for each other.
         result.registered =
             Exec(tx,
-                 "INSERT INTO image (pool_key, image_id, source_kind, location, use, width, "
-                 "height, shuffle) SELECT p.key, u.*, hashtextextended(u.id, p.seed) FROM pool p, "
+                 "WITH given AS MATERIALIZED (SELECT nextval('image_key_seq') AS key, u.* FROM "
                  "unnest($2::text[], $3::smallint[], $4::text[], $5::smallint[], $6::integer[], "
-                 "$7::integer[]) AS u (id, kind, location, use, width, height) WHERE p.key = $1 "
+                 "$7::integer[]) AS u (id, kind, location, use, width, height)) "
+                 "INSERT INTO image (key, pool_key, image_id, source_kind, location, use, width, "
+                 "height, shuffle) OVERRIDING SYSTEM VALUE SELECT u.key, p.key, u.id, u.kind, "
+                 "u.location, u.use, u.width, u.height, hashtextextended(u.id, p.seed) FROM pool p, "
+                 "given u WHERE p.key = $1 ORDER BY u.id COLLATE \"C\" "
                  "ON CONFLICT (pool_key, image_id) DO NOTHING",
                  pool_key, arrays->ids, arrays->kinds, arrays->locations, arrays->uses,
                  arrays->widths, arrays->heights)

@@ -99,4 +99,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
                 _work(service, tmp_path_factory.mktemp("dataset"))
                 wait_until(lambda: prometheus.query("count(mgral_pool_table_fidelity_ratio) == 2"),
                            "both processes tell of the second cycle")
+                # A rate needs two scrapes with calls between them, and a busy machine misses some.
+                rates = 'rate(mgral_rpc_total{method="PoolService/ListPools"}[10s]) > 0'
+                wait_until(lambda: service.mgral("pool", "list") and prometheus.query(rates),
+                           "calls are seen to happen")
                 yield service
