@@ -202,17 +202,18 @@ absl::StatusOr<domain::PoolStore::Registered> PostgresPoolStore::RegisterImages(
         // Keys in the order given, which is that of listings; rows in the order of ids, so that two
         // registrations of the same images don't wait for each other.
         result.registered =
-            Exec(tx,
-                 "WITH given AS MATERIALIZED (SELECT nextval('image_key_seq') AS key, u.* FROM "
-                 "unnest($2::text[], $3::smallint[], $4::text[], $5::smallint[], $6::integer[], "
-                 "$7::integer[]) AS u (id, kind, location, use, width, height)) "
-                 "INSERT INTO image (key, pool_key, image_id, source_kind, location, use, width, "
-                 "height, shuffle) OVERRIDING SYSTEM VALUE SELECT u.key, p.key, u.id, u.kind, "
-                 "u.location, u.use, u.width, u.height, hashtextextended(u.id, p.seed) FROM pool p, "
-                 "given u WHERE p.key = $1 ORDER BY u.id COLLATE \"C\" "
-                 "ON CONFLICT (pool_key, image_id) DO NOTHING",
-                 pool_key, arrays->ids, arrays->kinds, arrays->locations, arrays->uses,
-                 arrays->widths, arrays->heights)
+            Exec(
+                tx,
+                "WITH given AS MATERIALIZED (SELECT nextval('image_key_seq') AS key, u.* FROM "
+                "unnest($2::text[], $3::smallint[], $4::text[], $5::smallint[], $6::integer[], "
+                "$7::integer[]) AS u (id, kind, location, use, width, height)) "
+                "INSERT INTO image (key, pool_key, image_id, source_kind, location, use, width, "
+                "height, shuffle) OVERRIDING SYSTEM VALUE SELECT u.key, p.key, u.id, u.kind, "
+                "u.location, u.use, u.width, u.height, hashtextextended(u.id, p.seed) FROM pool p, "
+                "given u WHERE p.key = $1 ORDER BY u.id COLLATE \"C\" "
+                "ON CONFLICT (pool_key, image_id) DO NOTHING",
+                pool_key, arrays->ids, arrays->kinds, arrays->locations, arrays->uses,
+                arrays->widths, arrays->heights)
                 .affected_rows();
         result.existing = static_cast<int64_t>(images.size()) - result.registered;
         if (result.existing > 0) {
