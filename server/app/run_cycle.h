@@ -33,7 +33,7 @@ struct StageOutcome {
   std::optional<domain::CycleStore::Snapshot> snapshot;  // of kPublish only
 };
 
-// The stages of a cycle: kTrain -> kEmbed (about 2000 images a job) -> kPlan -> kProbe (one batch a
+// The stages of a cycle: kTrain -> kEmbed (500 images a job) -> kPlan -> kProbe (one batch a
 // job) -> kTable -> kSelector -> kPublish. Cycles without a table (the pool's strategy needs none,
 // there is nothing to choose from, cold start) go from kEmbed to kSelector. The pool is embedded in
 // any case, also for `random`: its predictions are the pre-annotations.
