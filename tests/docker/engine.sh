@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 docker_program=docker
+base=debian:bookworm-slim
 
 docker() { command "$docker_program" "$@"; }
 
@@ -59,21 +60,31 @@ engine_down() {
   local folder=$1 pid
   [[ -f $folder/docker.pid ]] || return 0
   pid=$(<"$folder/docker.pid")
-  kill "$pid" 2>/dev/null || true
-  for _ in $(seq 120); do
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.5
-  done
+  # After a restart of the machine the number may be somebody else's.
+  if grep -qzF -- "$folder/data" "/proc/$pid/cmdline" 2>/dev/null; then
+    kill "$pid"
+    for _ in $(seq 120); do
+      [[ -d /proc/$pid ]] || break
+      sleep 0.5
+    done
+    if [[ -d /proc/$pid ]]; then
+      say "the engine in $folder does not stop: process $pid" >&2
+      return 1
+    fi
+  fi
   rm -rf "$folder"
 }
 
-# base_image FOLDER: debian:bookworm-slim, from a registry or, where none is reached, made out of the
-# packages that this machine itself installs from.
+# base_image FOLDER: sets base to debian:bookworm-slim from a registry or, where none is reached, to an
+# image of the same made out of the packages that this machine itself installs from.
 base_image() {
   local folder=$1 source
-  if docker image inspect debian:bookworm-slim >/dev/null 2>&1; then return; fi
-  if timeout 120 "$docker_program" pull -q debian:bookworm-slim >/dev/null 2>&1; then return; fi
-  say "no registry is reached: making debian:bookworm-slim with debootstrap"
+  base=debian:bookworm-slim
+  if docker image inspect "$base" >/dev/null 2>&1; then return; fi
+  if timeout 120 "$docker_program" pull -q "$base" >/dev/null 2>&1; then return; fi
+  base=mgral-test-base
+  if docker image inspect "$base" >/dev/null 2>&1; then return; fi
+  say "no registry is reached: making the base image with debootstrap"
   source=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/*.sources 2>/dev/null ||
     awk '/^deb / { print $2; exit }' /etc/apt/sources.list)
   mkdir -p "$folder"
@@ -82,7 +93,7 @@ base_image() {
   rm -rf "$folder"/root/var/cache/apt/*.bin "$folder"/root/var/cache/apt/archives/*.deb \
     "$folder"/root/var/lib/apt/lists/* "$folder"/root/usr/share/{doc,man,locale}/*
   tar -C "$folder/root" -c . |
-    docker import --change 'CMD ["bash"]' - debian:bookworm-slim >/dev/null
+    docker import --change 'CMD ["bash"]' - "$base" >/dev/null
   rm -rf "$folder"
 }
 
@@ -97,6 +108,6 @@ stand_in() {
   fi
   name=mgral-test-$(basename "$dockerfile" .Dockerfile)
   say "no registry is reached: $name stands in for $image"
-  DOCKER_BUILDKIT=1 docker build -q -t "$name" - <"$dockerfile" >/dev/null
+  DOCKER_BUILDKIT=1 docker build -q -t "$name" --build-arg BASE="$base" - <"$dockerfile" >/dev/null
   export "$variable=$name"
 }

@@ -1,6 +1,7 @@
 # Debian's PostgreSQL 15 in place of the official image, as far as docker-compose.yml uses that one:
 # POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD_FILE, data in /var/lib/postgresql/data.
-FROM debian:bookworm-slim
+ARG BASE=debian:bookworm-slim
+FROM ${BASE}
 RUN apt-get update -qq && mkdir -p /etc/postgresql-common \
   && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf \
   && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 >/dev/null \

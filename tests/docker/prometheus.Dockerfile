@@ -1,5 +1,6 @@
 # Debian's Prometheus in place of the official image.
-FROM debian:bookworm-slim
+ARG BASE=debian:bookworm-slim
+FROM ${BASE}
 RUN apt-get update -qq \
   && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null \
   && rm -rf /var/lib/apt/lists/* \

@@ -55,6 +55,7 @@ class Stack:
         self.compose("--profile", "monitoring", "down", "--volumes", "--remove-orphans",
                      "--timeout", "5")
         shutil.rmtree(os.path.join(self.folder, "secrets"))
+        os.remove(os.path.join(self.folder, ".env"))
 
     @property
     def target(self) -> str:
