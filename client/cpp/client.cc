@@ -26,6 +26,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
   // Retrying is RetryPolicy's business, with the request_id kept.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // gRPC takes http_proxy for this machine's own addresses, too; keys must not go there.
+  if (IsLoopback(options.target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(options.target, MakeCredentials(options), arguments);
 }
 

@@ -13,9 +13,11 @@ namespace {
 
 constexpr size_t kMaxKeyBytes = 500;
 
-// Whether only this machine sees what is sent to that target of gRPC.
+}  // namespace
+
 bool IsLoopback(const std::string& target) {
   absl::string_view host = target;
+  if (absl::StrContains(host, ',')) return false;  // several addresses, one of which may not be
   if (absl::StartsWith(host, "unix:") || absl::StartsWith(host, "unix-abstract:")) return true;
   for (const absl::string_view scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
     if (absl::ConsumePrefix(&host, scheme)) break;
@@ -31,8 +33,6 @@ bool IsLoopback(const std::string& target) {
                                   [](char c) { return c == '.' || absl::ascii_isdigit(c); });
   return digits && absl::StartsWith(host, "127.");
 }
-
-}  // namespace
 
 std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ClientOptions& options) {
   if (!options.tls.has_value()) return grpc::InsecureChannelCredentials();

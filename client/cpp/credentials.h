@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "client/cpp/client.h"
@@ -15,6 +16,9 @@ std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ClientOptions& o
 // Why the API key is not sent: it is no printable ASCII, or it would go over plain text to another
 // machine (FAILED_PRECONDITION). OK also without a key.
 absl::Status CheckApiKey(const ClientOptions& options);
+
+// Whether only this machine sees what is sent to that target of gRPC.
+bool IsLoopback(const std::string& target);
 
 // Puts the API key into a call that is not yet begun, if it may be sent.
 void AddApiKey(const ClientOptions& options, grpc::ClientContext* context);

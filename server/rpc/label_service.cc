@@ -109,11 +109,15 @@ grpc::Status LabelService::ExportLabels(
     }
     const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
-    return app::ExportCoco(pools_, loader_, *pool, [&](absl::string_view piece) {
-      mgral::v1::ExportLabelsResponse response;
-      response.set_data(std::string(piece));
-      return writer->Write(response);
-    });
+    absl::Status stopped;  // why the file ends early, where the client didn't leave
+    const absl::Status exported =
+        app::ExportCoco(pools_, loader_, *pool, [&](absl::string_view piece) {
+          stopped = calls_->draining() ? DrainingError() : calls_->StillValid(caller);
+          mgral::v1::ExportLabelsResponse response;
+          response.set_data(std::string(piece));
+          return stopped.ok() && writer->Write(response);
+        });
+    return stopped.ok() ? exported : stopped;
   };
   return calls_->Run(context, "LabelService/ExportLabels", handler, CallRunner::Kind::kStream);
 }

@@ -265,6 +265,50 @@ TEST_F(SecurityTest, AStreamEndsWhenItsKeyIsTakenBack) {
   EXPECT_EQ(ListImages(pool.name()).size(), 1u);
 }
 
+TEST_F(SecurityTest, AnExportEndsWhenItsKeyIsTakenBack) {
+  StartWithKeys();
+  v1::Pool pool;
+  ASSERT_TRUE(Create("b-export", b_, &pool).ok());
+  Api api = NewApi();
+  v1::BatchRegisterImagesRequest images;
+  v1::BatchIngestLabelsRequest labels;
+  images.set_parent(pool.name());
+  labels.set_parent(pool.name());
+  // Far more than what gRPC sends ahead of a client that doesn't read.
+  for (int i = 0; i < 300; ++i) {
+    const std::string id = "image-" + std::to_string(i);
+    *images.add_images() = PathImage(id, ImageFolder::Name(0));
+    v1::NewLabels* const label = labels.add_labels();
+    label->set_image_id(id);
+    for (int b = 0; b < 300; ++b) {
+      v1::Box* const box = label->add_boxes();
+      box->set_x_min(1);
+      box->set_y_min(1);
+      box->set_width(2);
+      box->set_height(2);
+      box->set_class_name(pool.classes(0));
+    }
+  }
+  grpc::ClientContext registering, labelling, exporting;
+  for (grpc::ClientContext* context : {&registering, &labelling, &exporting}) UseKey(context, b_);
+  v1::BatchRegisterImagesResponse registered;
+  ASSERT_TRUE(api.pools->BatchRegisterImages(&registering, images, &registered).ok());
+  v1::BatchIngestLabelsResponse ingested;
+  const grpc::Status stored = api.labels->BatchIngestLabels(&labelling, labels, &ingested);
+  ASSERT_TRUE(stored.ok()) << stored.error_message();
+  v1::ExportLabelsRequest request;
+  request.set_parent(pool.name());
+  const auto stream = api.labels->ExportLabels(&exporting, request);
+  v1::ExportLabelsResponse piece;
+  ASSERT_TRUE(stream->Read(&piece));
+  folder_.Write("keys", all_.line);
+  WaitUntil("the key is taken back",
+            [&] { return Get(pool.name(), b_).error_code() == StatusCode::UNAUTHENTICATED; });
+  while (stream->Read(&piece)) {
+  }
+  ExpectRefused(stream->Finish(), StatusCode::UNAUTHENTICATED, "API_KEY_INVALID", "", "taken back");
+}
+
 TEST_F(SecurityTest, TheLogNamesKeysAndNeverShowsThem) {
   StartWithKeys();
   const TestKey unknown = MakeKey("unknown");

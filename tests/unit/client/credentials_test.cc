@@ -20,7 +20,8 @@ TEST(CredentialsTest, KeysGoOverPlainTextToThisMachineOnly) {
   }
   for (const char* elsewhere :
        {"gpu:50051", "10.0.0.1:50051", "[fd00::1]:50051", "0.0.0.0:1", "127.example.com:1",
-        "localhost.example.com:1", "dns:///gpu:1", "1127.0.0.1:1", ""}) {
+        "localhost.example.com:1", "dns:///gpu:1", "1127.0.0.1:1", "dns://8.8.8.8/localhost:1",
+        "ipv6:[::1]:1,[2001:db8::1]:2", "ipv4:127.0.0.1:1,10.0.0.1:1", ""}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(CheckApiKey(To(elsewhere)))) << elsewhere;
     ClientOptions options = To(elsewhere);
     options.api_key_over_plain_text = true;
