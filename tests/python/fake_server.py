@@ -46,6 +46,21 @@ class Failure(Exception):
 Handler = Callable[[Any, grpc.ServicerContext], Any]
 
 
+class Clock:
+    """For a RetryPolicy: time passes where it sleeps, and where a test lets it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeps: List[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+
 class FakeServer:
     """`handlers`: method name -> function of (request or iterator, context). Use it in a `with`."""
 

@@ -4,7 +4,7 @@ import threading
 
 import grpc
 import pytest
-from fake_server import FakeServer, Failure
+from fake_server import Clock, FakeServer, Failure
 
 import mgral
 from mgral.v1 import pool_service_pb2
@@ -59,8 +59,9 @@ def images(count):
     return [mgral.NewImage(str(number), path=f"{number}.jpg") for number in range(count)]
 
 
-def pool_of(server, **options):
-    policy = mgral.RetryPolicy(sleep=lambda seconds: None, **options.pop("policy", {}))
+def pool_of(server, clock=None, **options):
+    clock = clock or Clock()
+    policy = mgral.RetryPolicy(sleep=clock.sleep, clock=clock, **options.pop("policy", {}))
     return mgral.Client(server.target, retry=policy, **options).pool("p")
 
 
@@ -144,6 +145,64 @@ def test_it_gives_up_when_the_server_stays_away():
         with pytest.raises(mgral.Unavailable):
             pool_of(server, policy={"reconnect_patience": 5.0}).register(images(1000))
     assert len(registry.committed) == 200
+
+
+def test_it_gives_up_in_time_where_every_attempt_hangs():
+    clock = Clock()
+
+    def hang(request, context):
+        clock.now += 120.0
+        raise UNAVAILABLE
+        yield
+
+    registry = Registry((2, UNAVAILABLE), *[(0, hang)] * 99)
+    with registry.server() as server:
+        with pytest.raises(mgral.Unavailable):
+            pool_of(server, clock, policy={"reconnect_patience": 300.0}).register(images(1000))
+    assert 360 <= clock.now < 370
+
+
+def test_a_long_time_that_ends_in_an_acknowledgement_is_no_outage():
+    clock = Clock()
+
+    def break_late(request, context):
+        clock.now += 400.0
+        raise UNAVAILABLE
+        yield
+
+    registry = Registry(*[(1, break_late)] * 4)
+    with registry.server() as server:
+        report = pool_of(server, clock, policy={"reconnect_patience": 300.0}).register(images(500))
+    assert (report.registered, report.reconnects) == (500, 4)
+
+
+def test_a_source_that_takes_its_time_is_no_outage():
+    clock = Clock()
+    fourth_is_open = threading.Event()
+
+    def source():
+        yield from images(100)
+        fourth_is_open.wait(20)
+        yield mgral.NewImage("last", path="last.jpg")
+
+    class Idle(Registry):
+        streams = 0
+
+        def register(self, requests, context):
+            self.streams += 1
+            if self.streams == 1:
+                yield from super().register([next(requests)], context)
+            elif self.streams == 4:
+                fourth_is_open.set()
+                yield from super().register(requests, context)
+                return
+            clock.now += 400.0  # nothing comes, and a proxy ends what is idle
+            raise UNAVAILABLE
+
+    registry = Idle()
+    with registry.server() as server:
+        report = pool_of(server, clock, policy={"reconnect_patience": 300.0}).register(source())
+    assert (report.registered, report.reconnects) == (101, 3)
 
 
 def test_a_server_that_acknowledges_nothing_is_left():

@@ -69,26 +69,31 @@ class AckedStream(Generic[_Item, _Request, _Answer]):
 
     def run(self) -> None:
         """Until the items end and all are acknowledged. Gives up after retry.max_attempts streams
-        without a single acknowledgement, or, if there were some, after retry.reconnect_patience.
+        without a single acknowledgement, or, if there were some, after retry.reconnect_patience
+        (while there is nothing to acknowledge, nobody is waiting: that time does not count).
         An exception of the items themselves is raised after what came before it is in."""
         retry = self._connection.retry
         if not self._pull(lambda: not self._pending):
             return self._raise_source_error()
-        attempt, outage = 1, 0.0
+        attempt = 1
+        broken_since: Optional[float] = None  # the first break after an acknowledgement
         while True:
             before = self._acknowledged
             error = self._run_one_stream()
             with self._changed:
-                if self._source_ended and not self._pending:
+                idle = not self._pending
+                if self._source_ended and idle:
                     break
             if not retry.is_broken_stream(error):
                 raise error
             if self._acknowledged > before:
-                attempt, outage = 1, 0.0
+                attempt, broken_since = 1, None
+            now = retry.clock()
+            if broken_since is None or idle:
+                broken_since = now
             delay = retry.delay(error, attempt)
-            outage += delay
             if (attempt >= retry.max_attempts if self._acknowledged == 0
-                    else outage > retry.reconnect_patience):
+                    else now + delay - broken_since > retry.reconnect_patience):
                 raise error
             retry.sleep(delay)
             self.reconnects += 1

@@ -22,8 +22,9 @@ class Client:
     tls: True trusts the system's authorities; Tls(ca=, cert=, key=) names PEM files. Without, the
         connection is in plaintext, unless $MGRAL_TLS_CA names a file of authorities.
     api_key: sent with every call; by default what the file $MGRAL_API_KEY_FILE holds, else
-        $MGRAL_API_KEY. Refused in plaintext to another
-        machine, unless allow_plaintext_key.
+        $MGRAL_API_KEY, if that is not empty. 1 to 500 printable ASCII characters without spaces;
+        space around it is ignored. Refused in plaintext to another machine, unless
+        allow_plaintext_key.
     timeout: seconds that an attempt of a call may take; of a stream, the longest wait for an
         acknowledgement.
     retry: see RetryPolicy. Only what is safe to repeat is: what makes something carries a
@@ -103,9 +104,10 @@ class Client:
 def _key_of_environment() -> Optional[str]:
     file = os.environ.get("MGRAL_API_KEY_FILE")
     if not file:
-        return os.environ.get("MGRAL_API_KEY")
-    with open(file, encoding="utf-8") as opened:
-        return opened.read().strip()
+        return os.environ.get("MGRAL_API_KEY") or None
+    # An error of decoding would carry the key.
+    with open(file, encoding="utf-8", errors="replace") as opened:
+        return opened.read()
 
 
 def _pool_name(given: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
+import re
 from typing import Any, Callable, List, Optional, Tuple, TypeVar, Union
 
 import grpc
@@ -31,6 +32,10 @@ _OPTIONS: List[Tuple[str, int]] = [
     ("grpc.enable_retries", 0),
 ]
 
+_KEY = re.compile(r"[!-~]{1,500}")
+_LOCAL_SCHEME = re.compile(r"(unix|unix-abstract|dns|ipv4|ipv6):(///?)?(.*)", re.DOTALL)
+_HOST_AND_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:/\[\]]*))(?::[0-9]+)?")
+
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
@@ -50,7 +55,9 @@ class Connection:
                  retry: RetryPolicy, allow_plaintext_key: bool) -> None:
         if not timeout > 0:
             raise ValueError("timeout: must be a positive number of seconds")
-        if api_key and not tls and not allow_plaintext_key and not is_loopback(target):
+        api_key = None if api_key is None else _checked_key(api_key)
+        loopback = is_loopback(target)
+        if api_key and not tls and not allow_plaintext_key and not loopback:
             raise ValueError(
                 f"api_key: {target} is reached without TLS, anyone on the way could read the key. "
                 "Give tls=True (or tls=Tls(ca=...)); allow_plaintext_key=True sends it all the same")
@@ -59,8 +66,10 @@ class Connection:
         self.retry = retry
         self.metadata: Optional[Metadata] = (
             [("authorization", f"Bearer {api_key}")] if api_key else None)
-        self._channel = (grpc.secure_channel(target, _credentials(tls), options=_OPTIONS) if tls
-                         else grpc.insecure_channel(target, options=_OPTIONS))
+        # By default $http_proxy counts for loopback too: the key would travel to the proxy.
+        options = _OPTIONS + ([("grpc.enable_http_proxy", 0)] if loopback else [])
+        self._channel = (grpc.secure_channel(target, _credentials(tls), options=options) if tls
+                         else grpc.insecure_channel(target, options=options))
         self.pools = pool_service_pb2_grpc.PoolServiceStub(self._channel)
         self.selection = selection_service_pb2_grpc.SelectionServiceStub(self._channel)
         self.labels = label_service_pb2_grpc.LabelServiceStub(self._channel)
@@ -92,22 +101,35 @@ class Connection:
 
 
 def is_loopback(target: str) -> bool:
-    """Whether a gRPC target never leaves this machine."""
-    scheme, _, rest = target.rpartition("dns:") if target.startswith("dns:") else ("", "", target)
-    del scheme
-    if rest.startswith(("unix:", "unix-abstract:")):
+    """Whether a gRPC target never leaves this machine; no, where it is not plain to see."""
+    if "," in target or "%" in target:  # several addresses, or escapes that gRPC decodes
+        return False
+    scheme, rest = "", target
+    found = _LOCAL_SCHEME.fullmatch(target)
+    if found:
+        scheme, slashes, rest = found.groups()
+        if slashes == "//":  # scheme://authority/rest: the authority is asked what rest means
+            return False
+    if scheme.startswith("unix"):
         return True
-    for prefix in ("ipv4:", "ipv6:"):
-        rest = rest[len(prefix):] if rest.startswith(prefix) else rest
-    if rest.startswith("//"):  # //authority/host
-        rest = rest[2:].partition("/")[2]
-    host = rest[1:].partition("]")[0] if rest.startswith("[") else rest.rpartition(":")[0] or rest
+    # An IPv6 address without brackets has no port: ::1:1 is not ::1.
+    parts = _HOST_AND_PORT.fullmatch(rest)
+    host = (parts[1] or parts[2] or "") if parts else ""
     if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _checked_key(given: str) -> str:
+    """gRPC puts a key that it cannot send into its error and its log: this never shows it."""
+    key = given.strip()
+    if not _KEY.fullmatch(key):
+        raise ValueError("api_key: must be 1 to 500 bytes of printable ASCII without spaces, as "
+                         "`mgral-server key` made it") from None
+    return key
 
 
 def _credentials(tls: Union[bool, Tls]) -> Any:

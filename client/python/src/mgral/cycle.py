@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 from typing import Dict, Iterator, Optional, Tuple
 
 import grpc
@@ -125,11 +124,12 @@ class Cycle:
 
     def _watch(self, limit: Optional[float]) -> Iterator[Cycle]:
         retry = self._connection.retry
-        attempt, outage, ever_answered = 1, 0.0, False
+        attempt, ever_answered = 1, False
+        broken_since: Optional[float] = None  # the first break after an answer
         while True:
             try:
                 for answer in self._answers(limit):
-                    attempt, outage, ever_answered = 1, 0.0, True
+                    attempt, broken_since, ever_answered = 1, None, True
                     cycle = Cycle(self._connection, answer.cycle)
                     yield cycle
                     if cycle.has_ended:
@@ -137,13 +137,17 @@ class Cycle:
                 error = errors.make("UNAVAILABLE", "the server ended the watch too early")
             except grpc.RpcError as broken:
                 error = errors.from_rpc(broken, self._connection.target)
-            if limit is not None and time.monotonic() >= limit:
+            now = retry.clock()
+            if limit is not None and now >= limit:
                 raise TimeoutError(f"{self.name} has not ended in time; it goes on")
             if not retry.is_broken_stream(error):
                 raise error
             delay = retry.delay(error, attempt)
-            outage += delay
-            if outage > retry.reconnect_patience if ever_answered else attempt >= retry.max_attempts:
+            if limit is not None:
+                delay = min(delay, limit - now)
+            broken_since = now if broken_since is None else broken_since
+            if (now + delay - broken_since > retry.reconnect_patience if ever_answered
+                    else attempt >= retry.max_attempts):
                 raise error
             retry.sleep(delay)
             attempt += 1
@@ -152,7 +156,8 @@ class Cycle:
              progress: Optional[bool] = None) -> Cycle:
         """The cycle when it has succeeded, with a bar on a terminal. Raises CycleFailed with the
         reason when it has not, and TimeoutError after `timeout`; the cycle then goes on."""
-        limit = None if timeout is None else time.monotonic() + timeout.total_seconds()
+        limit = (None if timeout is None
+                 else self._connection.retry.clock() + timeout.total_seconds())
         last = self
         with Bar(self.name.rpartition("/")[2], _STAGES, "", progress) as bar:
             for last in self._watch(limit):
@@ -166,7 +171,7 @@ class Cycle:
     def _answers(self, limit: Optional[float]) -> Iterator[cycle_service_pb2.WatchCycleResponse]:
         seconds = _WATCH_SECONDS
         if limit is not None:
-            seconds = min(seconds, max(0.0, limit - time.monotonic()))
+            seconds = min(seconds, max(0.0, limit - self._connection.retry.clock()))
         request = cycle_service_pb2.WatchCycleRequest(name=self.name)
         answers = self._connection.cycles.WatchCycle(request, timeout=seconds,
                                                      metadata=self._connection.metadata)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import pathlib
-from typing import Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Generator, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import grpc
 from mgral import errors, ingestion, registration, values
@@ -212,8 +213,8 @@ class Pool:
         """Writes the labels as a COCO file: all of it, or nothing."""
         temporary = f"{os.fspath(path)}.tmp"
         try:
-            with open(temporary, "wb") as file:
-                for piece in self._export():
+            with open(temporary, "wb") as file, contextlib.closing(self._export()) as pieces:
+                for piece in pieces:
                     file.write(piece)
             os.replace(temporary, path)
         finally:
@@ -281,23 +282,26 @@ class Pool:
     def _child(self, kind: str, given: str) -> str:
         return given if "/" in str(given) else f"{self.name}/{kind}/{given}"
 
-    def _export(self) -> Iterator[bytes]:
-        """Made again only as long as nothing was delivered."""
+    def _export(self) -> Generator[bytes, None, None]:
+        """Made again only as long as nothing was delivered. Close it: that ends the stream."""
         request = label_service_pb2.ExportLabelsRequest(
             parent=self.name, format=label_service_pb2.EXPORT_FORMAT_COCO)
         retry = self._connection.retry
         attempt, delivered = 1, False
         while True:
+            # An hour: a big file takes its time, but not for ever.
+            answers = self._connection.labels.ExportLabels(
+                request, timeout=max(3600.0, self._connection.timeout),
+                metadata=self._connection.metadata)
             try:
-                # An hour: a big file takes its time, but not for ever.
-                for answer in self._connection.labels.ExportLabels(
-                        request, timeout=max(3600.0, self._connection.timeout),
-                        metadata=self._connection.metadata):
+                for answer in answers:
                     delivered = True
                     yield answer.data
                 return
             except grpc.RpcError as broken:
                 error = errors.from_rpc(broken, self._connection.target)
+            finally:  # also where the caller cannot write
+                answers.cancel()
             if delivered or attempt >= retry.max_attempts or not retry.is_retryable(error):
                 raise error
             retry.sleep(retry.delay(error, attempt))

@@ -18,9 +18,11 @@ class RetryPolicy:
     max_attempts: int = 5  # the first one included; 1 never retries
     initial_backoff: float = 0.2  # seconds
     max_backoff: float = 10.0
-    # A stream or a watch that has been working gives up when its server is away for this long.
+    # A stream or a watch that has been working gives up when its server is away for this long:
+    # seconds from its first break after an answer, those of attempts that hang included.
     reconnect_patience: float = 300.0
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic  # seconds; for reconnect_patience and wait()
 
     def is_retryable(self, error: errors.MgralError) -> bool:
         """RESOURCE_EXHAUSTED without a hint is a message over a limit, which stays so."""
