@@ -147,6 +147,10 @@ std::vector<OptionSpec> MakeList() {
        Whole(&Options::max_image_pixels, int64_t{1}, int64_t{1} << 32)},
       {"threads", "0", "Threads of one operation on the CPU; 0 is one per core.",
        Whole(&Options::threads, 0, 1024)},
+      {"device", "cpu",
+       "Where detectors are trained and used: cpu, cuda (the first GPU), cuda:N, or auto: a GPU if "
+       "there is one.",
+       Text(&Options::device)},
       {"decoders", "0", "Images decoded at once when they are registered; 0 is one per core.",
        Whole(&Options::decoders, 0, 1024)},
       {"cache_mb", "512", "Decoded images that are kept in memory, in MiB.",

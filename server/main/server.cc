@@ -123,7 +123,7 @@ struct Server::Parts {
         statistics(connections),
         artifacts(o.artifact_dir),
         loader(ToImaging(o), &artifacts),
-        runtime({OnePerCore(o.threads), o.cache_mb << 20}, &loader),
+        runtime({OnePerCore(o.threads), o.cache_mb << 20, o.device}, &loader),
         create_pool(&pools, &runtime),
         register_images(&pools, &loader, &artifacts, OnePerCore(o.decoders)),
         ingest_labels(&pools, &labels, &loader, OnePerCore(o.decoders)),
@@ -278,6 +278,8 @@ Server::~Server() = default;
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   auto security = Security::Open(options);
   if (!security.ok()) return security.status();
+  const auto device = runtime::TorchRuntime::ResolveDevice(options.device);
+  if (!device.ok()) return device.status();
   absl::Status status = CheckImageRoot(options.image_root);
   if (status.ok()) status = storage::DiskArtifactStore::Prepare(options.artifact_dir);
   if (status.ok()) status = PrepareDatabase(options, options.migrate);
@@ -293,9 +295,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
       std::make_unique<Housekeeper>(options.expire_interval, [p = parts.get()] { p->KeepHouse(); });
   status = WritePortFile(options.port_file, parts->grpc->port(), parts->metrics.port());
   if (!status.ok()) return status;
-  spdlog::info("mgral-server {} serves on port {} (metrics on {}), roles{}{}", MGRAL_VERSION,
-               parts->grpc->port(), parts->metrics.port(), options.api ? " api" : "",
-               options.worker ? " worker" : "");
+  spdlog::info("mgral-server {} serves on port {} (metrics on {}), roles{}{}, device {}",
+               MGRAL_VERSION, parts->grpc->port(), parts->metrics.port(), options.api ? " api" : "",
+               options.worker ? " worker" : "", *device);
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

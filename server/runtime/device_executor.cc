@@ -4,7 +4,8 @@
 
 namespace mgral::runtime {
 
-DeviceExecutor::DeviceExecutor(int threads) : thread_([this, threads] { Loop(threads); }) {}
+DeviceExecutor::DeviceExecutor(int threads, c10::Device device)
+    : device_(device), thread_([this, threads] { Loop(threads); }) {}
 
 DeviceExecutor::~DeviceExecutor() {
   {

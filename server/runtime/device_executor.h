@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -15,10 +17,12 @@ namespace mgral::runtime {
 // with all its threads is faster than several that share them. Thread-safe.
 class DeviceExecutor {
  public:
-  // `threads`: torch's intra-op threads of this thread.
-  explicit DeviceExecutor(int threads);
+  // `threads`: torch's intra-op threads of this thread. `device`: where its work is to compute.
+  explicit DeviceExecutor(int threads, c10::Device device = c10::kCPU);
   // Finishes what was posted.
   ~DeviceExecutor();
+
+  c10::Device device() const { return device_; }
 
   // f() on the device thread; waits for it. f returns a Status or StatusOr and may throw.
   template <typename F>
@@ -33,6 +37,7 @@ class DeviceExecutor {
   void Post(std::function<void()> work);
   void Loop(int threads);
 
+  const c10::Device device_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;

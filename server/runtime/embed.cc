@@ -63,8 +63,9 @@ absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
 absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights_path,
                                                       const std::vector<Image>& images,
                                                       const domain::Progress& progress,
-                                                      ImageCache* cache) {
-  const core::Detector detector = core::Detector::Load(weights_path);
+                                                      c10::Device device, ImageCache* cache) {
+  core::Detector detector = core::Detector::Load(weights_path);
+  detector.MoveTo(device);
   const int side = detector.config().input_size;
   std::vector<ImageSignals> signals(images.size());
   for (size_t i = 0; i < images.size(); ++i) signals[i].image_key = images[i].key;
@@ -91,7 +92,9 @@ absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights
 absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string& weights_path,
                                                               const std::vector<Image>& images,
                                                               const domain::Progress& progress) {
-  return device_->Run([&] { return EmbedImages(weights_path, images, progress, images_.get()); });
+  return device_->Run([&] {
+    return EmbedImages(weights_path, images, progress, device_->device(), images_.get());
+  });
 }
 
 }  // namespace mgral::runtime

@@ -25,7 +25,9 @@ Value FindOrMake(std::list<std::pair<std::string, Value>>* list, size_t limit,
 std::shared_ptr<const core::Detector> ModelCache::Get(const std::string& weights_path) {
   std::lock_guard<std::mutex> lock(mutex_);
   return FindOrMake(&models_, kModels, weights_path, [&] {
-    return std::make_shared<const core::Detector>(core::Detector::Load(weights_path));
+    core::Detector detector = core::Detector::Load(weights_path);
+    detector.MoveTo(device_);
+    return std::make_shared<const core::Detector>(std::move(detector));
   });
 }
 

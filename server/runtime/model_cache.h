@@ -15,10 +15,14 @@ namespace mgral::runtime {
 // is an artifact). Thread-safe.
 class ModelCache {
  public:
-  // Throws as core::Detector::Load.
+  // The detectors are on `device`.
+  explicit ModelCache(c10::Device device) : device_(device) {}
+
+  // Throws as core::Detector::Load and MoveTo.
   std::shared_ptr<const core::Detector> Get(const std::string& weights_path);
 
  private:
+  const c10::Device device_;
   std::mutex mutex_;
   std::list<std::pair<std::string, std::shared_ptr<const core::Detector>>> models_;
 };

@@ -11,13 +11,14 @@ using ProbeRequest = domain::ModelRuntime::ProbeRequest;
 using ProbeResponse = domain::ModelRuntime::ProbeResponse;
 
 absl::StatusOr<ProbeResponse> Probe(const ProbeRequest& request, const domain::Progress& progress,
-                                    ImageCache* images) {
+                                    c10::Device device, ImageCache* images) {
   const core::DetectorProfile recipe =
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.labeled.size()), request.probe.seed);
   core::ProbeConfig config = recipe.probe;
   config.train.seed = request.probe.seed;
-  const core::Detector start = core::Detector::Load(request.weights_path);
+  core::Detector start = core::Detector::Load(request.weights_path);
+  start.MoveTo(device);
   const int side = start.config().input_size;
 
   const auto labeled = UsableExamples(request.labeled, side, images, progress);
@@ -41,7 +42,7 @@ absl::StatusOr<ProbeResponse> Probe(const ProbeRequest& request, const domain::P
 
 absl::StatusOr<ProbeResponse> TorchRuntime::RunProbe(const ProbeRequest& request,
                                                      const domain::Progress& progress) {
-  return device_->Run([&] { return Probe(request, progress, images_.get()); });
+  return device_->Run([&] { return Probe(request, progress, device_->device(), images_.get()); });
 }
 
 }  // namespace mgral::runtime

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "server/base/errors.h"
+#include "server/core/detector/device.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/image_cache.h"
 #include "server/runtime/model_cache.h"
@@ -11,15 +12,19 @@
 
 namespace mgral::runtime {
 
+absl::StatusOr<std::string> TorchRuntime::ResolveDevice(const std::string& name) {
+  return Guarded([&]() -> absl::StatusOr<std::string> { return core::DeviceNamed(name).str(); });
+}
+
 TorchRuntime::TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* loader)
     : loader_(loader),
       images_(std::make_unique<ImageCache>(loader, options.cache_bytes)),
-      models_(std::make_unique<ModelCache>()),
+      models_(std::make_unique<ModelCache>(core::DeviceNamed(options.device))),
       tables_(std::make_unique<TableCache>()),
       device_(std::make_unique<DeviceExecutor>(
-          options.threads > 0
-              ? options.threads
-              : std::max(1, static_cast<int>(std::thread::hardware_concurrency())))),
+          options.threads > 0 ? options.threads
+                              : std::max(1, static_cast<int>(std::thread::hardware_concurrency())),
+          core::DeviceNamed(options.device))),
       predictions_(std::make_unique<DeviceExecutor>(1)) {}
 
 TorchRuntime::~TorchRuntime() = default;

@@ -18,16 +18,24 @@ class TableCache;
 struct RuntimeOptions {
   int threads = 0;                    // of one operation on the device; 0: all cores
   int64_t cache_bytes = 512LL << 20;  // of decoded, reduced images
+  std::string device = "cpu";         // of the detector's work; see TorchRuntime::ResolveDevice
 };
 
 // The method of server/core behind the port. Training, embedding, probing and ranking run one after
 // another on one device thread; Predict has a thread of its own, so that it answers while a cycle
 // trains; EstimateGain runs in the caller's thread. Thread-safe. What core throws becomes a status:
 // Cancelled CANCELLED, no memory RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT, anything
-// else INTERNAL. Results depend on the arguments and on `threads` alone.
+// else INTERNAL. On the CPU results depend on the arguments and on `threads` alone. What the
+// detector does (training, measuring, embedding, probing, predicting) happens on `device`; images
+// are prepared, tables fitted and batches selected on the CPU.
 class TorchRuntime : public domain::ModelRuntime {
  public:
-  // `loader` must outlive the runtime.
+  // "cpu", or "cuda:N" for "cuda" (the first GPU), "cuda:N" or "auto" (a GPU if there is one).
+  // INVALID_ARGUMENT for another name, and for a GPU that is not there.
+  static absl::StatusOr<std::string> ResolveDevice(const std::string& name);
+
+  // `loader` must outlive the runtime. Throws std::invalid_argument if ResolveDevice refuses the
+  // device.
   TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* loader);
   ~TorchRuntime() override;
 

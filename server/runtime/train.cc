@@ -17,11 +17,13 @@ using TrainRequest = domain::ModelRuntime::TrainRequest;
 
 constexpr double kTrainingShare = 0.9;  // of the progress; the rest is measuring
 
-core::Detector Start(const TrainRequest& request, const core::DetectorProfile& recipe) {
-  if (!request.warm_start_path.empty()) {
-    return core::Detector::Load(request.warm_start_path, recipe.detector);
-  }
-  return core::Detector(recipe.detector, request.seed);
+core::Detector Start(const TrainRequest& request, const core::DetectorProfile& recipe,
+                     c10::Device device) {
+  core::Detector detector = request.warm_start_path.empty()
+                                ? core::Detector(recipe.detector, request.seed)
+                                : core::Detector::Load(request.warm_start_path, recipe.detector);
+  detector.MoveTo(device);
+  return detector;
 }
 
 core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorProfile& recipe,
@@ -45,13 +47,14 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
     // A checkpoint that does not fit (an image has become undecodable since) is no reason to fail.
     if (!resumes || began) throw;
     std::remove(checkpoint.path.c_str());
-    *detector = Start(request, recipe);
+    *detector = Start(request, recipe, detector->device());
     return core::Train(*detector, *samples, recipe.train, checkpoint, report);
   }
 }
 
 absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainRequest& request,
                                                                 const domain::Progress& progress,
+                                                                c10::Device device,
                                                                 ImageCache* images) {
   const core::DetectorProfile recipe =
       MakeRecipe(request.detector, request.num_classes,
@@ -62,7 +65,7 @@ absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainReque
   const auto validation = UsableExamples(request.validation, side, images, progress);
   if (!validation.ok()) return validation.status();
 
-  core::Detector detector = Start(request, recipe);
+  core::Detector detector = Start(request, recipe, device);
   domain::ModelRuntime::TrainResult result;
   if (!training->empty()) {
     ExampleSamples samples(*training, side, images);
@@ -90,7 +93,8 @@ absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainReque
 
 absl::StatusOr<domain::ModelRuntime::TrainResult> TorchRuntime::Train(
     const TrainRequest& request, const domain::Progress& progress) {
-  return device_->Run([&] { return TrainDetector(request, progress, images_.get()); });
+  return device_->Run(
+      [&] { return TrainDetector(request, progress, device_->device(), images_.get()); });
 }
 
 }  // namespace mgral::runtime

@@ -1,5 +1,7 @@
 #include "server/core/detector/detector.h"
 
+#include <ATen/Context.h>
+
 #include <stdexcept>
 
 #include "server/core/detector/retinanet.h"
@@ -51,9 +53,21 @@ void Detector::Save(const std::string& path) const {
 
 Detector Detector::Clone() const {
   Detector copy(config_, 0);
+  copy.MoveTo(device());
   SetState(copy.net(), GetState(*net_));
   return copy;
 }
+
+void Detector::MoveTo(c10::Device device) {
+  if (device == this->device()) return;
+  if (device.is_cuda()) {
+    at::globalContext().setDeterministicCuDNN(true);
+    at::globalContext().setBenchmarkCuDNN(false);
+  }
+  net_->to(device);
+}
+
+c10::Device Detector::device() const { return net_->device(); }
 
 int64_t Detector::NumParameters() const {
   int64_t count = 0;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +15,10 @@ class RetinaNetImpl;
 // A network with its configuration. Moves, and is copied by Clone only. Const functions of other
 // headers that take a const Detector& (Predict, Embed, ...) may run in several threads at once on
 // one detector; training needs it alone.
+//
+// A detector is made and loaded on the CPU; after MoveTo everything that takes it computes on that
+// device. What callers give and get stays on the CPU: images, labels, detections, embeddings,
+// files.
 class Detector {
  public:
   // Random weights, the same for the same seed. Throws std::invalid_argument.
@@ -31,7 +37,13 @@ class Detector {
   // reads too: {"config": str, "weights": {name: tensor}}. Throws std::runtime_error.
   void Save(const std::string& path) const;
 
+  // Its device, where the copy is too.
   Detector Clone() const;
+
+  // Not while something uses it. Throws c10::Error if the device is not there or is full.
+  void MoveTo(c10::Device device);
+  c10::Device device() const;
+
   const DetectorConfig& config() const { return config_; }
   int64_t NumParameters() const;
   RetinaNetImpl& net() const { return *net_; }

@@ -30,8 +30,8 @@ at::Tensor Projection(const DetectorConfig& config) {
       .normal_(0, 1 / std::sqrt(static_cast<double>(kMaxEmbedding)), generator);
 }
 
-// Mean of every level over each image's own part of the canvas, [B, RawSize]. `mirror`: the images
-// lie at the right edge.
+// Mean of every level over each image's own part of the canvas, [B, RawSize], on the CPU. `mirror`:
+// the images lie at the right edge.
 at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) {
   const int64_t height = batch.images.size(2), width = batch.images.size(3);
   std::vector<at::Tensor> levels;
@@ -49,7 +49,7 @@ at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) 
     }
     levels.push_back(at::stack(rows));
   }
-  return at::cat(levels, 1);
+  return at::cat(levels, 1).cpu();
 }
 
 // Both views' means, each level brought to length 1 so that no level drowns the others.
@@ -102,8 +102,9 @@ void EmbedBatch(const Detector& detector, const std::vector<at::Tensor>& images,
   const Letterboxed batch = Letterbox(images, shape.input_size, workers);
   const float width = static_cast<float>(batch.images.size(3));
   const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
-  const RawOutput plain = ForwardInParallel(detector.net(), batch.images, workers);
-  const RawOutput mirror = ForwardInParallel(detector.net(), batch.images.flip(3), workers);
+  const at::Tensor canvas = batch.images.to(detector.device());
+  const RawOutput plain = ForwardInParallel(detector.net(), canvas, workers);
+  const RawOutput mirror = ForwardInParallel(detector.net(), canvas.flip(3), workers);
   auto detections = DetectionsOf(plain, anchors, config);
   auto mirrored = DetectionsOf(mirror, anchors, config);
   const at::Tensor embeddings = Normalised(Pool(plain, batch, false) + Pool(mirror, batch, true),

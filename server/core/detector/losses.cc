@@ -85,9 +85,11 @@ at::Tensor MirrorOrder(const RawOutput& output, const DetectorConfig& config) {
 }
 
 at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,
-                           const at::Tensor& anchors, const DetectorConfig& config, int64_t width,
-                           double foreground_score) {
-  const at::Tensor order = MirrorOrder(output, config);
+                           const at::Tensor& all_anchors, const DetectorConfig& config,
+                           int64_t width, double foreground_score) {
+  const at::Device device = output.logits.device();
+  const at::Tensor anchors = all_anchors.to(device);
+  const at::Tensor order = MirrorOrder(output, config).to(device);
   const int64_t images = output.logits.size(0), classes = output.logits.size(2);
   const at::Tensor logits = output.logits.reshape({-1, classes});
   const at::Tensor mirror_logits = mirror.logits.index_select(1, order).reshape({-1, classes});

@@ -9,7 +9,8 @@
 namespace mgral::core {
 
 // All losses are differentiable in their first arguments, take float or double and are finite for
-// finite input. Thread-safe.
+// finite input. Thread-safe. The arguments of one call are on one device, where the result is too;
+// ConsistencyLoss alone takes the anchors from the CPU as well.
 
 // Focal loss (Lin et al. 2017, eq. 5), per output: same shape as logits. targets in {0, 1}.
 at::Tensor FocalLoss(const at::Tensor& logits, const at::Tensor& targets, double alpha,
@@ -50,7 +51,7 @@ at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,
                            double foreground_score);
 
 // Rows of the anchors in a canvas of that width, reordered so that row i of the result is the
-// mirror position of anchor i (same shape of anchor, same level). int64 [A].
+// mirror position of anchor i (same shape of anchor, same level). int64 [A], on the CPU.
 at::Tensor MirrorOrder(const RawOutput& output, const DetectorConfig& config);
 
 }  // namespace mgral::core

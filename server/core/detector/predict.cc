@@ -14,7 +14,7 @@ namespace mgral::core {
 
 std::vector<std::vector<Detection>> DetectionsOf(const RawOutput& output, const at::Tensor& anchors,
                                                  const PredictConfig& config) {
-  const at::Tensor scores = output.logits.sigmoid().contiguous();
+  const at::Tensor scores = output.logits.sigmoid().cpu().contiguous();
   const at::Tensor boxes = DecodeAll(output, anchors);
   const int64_t images = scores.size(0), count = scores.size(1), classes = scores.size(2);
   std::vector<std::vector<Detection>> result(images);
@@ -49,7 +49,8 @@ std::vector<std::vector<Detection>> DetectionsOf(const RawOutput& output, const 
 }
 
 at::Tensor DecodeAll(const RawOutput& output, const at::Tensor& anchors) {
-  return DecodeBoxes(output.deltas, anchors.unsqueeze(0)).contiguous();
+  const at::Tensor near = anchors.to(output.deltas.device());
+  return DecodeBoxes(output.deltas, near.unsqueeze(0)).cpu().contiguous();
 }
 
 void ToImagePixels(std::vector<Detection>* detections, double scale, int64_t width,

@@ -64,7 +64,8 @@ class Probe {
       std::vector<Sample> unlabeled = batch_[0].Get(step * from_batch, from_batch);
       for (Sample& s : unlabeled) s.boxes = s.labels = s.ignore = at::Tensor();
       for (Sample& s : unlabeled) s = CheckedSample(s, 1, "unlabelled sample");
-      images = AugmentedBatch(unlabeled, input_size, train, kBatchAugment, step, workers_).images;
+      images = AugmentedBatch(unlabeled, input_size, train, kBatchAugment, step, workers_)
+                   .images.to(detector_.device());
     }
     const double weight = ConsistencyWeight(config_, step);
     const double loss = net_.Backward([&](RetinaNetImpl& net, int64_t shard) {
@@ -82,7 +83,7 @@ class Probe {
   // The shard's share of the mean over the batch.
   at::Tensor Consistency(RetinaNetImpl& net, const at::Tensor& images, int64_t shard) const {
     const auto [first, last] = ShardRange(images.size(0), net_.shards(), shard);
-    if (first == last) return at::zeros({});
+    if (first == last) return at::zeros({}, images.options());
     const at::Tensor own = images.slice(0, first, last);
     const at::Tensor loss = ConsistencyLoss(
         net.forward(own), net.forward(own.flip(3)), net.Anchors(own.size(2), own.size(3)),

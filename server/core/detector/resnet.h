@@ -19,6 +19,9 @@ class ResNetImpl : public torch::nn::Module {
   // Channels of C2 .. C5.
   const std::vector<int64_t>& channels() const { return channels_; }
 
+  // Where the parameters are.
+  c10::Device device() const { return conv1_->weight.device(); }
+
  private:
   torch::nn::Sequential MakeLayer(bool bottleneck, int64_t* in, int64_t planes, int blocks,
                                   int64_t stride, double width);

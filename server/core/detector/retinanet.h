@@ -54,13 +54,16 @@ class RetinaNetImpl : public torch::nn::Module {
  public:
   RetinaNetImpl(const DetectorConfig& config, uint64_t seed);
 
-  // images: float [B, 3, H, W], normalised (normalise.h), channels_last, H and W multiples of 32.
+  // images: float [B, 3, H, W] on device(), normalised (normalise.h), channels_last, H and W
+  // multiples of 32.
   RawOutput forward(const torch::Tensor& images);
 
-  // [A, 4] for a canvas of that size; made anew by each call.
+  // [A, 4] on the CPU, for a canvas of that size; made anew by each call.
   torch::Tensor Anchors(int64_t height, int64_t width) const;
 
   const DetectorConfig& config() const { return config_; }
+  // Where the parameters are.
+  c10::Device device() const { return body_->device(); }
 
  private:
   void Initialise(uint64_t seed);

@@ -57,9 +57,9 @@ void Sgd::Step(double learning_rate, int64_t step) {
   }
   if (config_.gradient_clip > 0) {
     double square = 0;
-    for (const at::Tensor& norm : at::_foreach_norm(gradients)) {
-      square += std::pow(norm.item<double>(), 2);
-    }
+    const at::Tensor norms = at::stack(at::_foreach_norm(gradients)).cpu();  // one wait for the GPU
+    const float* each = norms.data_ptr<float>();
+    for (int64_t i = 0; i < norms.numel(); ++i) square += std::pow(double{each[i]}, 2);
     const double norm = std::sqrt(square);
     if (norm > config_.gradient_clip) at::_foreach_mul_(gradients, config_.gradient_clip / norm);
   }

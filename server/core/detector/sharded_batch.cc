@@ -25,18 +25,20 @@ ShardedBatch::ShardedBatch(const Minibatch& batch, const Detector& detector,
                            const torch::Tensor& class_weights)
     : images_(shards), targets_(shards) {
   const int64_t count = batch.images.size(0);
+  const torch::Tensor images = batch.images.to(detector.device());
   const torch::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
   workers.Run(shards, [&](int64_t s) {
     const auto [first, last] = ShardRange(count, shards, s);
-    images_[s] = batch.images.slice(0, first, last);
+    images_[s] = images.slice(0, first, last);
     targets_[s] = AssignTargets(
         std::vector<Sample>(batch.labels.begin() + first, batch.labels.begin() + last), anchors,
         detector.config().num_classes, config);
     WeighTargets(class_weights, &targets_[s]);
   });
-  for (const Targets& t : targets_) {
+  for (Targets& t : targets_) {
     positives_ += class_weights.defined() ? t.box_weights.sum().item<double>()
                                           : static_cast<double>(t.positives.size(0));
+    t = t.To(detector.device());
   }
 }
 

@@ -11,7 +11,8 @@
 
 namespace mgral::core {
 
-// A labelled minibatch cut in shards, with its anchors and targets.
+// A labelled minibatch cut in shards, with its anchors and targets; made on the CPU, then moved to
+// the detector's device.
 class ShardedBatch {
  public:
   ShardedBatch(const Minibatch& batch, const Detector& detector, const TrainConfig& config,

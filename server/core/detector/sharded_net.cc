@@ -16,6 +16,7 @@ ShardedNet::ShardedNet(RetinaNetImpl& net, int64_t shards, Workers& workers)
     : net_(net), workers_(workers), nets_{&net} {
   for (int64_t i = 1; i < shards; ++i) {
     replicas_.push_back(std::make_shared<RetinaNetImpl>(net.config(), 0));
+    replicas_.back()->to(net.device());
     nets_.push_back(replicas_.back().get());
     SetState(*replicas_.back(), GetState(net));
   }
@@ -39,12 +40,17 @@ void ShardedNet::Train(bool on) {
 
 double ShardedNet::Backward(const std::function<torch::Tensor(RetinaNetImpl&, int64_t)>& loss) {
   std::vector<double> values(nets_.size(), 0);
-  workers_.Run(shards(), [&](int64_t s) {
+  const auto run = [&](int64_t s) {
     torch::AutoGradMode with_gradients(true);
     const torch::Tensor value = loss(*nets_[s], s);
     values[s] = value.item<double>();
     value.backward();
-  });
+  };
+  if (net_.device().is_cpu()) {
+    workers_.Run(shards(), run);
+  } else {
+    for (int64_t s = 0; s < shards(); ++s) run(s);
+  }
   torch::NoGradGuard no_grad;
   double sum = values[0];
   for (size_t s = 1; s < nets_.size(); ++s) {
@@ -79,6 +85,10 @@ void ShardedNet::CopyStatistics() {
 }
 
 RawOutput ForwardInParallel(RetinaNetImpl& net, const torch::Tensor& images, Workers& workers) {
+  if (!net.device().is_cpu()) {
+    torch::NoGradGuard no_grad;
+    return net.forward(images.to(net.device()));
+  }
   const int64_t count = images.size(0), parts = std::min<int64_t>(kForwardParts, count);
   std::vector<RawOutput> outputs(parts);
   workers.Run(parts, [&](int64_t p) {

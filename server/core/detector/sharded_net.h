@@ -13,10 +13,12 @@ namespace mgral::core {
 
 // Splits every minibatch into shards, each run forward and backward by one thread with its own
 // batch statistics (see Workers for why). The number of shards decides the result; the number of
-// threads does not.
+// threads does not. On a GPU one thread runs the shards one after another: what they compute stays
+// the same, and the GPU is busy with one.
 class ShardedNet {
  public:
-  // `net` and `workers` must outlive it. Replicas share the net's parameters.
+  // `net` and `workers` must outlive it. Replicas share the net's parameters and its device, which
+  // must not change.
   ShardedNet(RetinaNetImpl& net, int64_t shards, Workers& workers);
 
   int64_t shards() const { return static_cast<int64_t>(nets_.size()); }
@@ -47,7 +49,8 @@ inline std::pair<int64_t, int64_t> ShardRange(int64_t count, int64_t shards, int
   return {count * shard / shards, count * (shard + 1) / shards};
 }
 
-// Forward without gradients, a part of the batch at a time, spread over the workers.
+// Forward without gradients, a part of the batch at a time, spread over the workers; at once on a
+// GPU. `images` may be on any device, the result is on the net's.
 RawOutput ForwardInParallel(RetinaNetImpl& net, const torch::Tensor& images, Workers& workers);
 
 }  // namespace mgral::core

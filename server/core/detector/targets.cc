@@ -61,6 +61,18 @@ std::vector<BoxF> ToBoxes(const at::Tensor& boxes) {
 
 }  // namespace
 
+Targets Targets::To(at::Device device) const {
+  Targets moved;
+  moved.classes = classes.to(device);
+  moved.weights = weights.to(device);
+  moved.positives = positives.to(device);
+  moved.boxes = boxes.to(device);
+  moved.box_anchors = box_anchors.to(device);
+  moved.box_labels = box_labels.to(device);
+  if (box_weights.defined()) moved.box_weights = box_weights.to(device);
+  return moved;
+}
+
 Targets AssignTargets(const std::vector<Sample>& labels, const at::Tensor& anchors, int num_classes,
                       const TrainConfig& config) {
   const int64_t images = static_cast<int64_t>(labels.size()), count = anchors.size(0);

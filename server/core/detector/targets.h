@@ -9,7 +9,7 @@
 
 namespace mgral::core {
 
-// What each anchor of a minibatch should say.
+// What each anchor of a minibatch should say; all on one device.
 struct Targets {
   at::Tensor classes;      // float [B, A, C], one-hot; all zero for background
   at::Tensor weights;      // float [B, A, 1]; 0 for anchors that do not count
@@ -18,6 +18,8 @@ struct Targets {
   at::Tensor box_anchors;  // float [P, 4]
   at::Tensor box_labels;   // int64 [P]
   at::Tensor box_weights;  // float [P], of the box's class; undefined: 1
+
+  Targets To(at::Device device) const;
 };
 
 // Weight of each class [C] from the number of its objects in `counts` [C]; see
@@ -30,7 +32,8 @@ void WeighTargets(const at::Tensor& class_weights, Targets* targets);
 // Matching by overlap (Lin et al. 2017, and torchvision's): an anchor belongs to the box that it
 // overlaps most if by positive_iou or more, is background below negative_iou and does not count
 // between; the anchors that overlap a box most belong to it in any case. Background anchors of
-// which more than half lies in an `ignore` box do not count. `labels` as in Minibatch.
+// which more than half lies in an `ignore` box do not count. `labels` as in Minibatch. All on the
+// CPU.
 Targets AssignTargets(const std::vector<Sample>& labels, const at::Tensor& anchors, int num_classes,
                       const TrainConfig& config);
 

@@ -33,15 +33,18 @@ std::vector<double> ValidationLoss(const Detector& detector, SampleSource& sampl
     }
     const Minibatch batch = PlainBatch(part, shape.input_size, workers);
     const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
-    const Targets targets = AssignTargets(batch.labels, anchors, shape.num_classes, config);
+    const Targets targets =
+        AssignTargets(batch.labels, anchors, shape.num_classes, config).To(detector.device());
     const RawOutput output = ForwardInParallel(detector.net(), batch.images, workers);
     loss += (FocalLoss(output.logits, targets.classes, config.focal_alpha, config.focal_gamma) *
              targets.weights)
-                .sum(at::IntArrayRef{0, 1});
+                .sum(at::IntArrayRef{0, 1})
+                .cpu();
     const at::Tensor boxes =
-        PositiveBoxLoss(output.deltas, targets, config) * config.box_loss_weight;
-    loss.index_add_(0, targets.box_labels, boxes.to(at::kDouble));
-    objects.index_add_(0, targets.box_labels, at::ones_like(boxes, at::kDouble));
+        (PositiveBoxLoss(output.deltas, targets, config) * config.box_loss_weight).cpu();
+    const at::Tensor labels = targets.box_labels.cpu();  // added up in one order: on the CPU
+    loss.index_add_(0, labels, boxes.to(at::kDouble));
+    objects.index_add_(0, labels, at::ones_like(boxes, at::kDouble));
   }
   loss /= objects.clamp_min(1);
   return {loss.data_ptr<double>(), loss.data_ptr<double>() + loss.numel()};

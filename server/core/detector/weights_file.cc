@@ -15,7 +15,7 @@ void WriteTensorFile(const std::string& path, const TensorFile& file) {
   for (const auto& [name, text] : file.texts) root.insert(name, text);
   for (const auto& [name, tensors] : file.groups) {
     c10::Dict<std::string, at::Tensor> group;
-    for (const auto& [key, tensor] : tensors) group.insert(key, tensor.detach());
+    for (const auto& [key, tensor] : tensors) group.insert(key, tensor.detach().cpu());
     root.insert(name, group);
   }
   const std::vector<char> bytes = torch::pickle_save(root);

@@ -14,10 +14,10 @@ struct TensorFile {
   std::map<std::string, std::map<std::string, at::Tensor>> groups;
 };
 
-// Through a temporary file beside it, renamed at the end: a reader never sees half a file. Throws
-// std::runtime_error naming the path.
+// Tensors of any device, as tensors of the CPU. Through a temporary file beside it, renamed at the
+// end: a reader never sees half a file. Throws std::runtime_error naming the path.
 void WriteTensorFile(const std::string& path, const TensorFile& file);
-// Throws std::runtime_error naming the path if it cannot be read or is something else.
+// On the CPU. Throws std::runtime_error naming the path if it cannot be read or is something else.
 TensorFile ReadTensorFile(const std::string& path);
 
 }  // namespace mgral::core

@@ -59,6 +59,17 @@ TEST_F(TorchRuntimeTest, KnowsItsProfiles) {
   EXPECT_EQ(base::FieldViolations(status).at(0).field, "detector.profile");
 }
 
+TEST_F(TorchRuntimeTest, RefusesADeviceThatIsNotThere) {
+  EXPECT_EQ(*TorchRuntime::ResolveDevice("cpu"), "cpu");
+  for (const char* wrong : {"", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda:1x", "cuda:99", "cpu:0"}) {
+    const absl::Status status = TorchRuntime::ResolveDevice(wrong).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << wrong;
+    EXPECT_NE(status.message().find("device "), std::string::npos) << status;
+  }
+  const bool has_gpu = *TorchRuntime::ResolveDevice("auto") != "cpu";
+  EXPECT_EQ(TorchRuntime::ResolveDevice("cuda").ok(), has_gpu);
+}
+
 TEST_F(TorchRuntimeTest, AnInterruptedTrainingEndsLikeAnUninterruptedOne) {
   const auto straight = runtime_.Train(request_, nullptr);
   ASSERT_TRUE(straight.ok()) << straight.status();
