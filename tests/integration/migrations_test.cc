@@ -79,6 +79,29 @@ TEST(MigrationsTest, ServersMayStartAtOnce) {
             std::to_string(Migrations().size()));
 }
 
+// To rewrite a large table locks out everybody meanwhile: an upgrade must not.
+TEST(MigrationsTest, UpgradesRewriteNoTableThatGrows) {
+  const auto database = TestDatabase::CreateEmpty();
+  ASSERT_TRUE(Migrate(database->conninfo(), {Migrations()[0]}).ok());
+  const std::string files =
+      "SELECT string_agg(relname || ' ' || relfilenode, ', ' ORDER BY relname) FROM pg_class "
+      "WHERE oid IN ('batch'::regclass, 'cycle'::regclass, 'image'::regclass, 'job'::regclass)";
+  const std::string before = database->Query(files);
+  const auto migrated = Migrate(database->conninfo());
+  ASSERT_TRUE(migrated.ok()) << migrated.status();
+  EXPECT_EQ(migrated->from_version, 1);
+  EXPECT_EQ(database->Query(files), before);
+}
+
+// Rows of one transaction get the time at which they were inserted, not that of its begin.
+TEST(MigrationsTest, NewJobsAndCyclesTakeTheClock) {
+  const auto database = TestDatabase::Create();
+  EXPECT_EQ(database->Query("SELECT string_agg(column_default, ', ') FROM "
+                            "information_schema.columns WHERE column_name IN ('free_since', "
+                            "'progress_time')"),
+            "clock_timestamp(), clock_timestamp()");
+}
+
 TEST(MigrationsTest, VersionsAreConsecutive) {
   for (size_t i = 0; i < Migrations().size(); ++i) {
     EXPECT_EQ(Migrations()[i].version, static_cast<int>(i) + 1);
