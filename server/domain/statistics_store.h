@@ -20,7 +20,8 @@ struct Statistics {
   double oldest_overdue_seconds = 0;  // since the lease ran out
   int64_t cycles_queued = 0;
   int64_t cycles_running = 0;
-  double stalled_seconds = 0;  // since that running cycle got on which has waited longest
+  // Since that cycle got on which has not for longest, of those that a worker is working on.
+  double stalled_seconds = 0;
   int64_t pool_count = 0;
 
   struct PoolFigures {

@@ -31,8 +31,8 @@ void AddWork(const Statistics& s, Families* families) {
                                {{double(s.cycles_queued), {{"state", "queued"}}},
                                 {double(s.cycles_running), {{"state", "running"}}}}));
   families->push_back(FamilyOf("mgral_cycle_stalled_seconds",
-                               "Time without progress of the running cycle that has had none for "
-                               "longest; 0 when none runs.",
+                               "Time without progress of the cycle that has had none for longest, "
+                               "of those that a live worker works on; 0 when there is none.",
                                {{s.stalled_seconds, {}}}));
   families->push_back(FamilyOf("mgral_pools",
                                "Pools that there are; the metrics with a label "

@@ -8,7 +8,8 @@ namespace {
 
 using domain::Statistics;
 
-// Columns 0-8, one row. Both tables are entered by their partial indexes of what has not ended.
+// Columns 0-8, one row. Both tables are entered by their partial indexes of what has not ended. A
+// cycle whose next job waits for a worker is not stalled: the first claim renews progress_time.
 constexpr char kWork[] =
     "(SELECT count(*) FILTER (WHERE j.state = 1) AS waiting, "
     "count(*) FILTER (WHERE j.state = 2 AND j.lease_until > t.now) AS running, "
@@ -16,13 +17,13 @@ constexpr char kWork[] =
     "coalesce(extract(epoch FROM t.now - min(j.free_since) FILTER (WHERE j.state = 1)), 0) AS "
     "waiting_age, "
     "coalesce(extract(epoch FROM t.now - min(j.lease_until) FILTER (WHERE j.state = 2 AND "
-    "j.lease_until <= t.now)), 0) AS overdue_age "
+    "j.lease_until <= t.now)), 0) AS overdue_age, "
+    "coalesce(extract(epoch FROM t.now - min(c.progress_time) FILTER (WHERE j.state = 2 AND "
+    "j.lease_until > t.now)), 0) AS stalled "
     "FROM (SELECT clock_timestamp() AS now) t LEFT JOIN (job j JOIN cycle c ON c.key = "
     "j.cycle_key AND c.state IN (1, 2)) ON j.state IN (1, 2) GROUP BY t.now) work, "
     "(SELECT count(*) FILTER (WHERE state = 1) AS queued, "
-    "count(*) FILTER (WHERE state = 2) AS running, "
-    "coalesce(extract(epoch FROM clock_timestamp() - min(progress_time) FILTER (WHERE state = "
-    "2)), 0) AS stalled FROM cycle WHERE state IN (1, 2)) cycles, "
+    "count(*) FILTER (WHERE state = 2) AS running FROM cycle WHERE state IN (1, 2)) cycles, "
     "(SELECT count(*) AS pools FROM pool) pools ";
 
 // Columns 9-22, a row per pool. Counts are those of pool_rows.cc; leases that are over count as
@@ -41,7 +42,7 @@ constexpr char kPools[] =
 std::string Query() {
   return absl::StrCat(
       "SELECT work.waiting, work.running, work.overdue, work.waiting_age, work.overdue_age, "
-      "cycles.queued, cycles.running, cycles.stalled, pools.pools, "
+      "cycles.queued, cycles.running, work.stalled, pools.pools, "
       "p.pool_id, n.unlabeled, n.leased, n.labeled, n.rejected, "
       "EXISTS (SELECT 1 FROM cycle WHERE pool_key = p.key AND state IN (1, 2)), "
       "coalesce((SELECT state = 4 FROM cycle WHERE pool_key = p.key AND state > 2 ORDER BY number "

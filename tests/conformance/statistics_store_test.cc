@@ -83,6 +83,35 @@ TEST_F(StatisticsStoreTest, AHeartbeatAloneIsNoProgress) {
   EXPECT_LT(Read().stalled_seconds, 600);
 }
 
+// One worker and two pools: a cycle whose next job waits in the queue, or whose worker died, is not
+// stalled. Only a live worker that gets nowhere is.
+TEST_F(StatisticsStoreTest, ACycleThatNobodyWorksOnIsNotStalled) {
+  const domain::Pool dogs = MakePool("dogs");
+  Value(cycles().StartCycle(pool_.key, false, {}));
+  Value(cycles().StartCycle(dogs.key, false, {}));
+  const JobLease first = Claim(JobKind::kTrain);
+  ASSERT_OK(jobs().Complete(first, "", 1, {}, {{JobKind::kPublish, 0, ""}}));
+  const JobLease other = Claim(JobKind::kTrain);
+  stores_->AgeWork(absl::Minutes(40));
+  ASSERT_OK(jobs().Heartbeat(other, absl::Minutes(1), 0.5));
+  Statistics statistics = Read();
+  EXPECT_EQ(statistics.cycles_running, 2);
+  EXPECT_EQ(statistics.jobs_waiting, 1);
+  EXPECT_LT(statistics.stalled_seconds, 600);  // cats waits for the worker of dogs
+
+  const JobLease publish = Claim(JobKind::kPublish);
+  EXPECT_EQ(publish.cycle_key, first.cycle_key);
+  EXPECT_LT(Read().stalled_seconds, 600);  // the wait before the claim does not count
+
+  stores_->AgeWork(absl::Minutes(40));
+  EXPECT_GE(Read().stalled_seconds, 2400);
+  stores_->EndJobLeases();
+  statistics = Read();
+  EXPECT_EQ(statistics.jobs_overdue, 2);
+  EXPECT_EQ(statistics.jobs_running, 0);
+  EXPECT_EQ(statistics.stalled_seconds, 0);
+}
+
 TEST_F(StatisticsStoreTest, TellsOfTheNewestCycleThatEnded) {
   Value(cycles().StartCycle(pool_.key, false, {}));
   ASSERT_OK(jobs().Fail(Claim(JobKind::kTrain), "no luck"));
