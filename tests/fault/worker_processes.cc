@@ -10,14 +10,14 @@ WorkerProcesses::WorkerProcesses(Workplace* place) : place_(place) {
   place_->database->Execute("ALTER TABLE cycle DROP CONSTRAINT cycle_state_check");
 }
 
-std::unique_ptr<ServerProcess> WorkerProcesses::Start(const std::string& fault) const {
+std::unique_ptr<ServerProcess> WorkerProcesses::Start(const std::string& fault, int threads) const {
   place_->database->Execute("UPDATE cycle SET state = state + 10 WHERE state IN (1, 2)");
   ServerProcess::Options options;
   options.flags = {"--roles=worker",
                    "--database=" + place_->database->conninfo(),
                    "--image_root=" + place_->folder + "/images",
                    "--artifact_dir=" + place_->folder + "/artifacts",
-                   "--threads=1",
+                   absl::StrCat("--threads=", threads),
                    "--job_lease=1s",
                    "--poll_interval=100ms",
                    "--migrate=false"};

@@ -14,8 +14,8 @@ class WorkerProcesses {
   explicit WorkerProcesses(Workplace* place);
 
   // A worker that kills itself at `fault` ("" for never; MGRAL_FAULT_KILL_AT). The running cycle is
-  // kept from all workers until it has come up.
-  std::unique_ptr<ServerProcess> Start(const std::string& fault) const;
+  // kept from all workers until it has come up. `threads` is its option.
+  std::unique_ptr<ServerProcess> Start(const std::string& fault, int threads = 1) const;
 
   domain::Cycle StartCycle(const domain::Pool& pool) const;
   // The cycle as it is when it ended, or after two minutes.
