@@ -3,13 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/base/file_watch.h"
 #include "server/main/signals.h"
 #include "server/storage/migrations.h"
 
@@ -34,14 +32,16 @@ absl::Status Once(const Options& options, bool migrate) {
 
 absl::Status UsePasswordFile(const std::string& path) {
   if (path.empty()) return absl::OkStatus();
-  const std::string about = absl::StrCat("option database_password_file: ", path);
-  std::ifstream file(path);
-  std::string password;
-  if (!file) return absl::InvalidArgumentError(absl::StrCat(about, ": ", strerror(errno)));
-  std::getline(file, password);
+  const std::string option = "option database_password_file: ";
+  const auto content = base::ReadSmallFile(path);
+  if (!content.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(option, content.status().message()));
+  }
+  std::string password = content->substr(0, content->find('\n'));
   if (!password.empty() && password.back() == '\r') password.pop_back();
   if (password.empty() || password.find('\0') != std::string::npos) {
-    return absl::InvalidArgumentError(absl::StrCat(about, " holds no password in its first line"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(option, path, " holds no password in its first line"));
   }
   setenv("PGPASSWORD", password.c_str(), 1);
   return absl::OkStatus();

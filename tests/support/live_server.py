@@ -18,11 +18,12 @@ import subprocess
 import tempfile
 import time
 from types import TracebackType
-from typing import Callable, Dict, List, Optional, Type
+from typing import Callable, Dict, List, Optional, Type, TypeVar
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _START_SECONDS = 60
+_Self = TypeVar("_Self", bound="_Running")
 
 
 def _die_with_parent() -> None:
@@ -51,17 +52,16 @@ def server_binary() -> str:
     return given or str(root / "build/release/server/main/mgral-server")
 
 
-class PostgresCluster:
-    """A cluster of its own; as root it runs as user postgres. Use it in a `with`."""
+class _Running:
+    """A program with a folder of its own, in a `with`: both go at its end."""
 
-    def __init__(self) -> None:
-        # /tmp and not TMPDIR: the path of a unix socket has 107 bytes.
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mgral-python-", dir="/tmp"))
-        self.port = _free_port()
-        self._user: Optional[str] = "postgres" if os.geteuid() == 0 else None
+    _end = signal.SIGKILL  # how it is told to go
+
+    def __init__(self, folder: str) -> None:
+        self.folder = pathlib.Path(folder)
         self._process: Optional[subprocess.Popen[bytes]] = None
 
-    def __enter__(self) -> PostgresCluster:
+    def __enter__(self: _Self) -> _Self:
         try:
             self._start()
         except BaseException:
@@ -72,9 +72,24 @@ class PostgresCluster:
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # ends sessions, then itself
+            self._process.send_signal(self._end)
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+
+class PostgresCluster(_Running):
+    """A cluster of its own; as root it runs as user postgres. Use it in a `with`."""
+
+    _end = signal.SIGINT  # ends its sessions, then itself
+
+    def __init__(self) -> None:
+        # /tmp and not TMPDIR: the path of a unix socket has 107 bytes.
+        super().__init__(tempfile.mkdtemp(prefix="mgral-python-", dir="/tmp"))
+        self.port = _free_port()
+        self._user: Optional[str] = "postgres" if os.geteuid() == 0 else None
 
     def create_database(self, name: str) -> str:
         """Returns its libpq connection string."""
@@ -107,7 +122,7 @@ class PostgresCluster:
         _wait_until(lambda: subprocess.run(probe, check=False).returncode == 0, self._process, log)
 
 
-class LiveServer:
+class LiveServer(_Running):
     """mgral-server on a database of its own, or on `conninfo`; use it in a `with`.
 
     `folder` holds `images/` (its image root), `artifacts/` and its log; it goes with the server.
@@ -115,7 +130,7 @@ class LiveServer:
 
     def __init__(self, conninfo: str, *flags: str, image_root: Optional[str] = None,
                  environment: Optional[Dict[str, str]] = None) -> None:
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mgral-server-"))
+        super().__init__(tempfile.mkdtemp(prefix="mgral-server-"))
         self.image_root = pathlib.Path(image_root or self.folder / "images")
         self.image_root.mkdir(exist_ok=True)
         self.target = ""  # "127.0.0.1:PORT"
@@ -128,22 +143,6 @@ class LiveServer:
         self._environment = {key: value for key, value in os.environ.items()
                              if not key.startswith("MGRAL_")}
         self._environment.update(environment or {})
-        self._process: Optional[subprocess.Popen[bytes]] = None
-
-    def __enter__(self) -> LiveServer:
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def pid(self) -> int:

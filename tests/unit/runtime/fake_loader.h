@@ -4,9 +4,11 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/errors.h"
 #include "server/domain/image_loader.h"
+#include "server/domain/model_runtime.h"
 
 namespace mgral::test {
 
@@ -58,6 +60,15 @@ class FakeLoader : public domain::ImageLoader {
     box.x_min = (number * 37) % static_cast<int>(width - box.width);
     box.y_min = (number * 53) % static_cast<int>(height - box.height);
     return box;
+  }
+
+  // A picture with its square as its label.
+  static domain::Example Example(int number) {
+    domain::Example example;
+    example.image.key = 100 + number;
+    example.image.source.location = absl::StrCat("120x90:", number);
+    example.boxes = {Square(120, 90, number)};
+    return example;
   }
 
   std::atomic<int> loads{0};

@@ -41,16 +41,9 @@ class RuntimeDeviceTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  static domain::Example Example(int number) {
-    domain::Example example;
-    example.image.key = 100 + number;
-    example.image.source.location = absl::StrCat("120x90:", number);
-    example.boxes = {test::FakeLoader::Square(120, 90, number)};
-    return example;
-  }
   static std::vector<domain::Example> Examples(int first, int last) {
     std::vector<domain::Example> examples;
-    for (int i = first; i < last; ++i) examples.push_back(Example(i));
+    for (int i = first; i < last; ++i) examples.push_back(test::FakeLoader::Example(i));
     return examples;
   }
   domain::ModelRuntime::TrainRequest TrainRequest() const {
@@ -82,7 +75,8 @@ TEST_F(RuntimeDeviceTest, DoesTheDetectorsWorkOnTheGpu) {
   ASSERT_TRUE(trained.ok()) << trained.status();
   expect_work("training");
 
-  const std::vector<domain::Image> images = {Example(20).image, Example(21).image};
+  const std::vector<domain::Image> images = {test::FakeLoader::Example(20).image,
+                                             test::FakeLoader::Example(21).image};
   const auto embedded = gpu_->Embed(trained->weights_path, images, nullptr);
   ASSERT_TRUE(embedded.ok()) << embedded.status();
   expect_work("embedding");

@@ -18,8 +18,8 @@ class TorchRuntimeTest : public testing::Test {
   void SetUp() override {
     char name[] = "/tmp/mgral_runtime_XXXXXX";
     folder_ = mkdtemp(name);
-    for (int i = 0; i < 8; ++i) request_.training.push_back(Example(i));
-    for (int i = 8; i < 12; ++i) request_.validation.push_back(Example(i));
+    for (int i = 0; i < 8; ++i) request_.training.push_back(test::FakeLoader::Example(i));
+    for (int i = 8; i < 12; ++i) request_.validation.push_back(test::FakeLoader::Example(i));
     request_.detector.profile = "micro";
     request_.detector.training_steps = 12;
     request_.detector.input_size = 96;
@@ -29,20 +29,13 @@ class TorchRuntimeTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  static domain::Example Example(int number) {
-    domain::Example example;
-    example.image.key = 100 + number;
-    example.image.source.location = absl::StrCat("120x90:", number);
-    example.boxes = {test::FakeLoader::Square(120, 90, number)};
-    return example;
-  }
   std::string NewFolder(const std::string& name) {
     fs::create_directories(folder_ + "/" + name);
     return folder_ + "/" + name;
   }
   std::vector<domain::Image> Images(int count) {
     std::vector<domain::Image> images;
-    for (int i = 0; i < count; ++i) images.push_back(Example(20 + i).image);
+    for (int i = 0; i < count; ++i) images.push_back(test::FakeLoader::Example(20 + i).image);
     return images;
   }
 

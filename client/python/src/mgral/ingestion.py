@@ -53,8 +53,7 @@ def ingest_many(connection: Connection, pool: str, labels: Iterable[values.NewLa
         def answered(answer: label_service_pb2.IngestLabelsResponse, base: int) -> None:
             counts["ingested"] += answer.ingested
             counts["late"] += answer.late
-            refused.extend(values.Refused(one.index + base, one.image_id, one.field, one.reason)
-                           for one in answer.refused)
+            refused.extend(values.Refused.from_proto(one, base) for one in answer.refused)
             bar.set(base + answer.acknowledged)
 
         stream = AckedStream(connection, connection.labels.IngestLabels,

@@ -82,8 +82,7 @@ def register(connection: Connection, pool: str, images: Iterable[values.NewImage
         def answered(answer: pool_service_pb2.RegisterImagesResponse, base: int) -> None:
             counts["registered"] += answer.registered
             counts["existing"] += answer.existing
-            refused.extend(values.Refused(one.index + base, one.image_id, one.field, one.reason)
-                           for one in answer.refused)
+            refused.extend(values.Refused.from_proto(one, base) for one in answer.refused)
             bar.set(base + answer.acknowledged)
 
         # Small chunks keep the bar moving where every image is decoded.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from typing import Any, Literal, Mapping, Optional, Sequence, Tuple, cast
+from typing import Any, Literal, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from google.protobuf import timestamp_pb2
 from mgral.v1 import (image_pb2, label_service_pb2, model_service_pb2, pool_service_pb2,
@@ -220,6 +220,12 @@ class Refused:
     image_id: str
     field: str
     reason: str
+
+    @classmethod
+    def from_proto(cls, one: Union[pool_service_pb2.RefusedImage, label_service_pb2.RefusedLabels],
+                   base: int) -> Refused:
+        """`base`: items that were acknowledged before the connection that `one` counts from."""
+        return cls(one.index + base, one.image_id, one.field, one.reason)
 
 
 @dataclasses.dataclass(frozen=True)
