@@ -41,29 +41,32 @@ prometheus::Counter& Metrics::AddCounter(const std::string& name, const std::str
 Metrics::Metrics(const std::string& version)
     : registry_(std::make_unique<prometheus::Registry>()),
       calls_(Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_total",
-                      "Calls that ended, by method and code.")),
-      call_seconds_(Register(prometheus::BuildHistogram(), *registry_, "mgral_rpc_seconds",
-                             "How long calls took, by method; streams from first to last "
-                             "message.")),
+                      "Completed calls by method and status code.")),
+      call_seconds_(
+          Register(prometheus::BuildHistogram(), *registry_, "mgral_rpc_seconds",
+                   "Call duration by method; for streams, from the first message to the last.")),
       refused_(Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_refused_total",
-                        "Calls refused because as many as may be were in flight.")),
+                        "Calls refused because the concurrency limit was reached.")),
       jobs_(Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_total",
-                     "Jobs of cycles that ended in this worker, by stage and outcome.")),
-      taken_over_(Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_taken_over_total",
-                           "Jobs that this worker claimed after another had fallen silent.")),
+                     "Cycle jobs that ended in this worker, by stage and outcome.")),
+      taken_over_(
+          Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_taken_over_total",
+                   "Jobs that this worker claimed after another worker's lease on them expired.")),
       job_seconds_(Register(prometheus::BuildHistogram(), *registry_, "mgral_cycle_stage_seconds",
-                            "How long jobs took in this worker, by stage.")),
+                            "Job duration in this worker by stage.")),
       leases_granted_(AddCounter("mgral_leases_granted_total", "Batches leased by this process.")),
-      leases_expired_(AddCounter("mgral_leases_expired_total",
-                                 "Batches whose lease was over before all of it was labelled.")),
+      leases_expired_(
+          AddCounter("mgral_leases_expired_total",
+                     "Batches whose lease expired before all their images were labeled.")),
       labels_(AddCounter("mgral_labels_total", "Images whose labels this process stored.")),
-      labels_late_(AddCounter("mgral_labels_late_total",
-                              "Of them, those that came after their lease was over.")),
+      labels_late_(
+          AddCounter("mgral_labels_late_total",
+                     "Images whose labels this process stored after their lease had ended.")),
       database_up_(Register(prometheus::BuildGauge(), *registry_, "mgral_database_up",
-                            "1 while the database answers.")
+                            "1 while the database responds.")
                        .Add({})) {
   Register(prometheus::BuildGauge(), *registry_, "mgral_build_info",
-           "Always 1; the label says what runs.")
+           "Always 1; the label names the running version.")
       .Add({{"version", version}})
       .Set(1);
   for (const char* kind : {"unary", "stream"}) refused_.Add({{"kind", kind}});

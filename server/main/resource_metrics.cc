@@ -96,7 +96,7 @@ std::vector<prometheus::MetricFamily> DiskFamilies(const std::string& folder) {
   if (statvfs(folder.c_str(), &disk) != 0) return {};
   const double block = static_cast<double>(disk.f_frsize);
   return {FamilyOf("mgral_artifact_free_bytes",
-                   "Free space for this user on the file system of artifact_dir.",
+                   "Free space available to this process on the file system of artifact_dir.",
                    {{static_cast<double>(disk.f_bavail) * block, {}}}),
           FamilyOf("mgral_artifact_size_bytes", "Size of the file system of artifact_dir.",
                    {{static_cast<double>(disk.f_blocks) * block, {}}})};

@@ -207,25 +207,26 @@ void Server::Parts::ExposeGauges() {
   metrics.Add(ProcessFamilies);
   metrics.Add([this] { return DiskFamilies(options.artifact_dir); });
   metrics.Add([this]() -> Families {
-    return {FamilyOf("mgral_database_connections", "Connections to the database in use.",
+    return {FamilyOf("mgral_database_connections", "Database connections in use.",
                      {{double(connections.in_use()), {}}}),
-            FamilyOf("mgral_database_connections_limit", "As many may be in use.",
+            FamilyOf("mgral_database_connections_limit", "Size of the database connection pool.",
                      {{double(connections.size()), {}}})};
   });
   if (options.worker) {
     metrics.ExpectJobs();
     metrics.Add([this]() -> Families {
-      return {FamilyOf("mgral_worker_jobs_running", "Jobs that this worker works on: 0 or 1.",
+      return {FamilyOf("mgral_worker_jobs_running", "Jobs that this worker is working on: 0 or 1.",
                        {{double(jobs_running), {}}})};
     });
   }
   if (!options.api) return;
   metrics.Add([this]() -> Families {
-    return {FamilyOf("mgral_api_serving", "1 while health says SERVING.", {{double(serving), {}}}),
-            FamilyOf("mgral_rpc_in_flight", "Calls that are being answered.",
+    return {FamilyOf("mgral_api_serving", "1 while the health status is SERVING.",
+                     {{double(serving), {}}}),
+            FamilyOf("mgral_rpc_in_flight", "Calls in progress.",
                      {{double(calls.unary_in_flight()), {{"kind", "unary"}}},
                       {double(calls.streams_in_flight()), {{"kind", "stream"}}}}),
-            FamilyOf("mgral_rpc_in_flight_limit", "As many may be answered at once.",
+            FamilyOf("mgral_rpc_in_flight_limit", "Maximum number of concurrent calls.",
                      {{double(options.max_in_flight), {{"kind", "unary"}}},
                       {double(options.max_streams), {{"kind", "stream"}}}})};
   });

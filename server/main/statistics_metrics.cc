@@ -15,29 +15,28 @@ using Families = std::vector<prometheus::MetricFamily>;
 using Figures = Statistics::PoolFigures;
 
 void AddWork(const Statistics& s, Families* families) {
-  families->push_back(FamilyOf("mgral_jobs",
-                               "Jobs of cycles that have not ended, by state; overdue: claimed, "
-                               "and the lease has run out.",
-                               {{double(s.jobs_waiting), {{"state", "waiting"}}},
-                                {double(s.jobs_running), {{"state", "running"}}},
-                                {double(s.jobs_overdue), {{"state", "overdue"}}}}));
+  families->push_back(FamilyOf(
+      "mgral_jobs", "Jobs of active cycles by state; overdue means claimed with an expired lease.",
+      {{double(s.jobs_waiting), {{"state", "waiting"}}},
+       {double(s.jobs_running), {{"state", "running"}}},
+       {double(s.jobs_overdue), {{"state", "overdue"}}}}));
   families->push_back(FamilyOf("mgral_jobs_oldest_waiting_seconds",
-                               "For how long the oldest waiting job could have been claimed.",
+                               "How long the oldest waiting job has been ready to be claimed.",
                                {{s.oldest_waiting_seconds, {}}}));
   families->push_back(FamilyOf("mgral_jobs_oldest_overdue_seconds",
-                               "For how long the longest overdue job has had no live worker.",
+                               "Longest time that an overdue job has been without a live worker.",
                                {{s.oldest_overdue_seconds, {}}}));
-  families->push_back(FamilyOf("mgral_cycles", "Cycles that have not ended, by state.",
+  families->push_back(FamilyOf("mgral_cycles", "Active cycles by state.",
                                {{double(s.cycles_queued), {{"state", "queued"}}},
                                 {double(s.cycles_running), {{"state", "running"}}}}));
-  families->push_back(FamilyOf("mgral_cycle_stalled_seconds",
-                               "Time without progress of the cycle that has had none for longest, "
-                               "of those that a live worker works on; 0 when there is none.",
-                               {{s.stalled_seconds, {}}}));
-  families->push_back(FamilyOf("mgral_pools",
-                               "Pools that there are; the metrics with a label "
-                               "pool tell of the most active ones only.",
-                               {{double(s.pool_count), {}}}));
+  families->push_back(FamilyOf(
+      "mgral_cycle_stalled_seconds",
+      "Longest time without progress among cycles with a live worker; 0 if there are none.",
+      {{s.stalled_seconds, {}}}));
+  families->push_back(
+      FamilyOf("mgral_pools",
+               "Number of pools; metrics with the label pool cover only the most active ones.",
+               {{double(s.pool_count), {}}}));
 }
 
 void AddImages(const std::vector<Figures>& pools, Families* families) {
@@ -52,7 +51,7 @@ void AddImages(const std::vector<Figures>& pools, Families* families) {
     }
   }
   if (samples.empty()) return;
-  families->push_back(FamilyOf("mgral_pool_images", "Images of a pool by state.", samples));
+  families->push_back(FamilyOf("mgral_pool_images", "Images in the pool by state.", samples));
 }
 
 // One value per pool that has one.
@@ -77,27 +76,28 @@ void AddPublished(const std::vector<Figures>& pools, Families* families) {
     AddFigure(pools, name, help, of_pool, families);
   };
   add("mgral_pool_published_age_seconds",
-      "For how long queries have been answered from this snapshot.",
+      "Time since the snapshot that answers queries was published.",
       [](const Published& p) { return p.age_seconds; });
-  add("mgral_pool_map50_ratio", "mAP at IoU 0.5 of the published detector on validation images.",
+  add("mgral_pool_map50_ratio",
+      "mAP at IoU 0.5 of the published detector on the validation images.",
       [](const Published& p) { return p.map50; });
-  add("mgral_pool_map_ratio", "mAP over IoU 0.5 to 0.95 of the published detector.",
+  add("mgral_pool_map_ratio", "mAP averaged over IoU 0.5 to 0.95 of the published detector.",
       [](const Published& p) { return p.map; });
   add("mgral_pool_predicted_gain_ratio",
-      "Gain in mAP that the table before had predicted of the batches labelled since.",
+      "mAP gain that the previous table predicted for the batches labeled since.",
       [](const Published& p) -> std::optional<double> {
         if (!p.realised_gain) return std::nullopt;
         return p.predicted_gain;
       });
-  add("mgral_pool_realised_gain_ratio", "Gain in mAP that the same batches brought, as measured.",
+  add("mgral_pool_realised_gain_ratio", "mAP gain measured for the same batches.",
       [](const Published& p) { return p.realised_gain; });
-  add("mgral_pool_table_replay_probes", "Replay probes that the fidelity of the table rests on.",
+  add("mgral_pool_table_replay_probes", "Replay probes behind the table's fidelity.",
       [](const Published& p) -> std::optional<double> {
         if (!p.replay_probes) return std::nullopt;
         return static_cast<double>(*p.replay_probes);
       });
   add("mgral_pool_table_fidelity_ratio",
-      "Rank correlation, from -1 to 1, of the published table's estimates and measured gains.",
+      "Rank correlation, -1 to 1, between the published table's estimates and measured gains.",
       [](const Published& p) { return p.fidelity; });
 }
 
@@ -108,11 +108,12 @@ Families StatisticsFamilies(const Statistics& statistics) {
   AddWork(statistics, &families);
   AddImages(statistics.pools, &families);
   AddFigure(
-      statistics.pools, "mgral_pool_cycle_active", "1 while a cycle is queued or running.",
+      statistics.pools, "mgral_pool_cycle_active",
+      "1 while a cycle of the pool is queued or running.",
       [](const Figures& pool) { return pool.cycle_running ? 1.0 : 0.0; }, &families);
   AddFigure(
       statistics.pools, "mgral_pool_last_cycle_failed",
-      "1 when the newest cycle that ended has failed.",
+      "1 if the pool's most recently ended cycle failed.",
       [](const Figures& pool) { return pool.last_cycle_failed ? 1.0 : 0.0; }, &families);
   AddPublished(statistics.pools, &families);
   return families;
