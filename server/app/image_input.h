@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "server/app/field_errors.h"
-#include "server/domain/types.h"
+#include "server/domain/image.h"
 
 namespace mgral::app {
 

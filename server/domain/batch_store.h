@@ -6,7 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/domain/types.h"
+#include "server/domain/batch.h"
+#include "server/domain/request.h"
 
 namespace mgral::domain {
 

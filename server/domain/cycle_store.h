@@ -6,8 +6,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/domain/batch.h"
+#include "server/domain/cycle.h"
 #include "server/domain/job_queue.h"
-#include "server/domain/types.h"
+#include "server/domain/labels.h"
+#include "server/domain/model.h"
+#include "server/domain/pool.h"
+#include "server/domain/request.h"
 
 namespace mgral::domain {
 
@@ -67,7 +72,7 @@ class CycleStore {
     std::vector<SnapshotImage> images;
     std::vector<StrategyQueue> queues;
     std::string selector_sha256;    // artifact with the selector's parameters, for a warm start
-    std::string embeddings_sha256;  // artifact with embeddings and signals (server/jobs)
+    std::string embeddings_sha256;  // artifact with embeddings and signals (server/cycle)
     std::vector<RealisedGain> realised;  // of the batches labelled since the previous cycle
     double predicted_gain = 0, predicted_gain_se = 0;
     std::optional<double> realised_gain;

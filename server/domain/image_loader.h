@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/domain/types.h"
+#include "server/domain/image.h"
 
 namespace mgral::domain {
 

@@ -6,7 +6,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/domain/types.h"
 
 namespace mgral::domain {
 
@@ -24,30 +23,12 @@ enum class JobKind {
 };
 
 // "train", "embed", ...: in logs, metrics, errors and MGRAL_FAULT_KILL_AT.
-inline const char* JobKindName(JobKind kind) {
-  switch (kind) {
-    case JobKind::kTrain:
-      return "train";
-    case JobKind::kEmbed:
-      return "embed";
-    case JobKind::kPlan:
-      return "plan";
-    case JobKind::kProbe:
-      return "probe";
-    case JobKind::kTable:
-      return "table";
-    case JobKind::kSelector:
-      return "selector";
-    case JobKind::kPublish:
-      return "publish";
-  }
-  return "unknown";
-}
+const char* JobKindName(JobKind kind);
 
 struct NewJob {
   JobKind kind = JobKind::kTrain;
   int shard = 0;        // position among the cycle's jobs of this kind
-  std::string payload;  // what to do; JSON of server/jobs
+  std::string payload;  // what to do, in bytes of server/cycle
 };
 
 // The right to work on a job. `token` grows with every claim, so that whoever claimed earlier can

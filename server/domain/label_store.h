@@ -6,7 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "server/domain/types.h"
+#include "server/domain/labels.h"
+#include "server/domain/request.h"
 
 namespace mgral::domain {
 

@@ -6,7 +6,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/domain/types.h"
+#include "server/domain/batch.h"
+#include "server/domain/cycle.h"
+#include "server/domain/image.h"
+#include "server/domain/labels.h"
+#include "server/domain/model.h"
+#include "server/domain/pool.h"
 
 namespace mgral::domain {
 

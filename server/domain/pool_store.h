@@ -5,8 +5,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "server/domain/image.h"
+#include "server/domain/labels.h"
+#include "server/domain/pool.h"
 #include "server/domain/pool_scope.h"
-#include "server/domain/types.h"
+#include "server/domain/request.h"
 
 namespace mgral::domain {
 

@@ -20,9 +20,9 @@
 #include "server/app/predict.h"
 #include "server/app/query_batch.h"
 #include "server/app/register_images.h"
-#include "server/app/run_cycle.h"
+#include "server/cycle/job_loop.h"
+#include "server/cycle/run_cycle.h"
 #include "server/imaging/file_image_loader.h"
-#include "server/jobs/job_loop.h"
 #include "server/main/database.h"
 #include "server/main/housekeeper.h"
 #include "server/main/logging.h"
@@ -165,7 +165,7 @@ struct Server::Parts {
   app::IngestLabels ingest_labels;
   app::QueryBatch query_batch;
   app::Predict predict;
-  app::RunCycle stages;
+  cycle::RunCycle stages;
   rpc::CallRunner calls;
   rpc::PoolService pool_service;
   rpc::SelectionService selection_service;
@@ -173,7 +173,7 @@ struct Server::Parts {
   rpc::CycleService cycle_service;
   rpc::ModelService model_service;
   std::unique_ptr<rpc::GrpcServer> grpc;
-  std::unique_ptr<jobs::JobLoop> loop;
+  std::unique_ptr<cycle::JobLoop> loop;
   std::unique_ptr<WorkerThread> worker;
   std::atomic<bool> serving{false};  // what health says
   std::atomic<int> jobs_running{0};  // by this worker
@@ -233,7 +233,7 @@ void Server::Parts::ExposeGauges() {
 }
 
 void Server::Parts::StartWorker() {
-  jobs::JobLoopOptions loop_options;
+  cycle::JobLoopOptions loop_options;
   loop_options.worker = WorkerName();
   loop_options.lease = options.job_lease;
   loop_options.poll_interval = options.poll_interval;
@@ -245,7 +245,7 @@ void Server::Parts::StartWorker() {
     --jobs_running;
     metrics.OnJob(domain::JobKindName(kind), outcome, seconds);
   };
-  loop = std::make_unique<jobs::JobLoop>(&queue, &cycles, &stages, loop_options);
+  loop = std::make_unique<cycle::JobLoop>(&queue, &cycles, &stages, loop_options);
   worker = std::make_unique<WorkerThread>(loop.get());
 }
 

@@ -2,7 +2,7 @@
 
 namespace mgral::server {
 
-WorkerThread::WorkerThread(jobs::JobLoop* loop)
+WorkerThread::WorkerThread(cycle::JobLoop* loop)
     : loop_(loop), thread_([this] {
         loop_->Run();
         std::lock_guard<std::mutex> lock(mutex_);

@@ -5,14 +5,14 @@
 #include <thread>
 
 #include "absl/time/time.h"
-#include "server/jobs/job_loop.h"
+#include "server/cycle/job_loop.h"
 
 namespace mgral::server {
 
 // A JobLoop on a thread of its own.
 class WorkerThread {
  public:
-  explicit WorkerThread(jobs::JobLoop* loop);
+  explicit WorkerThread(cycle::JobLoop* loop);
   ~WorkerThread();  // stops it and waits, however long that takes
 
   void Stop() { loop_->Stop(); }
@@ -20,7 +20,7 @@ class WorkerThread {
   bool WaitFor(absl::Duration timeout);
 
  private:
-  jobs::JobLoop* loop_;
+  cycle::JobLoop* loop_;
   std::mutex mutex_;
   std::condition_variable ended_;
   bool over_ = false;

@@ -1,7 +1,8 @@
 #pragma once
 
 #include "mgral/v1/selection_service.pb.h"
-#include "server/domain/types.h"
+#include "server/domain/batch.h"
+#include "server/domain/pool.h"
 
 namespace mgral::rpc {
 

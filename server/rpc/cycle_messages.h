@@ -4,7 +4,9 @@
 
 #include "mgral/v1/cycle_service.pb.h"
 #include "mgral/v1/model_service.pb.h"
-#include "server/domain/types.h"
+#include "server/domain/cycle.h"
+#include "server/domain/model.h"
+#include "server/domain/pool.h"
 
 namespace mgral::rpc {
 

@@ -6,7 +6,8 @@
 #include "absl/status/statusor.h"
 #include "mgral/v1/image.pb.h"
 #include "server/app/image_input.h"
-#include "server/domain/types.h"
+#include "server/domain/image.h"
+#include "server/domain/labels.h"
 
 // Messages of image.proto to and from the plain types.
 namespace mgral::rpc {

@@ -7,7 +7,8 @@
 #include "google/protobuf/repeated_ptr_field.h"
 #include "mgral/v1/label_service.pb.h"
 #include "server/app/ingest_labels.h"
-#include "server/domain/types.h"
+#include "server/domain/labels.h"
+#include "server/domain/pool.h"
 
 namespace mgral::rpc {
 

@@ -7,7 +7,7 @@
 #include "mgral/v1/pool_service.pb.h"
 #include "server/app/image_input.h"
 #include "server/app/register_images.h"
-#include "server/domain/types.h"
+#include "server/domain/pool.h"
 
 namespace mgral::rpc {
 

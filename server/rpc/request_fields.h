@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/domain/types.h"
+#include "server/domain/request.h"
 
 // Fields that many requests have in common.
 namespace mgral::rpc {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/domain/types.h"
+#include "server/domain/batch.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {

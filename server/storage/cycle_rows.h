@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/domain/cycle.h"
 #include "server/domain/job_queue.h"
-#include "server/domain/types.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/domain/types.h"
+#include "server/domain/batch.h"
+#include "server/domain/labels.h"
 
 // How values are written into columns.
 namespace mgral::storage {

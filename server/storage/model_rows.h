@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/domain/cycle_store.h"
-#include "server/domain/types.h"
+#include "server/domain/model.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/domain/types.h"
+#include "server/domain/image.h"
+#include "server/domain/pool.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {

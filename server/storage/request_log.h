@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/domain/types.h"
+#include "server/domain/request.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {

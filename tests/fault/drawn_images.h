@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "server/domain/types.h"
+#include "server/domain/labels.h"
 
 namespace mgral::test {
 

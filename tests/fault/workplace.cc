@@ -57,8 +57,8 @@ Workplace::Workplace(int images) : database(TestDatabase::Create()) {
   loader = std::make_unique<imaging::FileImageLoader>(options, artifacts.get());
   runtime =
       std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, loader.get());
-  stages = std::make_unique<app::RunCycle>(
-      app::CyclePorts{pools.get(), cycles.get(), jobs.get(), artifacts.get(), runtime.get()});
+  stages = std::make_unique<cycle::RunCycle>(
+      cycle::CyclePorts{pools.get(), cycles.get(), jobs.get(), artifacts.get(), runtime.get()});
 }
 
 Workplace::~Workplace() { std::filesystem::remove_all(folder); }
@@ -118,7 +118,7 @@ domain::Cycle Workplace::RunCycle(const domain::Pool& pool,
                                   const std::function<void(const domain::Cycle&)>& while_running,
                                   const std::function<void(const std::string&)>& on_job) {
   std::atomic<int> ended{0};
-  jobs::JobLoopOptions options;
+  cycle::JobLoopOptions options;
   options.worker = "test";
   options.lease = absl::Seconds(2);
   options.poll_interval = absl::Milliseconds(100);
@@ -126,7 +126,7 @@ domain::Cycle Workplace::RunCycle(const domain::Pool& pool,
     ++ended;
     if (on_job) on_job(outcome);
   };
-  jobs::JobLoop loop(jobs.get(), cycles.get(), stages.get(), options);
+  cycle::JobLoop loop(jobs.get(), cycles.get(), stages.get(), options);
   std::thread worker([&] { loop.Run(); });
   domain::Cycle cycle = Must(cycles->StartCycle(pool.key, false, NoKey()));
   while (!cycle.end_time) {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "server/app/run_cycle.h"
+#include "server/cycle/job_loop.h"
+#include "server/cycle/run_cycle.h"
 #include "server/imaging/file_image_loader.h"
-#include "server/jobs/job_loop.h"
 #include "server/runtime/torch_runtime.h"
 #include "server/storage/change_listener.h"
 #include "server/storage/connection_pool.h"
@@ -61,7 +61,7 @@ class Workplace {
   std::unique_ptr<storage::DiskArtifactStore> artifacts;
   std::unique_ptr<imaging::FileImageLoader> loader;
   std::unique_ptr<runtime::TorchRuntime> runtime;
-  std::unique_ptr<app::RunCycle> stages;
+  std::unique_ptr<cycle::RunCycle> stages;
 };
 
 // Settings of pools that a cycle takes a few seconds for.

@@ -1,4 +1,4 @@
--- States are the numbers of server/domain/types.h. Times are the database's. A comment says where a
+-- States are the numbers of the enums in server/domain. Times are the database's. A comment says where a
 -- foreign key is left out on purpose: those rows go with their snapshot, batch or pool, and the
 -- check per image would need an index that nothing else uses.
 

@@ -1,0 +1,182 @@
+#include "server/cycle/job_loop.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+#include "server/cycle/fault_point.h"
+#include "spdlog/spdlog.h"
+
+namespace mgral::cycle {
+namespace {
+
+using domain::JobKind;
+using domain::JobLease;
+
+constexpr absl::Duration kMaxBackoff = absl::Seconds(30);
+constexpr int kCompleteAttempts = 8;
+
+bool MayPass(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kResourceExhausted ||
+         status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
+}  // namespace
+
+// One claimed job: extends its lease from a thread of its own until it is destroyed.
+class JobLoop::Attempt {
+ public:
+  Attempt(domain::JobQueue* queue, const JobLease& job, absl::Duration lease,
+          const std::atomic<bool>* stopping)
+      : queue_(queue), job_(job), lease_(lease), stopping_(stopping), thread_([this] { Beat(); }) {}
+
+  ~Attempt() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      done_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  // The stage's progress: false when it should stop.
+  bool Progress(double fraction) {
+    if (++reports_ == 2) FaultPoint(job_.kind, "working");
+    fraction_ = std::min(1.0, std::max(0.0, fraction));
+    return !lost_ && !*stopping_;
+  }
+  bool lost() const { return lost_; }
+  int reports() const { return reports_; }
+
+ private:
+  void Beat() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (
+        !wake_.wait_for(lock, absl::ToChronoMilliseconds(lease_ / 3), [this] { return done_; })) {
+      lock.unlock();
+      const absl::Status status = queue_->Heartbeat(job_, lease_, fraction_);
+      if (base::IsLeaseLost(status)) lost_ = true;
+      // Without the database work goes on: it may come back before the lease is over, and a lease
+      // that was taken over in the meantime refuses our result.
+      if (!status.ok()) spdlog::warn("heartbeat of job {}: {}", job_.job_key, status.ToString());
+      lock.lock();
+      if (lost_) return;
+    }
+  }
+
+  domain::JobQueue* queue_;
+  const JobLease job_;
+  const absl::Duration lease_;
+  const std::atomic<bool>* stopping_;
+  std::atomic<bool> lost_{false};
+  std::atomic<double> fraction_{0};
+  int reports_ = 0;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+JobLoop::JobLoop(domain::JobQueue* queue, domain::CycleStore* cycles, RunCycle* stages,
+                 const JobLoopOptions& options)
+    : queue_(queue),
+      cycles_(cycles),
+      stages_(stages),
+      options_(options),
+      backoff_(options.first_backoff) {}
+
+void JobLoop::Run() {
+  absl::Duration pause = options_.first_backoff;
+  while (!stopping_) {
+    const auto job = queue_->Claim(options_.worker, options_.lease);
+    if (!job.ok()) {
+      spdlog::warn("cannot claim a job: {}", job.status().ToString());
+      Sleep(pause);
+      pause = std::min(2 * pause, kMaxBackoff);
+      continue;
+    }
+    pause = options_.first_backoff;
+    if (job->has_value()) {
+      Work(**job);
+    } else {
+      queue_->WaitForJob(options_.poll_interval);
+    }
+  }
+}
+
+void JobLoop::Work(const JobLease& job) {
+  spdlog::info("job {} ({} {}) of cycle {}: attempt {}", job.job_key, domain::JobKindName(job.kind),
+               job.shard, job.cycle_key, job.attempt);
+  if (options_.on_claim) options_.on_claim(job.kind, job.attempt);
+  const absl::Time begin = absl::Now();
+  Attempt attempt(queue_, job, options_.lease, &stopping_);
+  FaultPoint(job.kind, "started");
+  const absl::StatusOr<StageOutcome> outcome =
+      stages_->Run(job, [&](double fraction) { return attempt.Progress(fraction); });
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  if (outcome.ok()) {
+    if (attempt.reports() < 2) FaultPoint(job.kind, "working");
+    FaultPoint(job.kind, "before_complete");
+  }
+  Settle(job, outcome, &attempt, seconds);
+}
+
+void JobLoop::Settle(const JobLease& job, const absl::StatusOr<StageOutcome>& outcome,
+                     Attempt* attempt, double seconds) {
+  absl::Status status = outcome.status();
+  // The heartbeat goes on while the database is away for a moment.
+  for (int i = 0; outcome.ok() && i < kCompleteAttempts; ++i) {
+    if (i > 0) Sleep(std::min(options_.first_backoff * (1 << i), kMaxBackoff));
+    status = outcome->snapshot
+                 ? cycles_->Publish(job, *outcome->snapshot, seconds)
+                 : queue_->Complete(job, outcome->result, seconds, outcome->metrics, outcome->next);
+    if (!MayPass(status)) break;
+  }
+  if (status.ok()) {
+    failures_ = 0;
+    backoff_ = options_.first_backoff;
+    return Report(job, "completed", seconds);
+  }
+  if (base::IsLeaseLost(status) || attempt->lost()) return Report(job, "lost", seconds);
+  if (status.code() == absl::StatusCode::kCancelled && stopping_) {
+    const absl::Status released = queue_->Release(job);
+    if (!released.ok()) spdlog::warn("cannot release job: {}", released.ToString());
+    return Report(job, "released", seconds);
+  }
+  failures_ = failing_job_ == job.job_key ? failures_ + 1 : 1;
+  failing_job_ = job.job_key;
+  if (MayPass(status) && failures_ < options_.max_transient_failures) {
+    spdlog::warn("job {} is given back: {}", job.job_key, status.ToString());
+    const absl::Status released = queue_->Release(job);
+    if (!released.ok()) spdlog::warn("cannot release job: {}", released.ToString());
+    Report(job, "released", seconds);
+    Sleep(backoff_);
+    backoff_ = std::min(2 * backoff_, kMaxBackoff);
+    return;
+  }
+  spdlog::error("job {} ({}) failed: {}", job.job_key, domain::JobKindName(job.kind),
+                status.ToString());
+  const absl::Status failed = queue_->Fail(job, std::string(status.message()));
+  if (!failed.ok()) spdlog::warn("cannot record the failure: {}", failed.ToString());
+  Report(job, "failed", seconds);
+}
+
+void JobLoop::Report(const JobLease& job, const std::string& outcome, double seconds) {
+  spdlog::info("job {} ({}): {} after {:.2f} s", job.job_key, domain::JobKindName(job.kind),
+               outcome, seconds);
+  if (options_.on_job) options_.on_job(job.kind, outcome, seconds);
+}
+
+// In small parts, so that Stop is heard.
+void JobLoop::Sleep(absl::Duration duration) const {
+  const absl::Time end = absl::Now() + duration;
+  while (!stopping_ && absl::Now() < end) {
+    absl::SleepFor(std::min(absl::Milliseconds(50), end - absl::Now()));
+  }
+}
+
+}  // namespace mgral::cycle

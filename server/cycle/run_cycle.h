@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/domain/artifact_store.h"
+#include "server/domain/batch_store.h"
+#include "server/domain/cycle_store.h"
+#include "server/domain/job_queue.h"
+#include "server/domain/model_runtime.h"
+#include "server/domain/pool_store.h"
+
+namespace mgral::cycle {
+
+// What the stages of a cycle work with. All of it outlives the RunCycle.
+struct CyclePorts {
+  domain::PoolStore* pools = nullptr;
+  domain::CycleStore* cycles = nullptr;
+  domain::JobQueue* jobs = nullptr;
+  domain::ArtifactStore* artifacts = nullptr;
+  domain::ModelRuntime* runtime = nullptr;
+};
+
+// What a stage has made, to be recorded by JobQueue::Complete, or, of kPublish, by
+// CycleStore::Publish.
+struct StageOutcome {
+  std::string result;
+  std::vector<std::pair<std::string, double>> metrics;
+  std::vector<domain::NewJob> next;
+  std::optional<domain::CycleStore::Snapshot> snapshot;  // of kPublish only
+};
+
+// The stages of a cycle: kTrain -> kEmbed (500 images a job) -> kPlan -> kProbe (one batch a
+// job) -> kTable -> kSelector -> kPublish. Cycles without a table (the pool's strategy needs none,
+// there is nothing to choose from, cold start) go from kEmbed to kSelector. The pool is embedded in
+// any case, also for `random`: its predictions are the pre-annotations.
+//
+// What a cycle works on (labels, unlabeled images, the snapshot before it) is fixed by the first
+// attempt at kTrain, so that labels and images which come in meanwhile wait for the next cycle and
+// a stage that is run again by another worker gives the same result. Every random choice follows
+// from the pool's seed and the number of the cycle. Training resumes from its checkpoint, other
+// stages start again. Thread-safe.
+class RunCycle {
+ public:
+  explicit RunCycle(const CyclePorts& ports) : ports_(ports) {}
+  virtual ~RunCycle() = default;
+
+  // Errors: CANCELLED when `progress` asked to stop; ABORTED "LEASE_LOST"; UNAVAILABLE and
+  // RESOURCE_EXHAUSTED may pass; any other is final for the cycle.
+  virtual absl::StatusOr<StageOutcome> Run(const domain::JobLease& job,
+                                           const domain::Progress& progress);
+
+ private:
+  CyclePorts ports_;
+};
+
+}  // namespace mgral::cycle

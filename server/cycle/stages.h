@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/cycle/files.h"
+#include "server/cycle/run_cycle.h"
+#include "server/cycle/state.h"
+
+// The stages, one per file run_cycle_<stage>.cc, and what they share. Not for other users.
+namespace mgral::cycle {
+
+// A job at hand. Everything it points to outlives it.
+struct StageContext {
+  const CyclePorts& ports;
+  const domain::JobLease& job;
+  const domain::CycleStore::CycleContext& cycle;
+  const domain::Progress& progress;
+};
+
+using StageResult = absl::StatusOr<StageOutcome>;
+StageResult RunTrain(const StageContext& stage);
+StageResult RunEmbed(const StageContext& stage);
+StageResult RunPlan(const StageContext& stage);
+StageResult RunProbe(const StageContext& stage);
+StageResult RunTable(const StageContext& stage);
+StageResult RunSelector(const StageContext& stage);
+StageResult RunPublish(const StageContext& stage);
+
+// What the finished stages left; each reads the queue's results and the artifacts anew.
+absl::StatusOr<TrainedCycle> LoadTrained(const StageContext& stage);
+absl::StatusOr<CycleExamples> LoadExamples(const CyclePorts& ports, const std::string& sha256);
+absl::StatusOr<Manifest> LoadManifest(const CyclePorts& ports, const std::string& sha256);
+// The result of the only job of a kind; empty when the cycle had none.
+absl::StatusOr<std::string> ResultOf(const StageContext& stage, domain::JobKind kind);
+
+// The pool as the cycle's detector sees it, by image key; undecodable images are left out.
+struct EmbeddedPool {
+  std::vector<std::string> artifacts;            // one per kEmbed job
+  std::vector<domain::ImageSignals> candidates;  // U
+  std::vector<domain::ImageSignals> labeled;     // L
+};
+absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples);
+
+// What replay probes and realised gains are made of: the images that this cycle trains on and the
+// previous one did not, as the previous detector saw them. Empty after a cold start (its detector
+// knew nothing) and in the first cycle.
+struct RevealedImages {
+  std::vector<domain::ImageSignals> signals;
+  std::vector<domain::Example> previously_labeled;  // what the previous detector was trained on
+  std::vector<RealisedRecord> realised;             // of all cycles before
+};
+absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const TrainedCycle& trained,
+                                            const CycleExamples& examples);
+
+// Inputs of PlanProbes, and FitTable's.
+domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
+                                                  const TrainedCycle& trained,
+                                                  const CycleExamples& examples, EmbeddedPool pool,
+                                                  const RevealedImages& revealed);
+
+// Where chance is used, for MixSeed.
+enum class SeedPlace : uint64_t { kTrain = 1, kPlan = 2, kSelector = 3 };
+uint64_t StageSeed(const CycleInputs& inputs, SeedPlace place);
+
+std::string WorkFolderName(const domain::JobLease& job);
+
+}  // namespace mgral::cycle

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace mgral::domain {
+
+enum class CycleState { kQueued = 1, kRunning = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
+
+enum class CycleStage {
+  kTrain = 1,
+  kEmbed = 2,
+  kProbe = 3,
+  kTable = 4,
+  kSelector = 5,
+  kPublish = 6
+};
+
+struct StageProgress {
+  CycleStage stage = CycleStage::kTrain;
+  double fraction = 0;
+  double seconds = 0;
+  std::vector<std::pair<std::string, double>> metrics;
+};
+
+struct TableReport {
+  int64_t probes = 0, replay_probes = 0, cells = 0;
+  std::optional<double> fidelity;
+  double response_fidelity = 0;
+  double seconds_per_probe = 0, seconds_per_lookup = 0;
+  double selector_gain = 0, greedy_gain = 0;
+  double test_retest = 0;
+};
+
+struct Cycle {
+  int64_t key = 0;
+  int64_t pool_key = 0;
+  std::string cycle_id;
+  CycleState state = CycleState::kQueued;
+  CycleStage stage = CycleStage::kTrain;
+  std::vector<StageProgress> stages;
+  absl::Time create_time;
+  std::optional<absl::Time> end_time;
+  std::optional<absl::Time> eta;
+  int64_t training_images = 0, validation_images = 0;
+  double map50 = 0, map = 0;
+  std::optional<int64_t> model_version;
+  std::string error;
+  double predicted_gain = 0, predicted_gain_se = 0;
+  std::optional<double> realised_gain;
+  std::optional<TableReport> table;
+  bool without_table = false;
+  int64_t revision = 0;  // grows with every change: what WatchCycle waits for
+};
+
+}  // namespace mgral::domain

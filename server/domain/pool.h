@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace mgral::domain {
+
+struct DetectorSettings {
+  std::string profile = "tiny";
+  bool warm_start = false;
+  int training_steps = 0;  // 0: the profile's own
+  int input_size = 0;      // 0: the profile's own
+};
+
+struct SelectionSettings {
+  std::string strategy = "mgral";
+  int batch_size = 20;
+  int probes = 0;         // 0: the profile's own
+  int replay_probes = 0;  // 0: the profile's own
+  int64_t seed = 0;
+};
+
+struct PoolCounts {
+  int64_t unlabeled = 0, leased = 0, labeled = 0, rejected = 0;
+  int64_t validation = 0, training = 0;
+};
+
+struct Pool {
+  int64_t key = 0;
+  std::string pool_id;
+  std::string display_name;
+  std::vector<std::string> classes;
+  DetectorSettings detector;
+  SelectionSettings selection;
+  absl::Time create_time;
+  PoolCounts counts;
+  std::optional<int64_t> published_model_version;
+};
+
+}  // namespace mgral::domain
