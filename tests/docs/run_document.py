@@ -16,7 +16,6 @@ The reader has: `mgral` and `mgral-server` in PATH (MGRAL_BINARY, MGRAL_SERVER_B
 ./mgral; a private PostgreSQL that libpq finds without being told, with an empty database `mgral`
 (unless the document itself calls createdb). Ports are the kernel's choice: wherever the document
 writes 127.0.0.1:50051 or 127.0.0.1:9464 (or localhost:), another is put in its place.
-MGRAL_TUTORIAL_DATASET, if set, passes through.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ import live_server  # noqa: E402
 import sessions  # noqa: E402
 
 _SECONDS = 540  # for the whole document
-_PASSED_ON = ("PATH", "LANG", "TMPDIR", "MGRAL_TUTORIAL_DATASET", "ASAN_OPTIONS", "TSAN_OPTIONS")
+_PASSED_ON = ("PATH", "LANG", "TMPDIR", "ASAN_OPTIONS", "TSAN_OPTIONS")
 _PORTS = ("50051", "9464")
 
 
