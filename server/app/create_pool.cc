@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 namespace mgral::app {
 namespace {
@@ -86,7 +87,7 @@ absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& reques
   const auto profile = runtime_->Profile(pool.detector.profile);
   if (absl::IsInvalidArgument(profile.status()) || absl::IsNotFound(profile.status())) {
     errors.Add("pool.detector.profile",
-               absl::StrCat("unknown profile ", Quoted(pool.detector.profile),
+               absl::StrCat("unknown profile ", base::Quoted(pool.detector.profile),
                             ": use micro, tiny, small, base or large"));
   } else if (!profile.ok()) {
     return profile.status();
@@ -106,7 +107,7 @@ absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& reques
   if (selection.strategy.empty()) selection.strategy = defaults.strategy;
   if (!IsStrategy(selection.strategy)) {
     errors.Add("pool.selection.strategy",
-               absl::StrCat("unknown strategy ", Quoted(selection.strategy), ": use one of ",
+               absl::StrCat("unknown strategy ", base::Quoted(selection.strategy), ": use one of ",
                             kStrategies));
   }
   if (selection.batch_size == 0) selection.batch_size = defaults.batch_size;

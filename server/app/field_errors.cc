@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 namespace mgral::app {
 
@@ -27,43 +27,18 @@ absl::Status FieldErrors::ToStatus() const {
   return empty() ? absl::OkStatus() : base::InvalidFields(violations_);
 }
 
-size_t Utf8Length(absl::string_view text, uint32_t* code) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  if (byte(0) < 0x80) {
-    *code = byte(0);
-    return 1;
-  }
-  const size_t length = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
-  if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < length) return 0;
-  *code = byte(0) & (0x7F >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-    *code = *code << 6 | (byte(i) & 0x3F);
-  }
-  static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = *code >= 0xD800 && *code <= 0xDFFF;
-  return *code < kLeast[length] || surrogate || *code > 0x10FFFF ? 0 : length;
-}
-
 std::string TextProblem(absl::string_view text, size_t max_bytes) {
   if (text.size() > max_bytes) {
     return absl::StrCat("has ", text.size(), " bytes; at most ", max_bytes, " are allowed");
   }
   while (!text.empty()) {
     uint32_t code = 0;
-    const size_t length = Utf8Length(text, &code);
+    const size_t length = base::Utf8Length(text, &code);
     if (length == 0) return "is not valid UTF-8";
     if (code < 0x20 || (code >= 0x7F && code < 0xA0)) return "has a control character";
     text.remove_prefix(length);
   }
   return "";
-}
-
-std::string Quoted(absl::string_view text) {
-  constexpr size_t kLongest = 60;
-  if (text.size() <= kLongest) return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text), "\"");
-  // A cut within a character leaves bytes that the escaping shows as such.
-  return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text.substr(0, kLongest)), "...\"");
 }
 
 std::string ImageIdProblem(absl::string_view image_id) {

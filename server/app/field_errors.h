@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -29,16 +28,9 @@ class FieldErrors {
   std::vector<base::FieldViolation> violations_;
 };
 
-// Bytes of the UTF-8 character that `text` (not empty) begins with, and its code; 0 when it begins
-// with none.
-size_t Utf8Length(absl::string_view text, uint32_t* code);
-
 // What is wrong with a text that people will read: too long, not UTF-8, control characters. Empty
 // when nothing is.
 std::string TextProblem(absl::string_view text, size_t max_bytes);
-
-// The text in quotes for a message: escaped and cut to about 60 bytes.
-std::string Quoted(absl::string_view text);
 
 // An image_id is 1 to 256 bytes of printable UTF-8 without "/". Empty when it is.
 std::string ImageIdProblem(absl::string_view image_id);

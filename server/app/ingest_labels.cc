@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 namespace mgral::app {
 namespace {
@@ -21,9 +22,10 @@ constexpr double kRounding = 1e-6;
 
 std::string UnknownClass(const std::string& name, const std::vector<std::string>& classes) {
   constexpr size_t kNamed = 10;
-  std::string text = absl::StrCat("unknown class ", Quoted(name), "; the pool's classes are ");
+  std::string text =
+      absl::StrCat("unknown class ", base::Quoted(name), "; the pool's classes are ");
   for (size_t i = 0; i < classes.size() && i < kNamed; ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", Quoted(classes[i]));
+    absl::StrAppend(&text, i == 0 ? "" : ", ", base::Quoted(classes[i]));
   }
   if (classes.size() > kNamed) absl::StrAppend(&text, ", ... (", classes.size(), " in all)");
   return text;
@@ -133,7 +135,8 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     if (!id_problem.empty()) {
       errors.Add("image_id", id_problem);
     } else if (!index_of.emplace(input.image_id, i).second) {
-      errors.Add("image_id", absl::StrCat(Quoted(input.image_id), " stands twice in this call"));
+      errors.Add("image_id",
+                 absl::StrCat(base::Quoted(input.image_id), " stands twice in this call"));
     } else {
       ids.push_back(input.image_id);
     }
@@ -155,7 +158,7 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     const size_t i = index_of.at(id);
     if (images[i] != nullptr || !examined[i].status.ok()) continue;
     examined[i].status = base::InvalidField(
-        "image_id", absl::StrCat(Quoted(id), " is not registered in pools/", pool.pool_id));
+        "image_id", absl::StrCat(base::Quoted(id), " is not registered in pools/", pool.pool_id));
   }
   parallel_.ForEach(labels.size(), [&](size_t i) {
     if (images[i] == nullptr || !examined[i].status.ok()) return;

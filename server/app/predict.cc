@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 namespace mgral::app {
 namespace {
@@ -54,7 +55,7 @@ absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& 
         resolved[i] = *found->second;
       } else {
         errors.Add(absl::StrCat("images[", i, "].image_id"),
-                   absl::StrCat(Quoted(images[i].image_id), " is not registered in pools/",
+                   absl::StrCat(base::Quoted(images[i].image_id), " is not registered in pools/",
                                 pool.pool_id, ", and no source is given"));
       }
     } else {

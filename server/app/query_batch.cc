@@ -7,6 +7,7 @@
 #include "server/app/create_pool.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 namespace mgral::app {
 
@@ -26,7 +27,7 @@ absl::StatusOr<domain::Batch> QueryBatch::Run(const domain::Pool& pool, const Ba
                absl::StrCat("is ", query.size, "; it must be from 1 to ", base::kMaxQuerySize));
   }
   if (!query.strategy.empty() && !IsStrategy(query.strategy)) {
-    errors.Add("strategy", absl::StrCat("unknown strategy ", Quoted(query.strategy),
+    errors.Add("strategy", absl::StrCat("unknown strategy ", base::Quoted(query.strategy),
                                         ": use one of ", kStrategies));
   }
   const absl::Duration lease = query.lease.value_or(absl::Seconds(base::kDefaultLeaseSeconds));

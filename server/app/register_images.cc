@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
 #include "server/app/item_errors.h"
+#include "server/base/text.h"
 
 namespace mgral::app {
 namespace {
@@ -20,7 +21,8 @@ absl::Status CheckForm(const ImageInput& input, bool first_of_its_id) {
   const std::string id_problem = ImageIdProblem(input.image_id);
   if (!id_problem.empty()) errors.Add("image_id", id_problem);
   if (id_problem.empty() && !first_of_its_id) {
-    errors.Add("image_id", absl::StrCat(Quoted(input.image_id), " stands twice in this call"));
+    errors.Add("image_id",
+               absl::StrCat(base::Quoted(input.image_id), " stands twice in this call"));
   }
   CheckSourceForm(input, "", &errors);
   if (!input.problem.ok()) errors.AddStatus("", input.problem);

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/base/file_watch.h"
+#include "server/base/files.h"
 #include "server/main/signals.h"
 #include "server/storage/migrations.h"
 

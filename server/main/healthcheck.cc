@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/file_watch.h"
+#include "server/base/files.h"
 
 namespace mgral::server {
 namespace {

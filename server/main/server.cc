@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "server/app/predict.h"
 #include "server/app/query_batch.h"
 #include "server/app/register_images.h"
+#include "server/base/files.h"
 #include "server/cycle/job_loop.h"
 #include "server/cycle/run_cycle.h"
 #include "server/imaging/file_image_loader.h"
@@ -90,18 +90,12 @@ std::string WorkerName() {
   return absl::StrCat(host, ":", getpid());
 }
 
-// Whole or not at all, so that nobody reads half of it.
 absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port) {
   if (path.empty()) return absl::OkStatus();
-  const std::string temporary = absl::StrCat(path, ".", getpid());
-  std::ofstream file(temporary);
-  file << "grpc " << grpc_port << "\nmetrics " << metrics_port << "\n";
-  file.close();
-  if (!file || rename(temporary.c_str(), path.c_str()) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot write the port_file ", path, ": ", strerror(errno)));
-  }
-  return absl::OkStatus();
+  const absl::Status written = base::WriteFileAtomically(
+      path, absl::StrCat("grpc ", grpc_port, "\nmetrics ", metrics_port, "\n"));
+  if (written.ok()) return written;
+  return absl::InvalidArgumentError(absl::StrCat("port_file: ", written.message()));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/base/file_watch.h"
+#include "server/base/files.h"
 #include "server/domain/pool_scope.h"
 #include "server/rpc/api_keys.h"
 

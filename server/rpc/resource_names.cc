@@ -8,6 +8,7 @@
 #include "server/app/field_errors.h"
 #include "server/base/errors.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 namespace mgral::rpc {
 namespace {
@@ -28,7 +29,7 @@ absl::StatusOr<std::vector<std::string>> Segments(const std::string& name, const
   }
   if (!good) {
     return base::InvalidField(field,
-                              absl::StrCat("is ", app::Quoted(name), "; its form is ", form));
+                              absl::StrCat("is ", base::Quoted(name), "; its form is ", form));
   }
   return segments;
 }

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/base/file_watch.h"
+#include "server/base/files.h"
 
 namespace mgral::rpc {
 

@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "server/app/field_errors.h"
 #include "server/base/errors.h"
+#include "server/base/text.h"
 
 namespace mgral::rpc {
 namespace {
@@ -23,8 +23,8 @@ constexpr size_t kMaxViolationBytes = 2400;  // of all of them; base64 makes a t
 std::string Clean(absl::string_view text, size_t size) {
   std::string clean;
   while (!text.empty()) {
-    uint32_t code = 0;
-    const size_t length = app::Utf8Length(text, &code);
+    uint32_t code_point = 0;
+    const size_t length = base::Utf8Length(text, &code_point);
     const size_t piece = length == 0 ? 1 : length;
     if (clean.size() + piece > size) return clean + "...";
     clean += length == 0 ? "?" : std::string(text.substr(0, length));

@@ -20,36 +20,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::storage {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kChunkBytes = 1 << 20;
-
-absl::Status FileError(int error, const std::string& what) {
-  const std::string message = absl::StrCat(what, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) {
-    return base::Overloaded(absl::StrCat("the artifact folder's disk is full: ", message),
-                            absl::Seconds(60));
-  }
-  if (error == ENOENT) return absl::NotFoundError(message);
-  return absl::InternalError(message);
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 class Sha256 {
  public:
@@ -77,36 +55,17 @@ std::string HashOf(absl::string_view bytes) {
 // Calls `use(data, size)` for the file's content, piece by piece.
 template <typename Use>
 absl::Status ReadAll(const std::string& path, const Use& use) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return FileError(errno, absl::StrCat("cannot open ", path));
+  const base::Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return base::FileError(errno, absl::StrCat("cannot open ", path));
   std::vector<char> chunk(kChunkBytes);
   while (true) {
     const ssize_t size = read(file.get(), chunk.data(), chunk.size());
     if (size == 0) return absl::OkStatus();
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return FileError(errno, absl::StrCat("cannot read ", path));
+    if (size < 0) return base::FileError(errno, absl::StrCat("cannot read ", path));
     const absl::Status status = use(chunk.data(), static_cast<size_t>(size));
     if (!status.ok()) return status;
   }
-}
-
-absl::Status WriteAll(int fd, const char* data, size_t size, const std::string& path) {
-  while (size > 0) {
-    const ssize_t written = write(fd, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return FileError(errno, absl::StrCat("cannot write ", path));
-    data += written;
-    size -= static_cast<size_t>(written);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SyncPath(const std::string& path, int flags) {
-  const Descriptor file(open(path.c_str(), flags | O_CLOEXEC));
-  if (file.get() < 0 || fsync(file.get()) != 0) {
-    return FileError(errno, absl::StrCat("cannot sync ", path));
-  }
-  return absl::OkStatus();
 }
 
 bool IsSha256(const std::string& text) {
@@ -128,7 +87,8 @@ bool IsFolderName(const std::string& name) {
 absl::Status MakeFolders(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  return error ? FileError(error.value(), absl::StrCat("cannot make ", path)) : absl::OkStatus();
+  return error ? base::FileError(error.value(), absl::StrCat("cannot make ", path))
+               : absl::OkStatus();
 }
 
 // Removes a temporary file unless it was installed.
@@ -169,23 +129,17 @@ absl::Status DiskArtifactStore::WriteTemporary(const std::string& path,
                                                absl::string_view bytes) const {
   const absl::Status made = MakeFolders(root_ + "/tmp");
   if (!made.ok()) return made;
-  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (file.get() < 0) return FileError(errno, absl::StrCat("cannot make ", path));
-  return WriteAll(file.get(), bytes.data(), bytes.size(), path);
+  const base::Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (file.get() < 0) return base::FileError(errno, absl::StrCat("cannot make ", path));
+  return base::WriteAll(file.get(), bytes, path);
 }
 
 absl::Status DiskArtifactStore::Install(const std::string& path, const std::string& sha256) const {
   const std::string target = ObjectPath(sha256);
-  const std::string folder = target.substr(0, target.rfind('/'));
-  absl::Status status = MakeFolders(folder);
-  if (status.ok()) status = SyncPath(path, O_RDONLY);
-  if (!status.ok()) return status;
+  MGRAL_RETURN_IF_ERROR(MakeFolders(target.substr(0, target.rfind('/'))));
   // Replaces whatever is there: the same content, or what a broken disk left of it.
-  if (rename(path.c_str(), target.c_str()) != 0) {
-    return FileError(errno, absl::StrCat("cannot move to ", target));
-  }
-  status = SyncPath(folder, O_RDONLY | O_DIRECTORY);
-  return status.ok() ? SyncPath(root_ + "/objects", O_RDONLY | O_DIRECTORY) : status;
+  MGRAL_RETURN_IF_ERROR(base::InstallFile(path, target));
+  return base::SyncFolder(absl::StrCat(root_, "/objects"));
 }
 
 absl::StatusOr<std::string> DiskArtifactStore::Put(absl::string_view bytes) {
@@ -217,12 +171,12 @@ absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) 
   status = MakeFolders(root_ + "/tmp");
   if (!status.ok()) return status;
   if (rename(path.c_str(), temporary.c_str()) != 0) {
-    if (errno != EXDEV) return FileError(errno, absl::StrCat("cannot move ", path));
+    if (errno != EXDEV) return base::FileError(errno, absl::StrCat("cannot move ", path));
     status = WriteTemporary(temporary, "");
     if (!status.ok()) return status;
-    const Descriptor copy(open(temporary.c_str(), O_WRONLY | O_CLOEXEC));
+    const base::Descriptor copy(open(temporary.c_str(), O_WRONLY | O_CLOEXEC));
     status = ReadAll(path, [&](const char* data, size_t size) {
-      return WriteAll(copy.get(), data, size, temporary);
+      return base::WriteAll(copy.get(), {data, size}, temporary);
     });
     if (!status.ok()) return status;
     unlink(path.c_str());
@@ -270,7 +224,7 @@ absl::Status DiskArtifactStore::RemoveWorkFolder(const std::string& name) {
   }
   std::error_code error;
   fs::remove_all(absl::StrCat(root_, "/work/", name), error);
-  return error ? FileError(error.value(), absl::StrCat("cannot remove work folder ", name))
+  return error ? base::FileError(error.value(), absl::StrCat("cannot remove work folder ", name))
                : absl::OkStatus();
 }
 

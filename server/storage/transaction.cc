@@ -9,30 +9,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/base/text.h"
 
 namespace mgral::storage {
 namespace {
 
 constexpr int kMaxConflicts = 8;
-
-// Length of the UTF-8 sequence that starts at text[i], 0 if it is none.
-size_t SequenceLength(const std::string& text, size_t i) {
-  const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char lead = byte(i);
-  if (lead < 0x80) return lead == 0 ? 0 : 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || i + length > text.size()) return 0;
-  for (size_t k = 1; k < length; ++k) {
-    if ((byte(i + k) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond Unicode.
-  const unsigned char second = byte(i + 1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
 
 std::string FirstLine(const char* what) {
   const std::string text = what;
@@ -104,12 +86,7 @@ Connection::Connection(const std::string& conninfo) : pq(conninfo) {
 }
 
 bool IsStorableText(const std::string& text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = SequenceLength(text, i);
-    if (length == 0) return false;
-    i += length;
-  }
-  return true;
+  return text.find('\0') == std::string::npos && base::IsUtf8(text);
 }
 
 const std::string& Adapt(const std::string& text) {

@@ -348,7 +348,7 @@ TEST_F(SecurityTest, RefusesToStartWithAFileThatIsNone) {
     EXPECT_THAT(result.output, HasSubstr(words));
   };
   refuse(folder_.Path("nowhere"), "No such file");
-  refuse(folder_.Path(""), "is no file");
+  refuse(folder_.Path(""), "is not a regular file");
   refuse(folder_.Write("empty", "# nothing yet\n"), "holds no key");
   refuse(folder_.Write("wrong", a_.line + "\n# b\nteam b\n"), "line 4: ");
   refuse(folder_.Write("long", std::string((1 << 20) + 1, '#')), "longer than 1 MiB");
