@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-// The one place for what a single request may ask for. What depends on the machine (image sizes,
-// threads) is configuration instead (server/main/config.h).
+// Limits on what a single request may hold. What depends on the machine (image sizes, threads) is
+// an option instead (server/main/option_list.cc).
 namespace mgral::base {
 
 constexpr int kMaxBatchRegister = 1000;  // images of one unary call or stream message

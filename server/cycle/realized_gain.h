@@ -6,7 +6,7 @@
 
 namespace mgral::cycle {
 
-// AP@.5 per class of the cycle's model minus that of the model before; NaN where either is unknown.
+// AP@.5 per class of the cycle's model minus the previous one's (equation 29); NaN if unknown.
 std::vector<double> ClassGains(const TrainedCycle& trained);
 
 // What the batches labelled since the previous snapshot brought, and what was predicted. The change

@@ -21,7 +21,7 @@ struct Example {
   std::vector<Box> boxes;
 };
 
-// What one pass of the detector over an image and its mirror image says of it (DESIGN.md 3.2).
+// What one pass of the detector over an image and its mirror image says of it (equations 4 to 6).
 struct ImageSignals {
   int64_t image_key = 0;
   std::vector<float> embedding;         // at most 128

@@ -13,7 +13,7 @@ struct Migration {
   std::string sql;
 };
 
-// server/storage/migrations/NNN_name.sql, embedded when built; by ascending version.
+// The files NNN_name.sql of server/storage/migrations, embedded when built; by ascending version.
 const std::vector<Migration>& Migrations();
 
 struct MigrationResult {

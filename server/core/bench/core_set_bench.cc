@@ -1,4 +1,4 @@
-// Greedy k-centre over 100 000 images of 128 dimensions, 1000 taken (DESIGN 6), beside the
+// Greedy k-center over 100,000 images of 128 dimensions, 1,000 picks, beside the
 // definition (one pass over all images per image taken) in the same run.
 #include <benchmark/benchmark.h>
 

@@ -1,4 +1,4 @@
-// Batch rewards per second of one core: gain(S) for |S| = 100 (DESIGN 6: at least 1e5).
+// Batch rewards per second of one core: gain(S) for |S| = 100 (target: at least 1e5).
 #include <benchmark/benchmark.h>
 
 #include "server/core/bench/lookup_bench_table.h"

@@ -9,7 +9,7 @@
 
 namespace mgral::core {
 
-// What one pass over an image and its mirror image says of it (DESIGN.md 3.2).
+// What one pass over an image and its mirror image says of it (equations 4 to 6, docs/method.md).
 struct Embedding {
   std::vector<float> embedding;         // [EmbeddingSize], length 1
   std::vector<float> expected_objects;  // [C] sum of scores after suppression, mean of both views

@@ -10,7 +10,7 @@
 
 namespace mgral::core {
 
-// How a probe fine-tunes (DESIGN.md 3.3).
+// How a probe fine-tunes (equations 7 to 9 of docs/method.md).
 struct ProbeConfig {
   // Steps, losses, learning rate, augmentation and seed. Batch norm is always frozen.
   TrainConfig train;

@@ -45,8 +45,8 @@ struct ImageFeatures {
   }
 };
 
-// Rarity of each class from the number of labelled objects: sqrt(mean count / (count + 1)),
-// limited to [1/4, 4]; a class never labelled is the rarest. [C]
+// Rarity of each class by equation 16 of docs/method.md, in [1/4, 4]: a class never labeled is the
+// rarest. [C]
 std::vector<double> ClassRarity(const std::vector<double>& labelled_objects);
 
 // Throws std::invalid_argument naming the field for a wrong size or a value that is not finite

@@ -9,7 +9,7 @@
 
 namespace mgral::core {
 
-// Leave-one-batch-out rank correlation, test-retest ceiling and spread of the truth. `truth` has
+// Leave-one-out fidelity (equation 23), test-retest ceiling, and spread of the truth. `truth` has
 // one row per entry of `observations`, in order; `head` [C][O] is 1 - AP_c before the batch. The
 // hyperparameters stay those of the whole fit; pairs are chosen anew for each batch left out.
 TableFidelity MeasureFidelity(const Truth& truth,

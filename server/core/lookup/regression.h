@@ -9,7 +9,7 @@
 #include "server/core/lookup/table.h"
 
 // The Bayesian linear regression behind a look-up table (Rasmussen and Williams, Gaussian
-// Processes for Machine Learning, 2006, chapter 2). For class c and observation o
+// Processes for Machine Learning, 2006, chapter 2; equations 18 to 21 of docs/method.md):
 //
 //   y = phi_o.u_c + unit_c x_oc.w_c + z_o.J_c + b + noise,   w_c = w_s + v_c
 //   u_c ~ N(0, (amplitude unit_c)^2 kernel), w_s ~ N(w0, shared), v_c ~ N(0, own),

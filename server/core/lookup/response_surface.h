@@ -9,7 +9,7 @@
 
 namespace mgral::core {
 
-// What the semi-supervised probes say of the cells: y_oc = phi_o.R_c + intercept + noise, with
+// What semi-supervised probes say of the cells (equation 17): y_oc = phi_o.R_c + b + noise, with
 // R_c ~ N(0, s^2 kernel). It becomes the feature kResponse.
 struct ResponseSurface {
   std::vector<double> response;  // R [K, C]; 0 without observations

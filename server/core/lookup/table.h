@@ -30,7 +30,7 @@ struct CellPair {
   int32_t l = 0;
 };
 
-// What any batch S of the candidates is worth (DESIGN 3.4):
+// What any batch S of the candidates is worth (equations 10 to 13 of docs/method.md):
 //
 //   gain(S) = mean_c h_c(x_c),  x_c = sum_k T[k,c] phi_k(n_k) + sum_{i in S} a[i,c]
 //                                   + sum_{(k,l)} J[kl,c] psi_k(n_k) psi_l(n_l)

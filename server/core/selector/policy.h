@@ -9,9 +9,9 @@
 
 namespace mgral::core {
 
-// The numbers of the hierarchical LSTM policy (DESIGN 3.5): plain arrays, so that rolling it out
-// needs no torch. Shapes depend on the number of classes only: a policy can be carried over to
-// another pool state with other cells and images.
+// Parameters of the LSTM policy (equations 24 to 26 of docs/method.md): plain arrays, so that a
+// rollout needs no torch. Shapes depend on the number of classes only: a policy can be carried over
+// to another state of the pool, with other cells and images.
 struct PolicyParameters {
   int64_t classes = 0;
   std::vector<float> values;  // all parameters, in the order of policy_layout.h

@@ -67,8 +67,8 @@ ChoiceTerms Terms(const torch::Tensor& logits, const torch::Tensor& open,
   return {log_all.gather(-1, chosen.unsqueeze(-1)).squeeze(-1), -weighted.sum(-1)};
 }
 
-// Reward-to-go against the mean of the other episodes at the same step (they share the draw of
-// the table, so that what the draw does to all of them cancels), at unit variance.
+// Equation 27: reward-to-go against the mean of the other episodes at the same step (they share
+// the draw of the table, so that its effect on all of them cancels), at unit variance.
 torch::Tensor Advantage(const torch::Tensor& reward) {
   const torch::Tensor to_go = reward.flip({0}).cumsum(0).flip({0});
   const double episodes = static_cast<double>(reward.size(1));
