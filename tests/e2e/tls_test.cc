@@ -2,9 +2,9 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "client/cpp/client.h"
-#include "client/cpp/commands.h"
-#include "client/cpp/errors.h"
+#include "client/cpp/command/commands.h"
+#include "client/cpp/lib/client.h"
+#include "client/cpp/lib/errors.h"
 #include "tests/e2e/secure_server.h"
 
 namespace mgral::test {

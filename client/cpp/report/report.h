@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "client/cpp/dataset.h"
+#include "client/cpp/lib/dataset.h"
 #include "client/cpp/report/results.h"
 
 namespace mgral::client {

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
-#include "client/cpp/report/text_file.h"
+#include "client/cpp/lib/text_file.h"
 
 namespace mgral::client {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "client/cpp/client.h"
-#include "client/cpp/dataset.h"
+#include "client/cpp/lib/client.h"
+#include "client/cpp/lib/dataset.h"
 #include "client/cpp/report/results.h"
 #include "client/cpp/simulate/protocol.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cpp/dataset.h"
+#include "client/cpp/lib/dataset.h"
 #include "client/cpp/report/results.h"
 
 namespace mgral::client {

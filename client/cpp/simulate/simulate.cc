@@ -1,14 +1,13 @@
 #include "client/cpp/simulate/simulate.h"
 
 #include <filesystem>
-#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "client/cpp/lib/text_file.h"
 #include "client/cpp/report/report.h"
 #include "client/cpp/report/statistics.h"
-#include "client/cpp/report/text_file.h"
 #include "client/cpp/simulate/play_strategy.h"
 
 namespace mgral::client {
@@ -23,7 +22,7 @@ absl::Status WriteReport(const Results& results, const Dataset& dataset, const s
 }  // namespace
 
 absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
-                                 const SimulateOptions& options, Session& session) {
+                                 const SimulateOptions& options, ProgressBar& progress) {
   absl::StatusOr<Partition> partition = MakePartition(dataset, options);
   if (!partition.ok()) return partition.status();
   std::error_code error;
@@ -37,17 +36,16 @@ absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
       absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone());
   const std::string file = (fs::path(options.out) / "results.json").string();
   const size_t runs = options.seeds.size() * options.strategies.size();
-  const std::unique_ptr<ProgressBar> bar =
-      session.Progress("simulating", static_cast<int64_t>(runs) * (options.cycles + 1), "cycles");
+  progress.SetTotal(static_cast<int64_t>(runs) * (options.cycles + 1));
   results.runs.reserve(runs);
   for (const int64_t seed : options.seeds) {
     for (const std::string& strategy : options.strategies) {
       StrategyRun& run = results.runs.emplace_back();
       const std::string who = absl::StrCat(strategy, ", seed ", seed, ", ");
       PlayListener listener;
-      listener.doing = [&](const std::string& words) { bar->SetNote(who + words); };
+      listener.doing = [&](const std::string& words) { progress.SetNote(who + words); };
       listener.measured = [&] {
-        bar->Add();
+        progress.Add();
         results.summary = Summarise(results);
         return WriteResults(results, file);
       };
@@ -59,17 +57,12 @@ absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
       results.summary = Summarise(results);
       absl::Status written = WriteResults(results, file);
       if (written.ok()) written = WriteReport(results, dataset, options.out);
-      if (!status.ok()) {
-        bar->Finish();
-        if (written.ok()) session.Note("What was measured until here: " + file);
-        return status;
-      }
+      if (!status.ok()) return status;
       if (!written.ok()) return written;
       // A pool that ran empty took fewer cycles.
-      bar->Add(options.cycles + 1 - static_cast<int64_t>(run.points.size()));
+      progress.Add(options.cycles + 1 - static_cast<int64_t>(run.points.size()));
     }
   }
-  bar->Finish();
   return results;
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "client/cpp/client.h"
+#include "client/cpp/lib/client.h"
 #include "grpcpp/grpcpp.h"
 #include "mgral/v1/cycle_service.grpc.pb.h"
 #include "mgral/v1/label_service.grpc.pb.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
-#include <sstream>
 
 #include "client/cpp/synth/synth.h"
 #include "gmock/gmock.h"
@@ -48,8 +47,10 @@ class SimulateTest : public testing::Test {
     ClientOptions client_options;
     client_options.target = service_.target();
     Client client(client_options);
-    Session session(out_, error_);
-    return Simulate(client, dataset_, options_, session);
+    ProgressOptions silent;
+    silent.style = ProgressOptions::Style::kSilent;
+    ProgressBar progress("simulating", 0, "cycles", silent);
+    return Simulate(client, dataset_, options_, progress);
   }
 
   absl::StatusOr<Results> Written() { return ReadResults((root_ / "out/results.json").string()); }
@@ -58,7 +59,6 @@ class SimulateTest : public testing::Test {
   FakeService service_;
   Dataset dataset_;
   SimulateOptions options_;
-  std::ostringstream out_, error_;
 };
 
 TEST_F(SimulateTest, PlaysEveryStrategyWithEverySeedFromTheSameLabels) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "client/cpp/command/session.h"
+#include "client/cpp/lib/client.h"
+
+namespace mgral::client {
+
+// The batch as a COCO document that annotation tools read: its images with their sizes, the
+// detector's boxes (with scores) as annotations to begin from, the pool's classes as categories,
+// from id 1. Boxes below `min_score` are left out. Labels made from it find their images again
+// (`mgral label --coco`). Asks the server for the pool and for each image.
+absl::StatusOr<Json> BatchAsCoco(const v1::Batch& batch, double min_score, Client& client);
+
+}  // namespace mgral::client

@@ -1,0 +1,217 @@
+// mgral pool create|list|show|delete
+#include <unistd.h>
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cpp/command/commands.h"
+#include "client/cpp/command/text_table.h"
+#include "client/cpp/lib/dataset.h"
+
+namespace mgral::client {
+namespace {
+
+struct CreateOptions {
+  v1::CreatePoolRequest request;
+  std::vector<std::string> classes;
+  std::string coco, voc;
+};
+
+void PrintPool(const v1::Pool& pool, std::ostream& out) {
+  const v1::PoolCounts& counts = pool.counts();
+  out << pool.name();
+  if (!pool.display_name().empty()) out << "  (" << pool.display_name() << ")";
+  out << "\n  classes    " << absl::StrJoin(pool.classes(), ", ") << "\n  images     "
+      << counts.unlabeled() << " unlabeled, " << counts.leased() << " leased, " << counts.labeled()
+      << " labeled, " << counts.rejected() << " rejected\n             " << counts.training()
+      << " for training, " << counts.validation() << " for validation\n  detector   "
+      << pool.detector().profile() << (pool.detector().warm_start() ? ", warm start" : "")
+      << "\n  selection  " << pool.selection().strategy() << ", batches of "
+      << pool.selection().batch_size() << ", seed " << pool.selection().seed() << "\n  model      "
+      << (pool.published_model().empty() ? "none yet: start a cycle" : pool.published_model())
+      << "\n  created    " << FormatTimestamp(pool.create_time()) << "\n";
+}
+
+absl::Status ReportPool(const absl::StatusOr<v1::Pool>& pool, Session& session) {
+  if (!pool.ok()) return pool.status();
+  if (session.json) {
+    session.PrintJson(ToJson(*pool));
+  } else {
+    PrintPool(*pool, session.out());
+  }
+  return absl::OkStatus();
+}
+
+// The class list: given, or a dataset's own.
+absl::Status FillClasses(CreateOptions* options) {
+  std::vector<std::string> classes = options->classes;
+  if (classes.empty()) {
+    if (options->coco.empty() && options->voc.empty()) {
+      return UsageError("a pool needs its classes: give --classes, --coco or --voc");
+    }
+    ReadOptions read;
+    read.require_files = false;
+    absl::StatusOr<Dataset> dataset =
+        options->coco.empty() ? ReadVoc(options->voc, read) : ReadCoco(options->coco, "", read);
+    if (!dataset.ok()) return UsageError(std::string(dataset.status().message()));
+    classes = dataset->classes;
+  }
+  for (const std::string& name : classes) options->request.mutable_pool()->add_classes(name);
+  return absl::OkStatus();
+}
+
+absl::Status Create(CreateOptions* options, Session& session) {
+  if (absl::Status status = FillClasses(options); !status.ok()) return status;
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  return ReportPool((*client)->CreatePool(options->request), session);
+}
+
+absl::Status List(Session& session) {
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  absl::StatusOr<std::vector<v1::Pool>> pools = (*client)->ListPools().All();
+  if (!pools.ok()) return pools.status();
+  if (session.json) {
+    Json document = {{"pools", Json::array()}};
+    for (const v1::Pool& pool : *pools) document["pools"].push_back(ToJson(pool));
+    session.PrintJson(document);
+    return absl::OkStatus();
+  }
+  if (pools->empty()) {
+    session.Note("There are no pools yet. Make one: mgral pool create NAME --classes cat,dog");
+    return absl::OkStatus();
+  }
+  TextTable table({"POOL", "CLASSES", "UNLABELED", "LEASED", "LABELED", "REJECTED", "MODEL"});
+  for (const v1::Pool& pool : *pools) {
+    const v1::PoolCounts& counts = pool.counts();
+    table.Add({pool.name(), absl::StrCat(pool.classes_size()), absl::StrCat(counts.unlabeled()),
+               absl::StrCat(counts.leased()), absl::StrCat(counts.labeled()),
+               absl::StrCat(counts.rejected()),
+               pool.published_model().empty() ? "-" : pool.published_model()});
+  }
+  table.Print(session.out());
+  return absl::OkStatus();
+}
+
+absl::Status Show(const std::string& pool, Session& session) {
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  return ReportPool((*client)->GetPool(PoolName(pool)), session);
+}
+
+// Asks only where somebody can answer: scripts have said what they want.
+bool Confirmed(const std::string& name, Session& session) {
+  if (isatty(STDIN_FILENO) == 0) return true;
+  session.Note(absl::StrCat("This deletes ", name, " with its images, labels, cycles and models. ",
+                            "Type yes to go on (--yes does not ask):"));
+  std::string answer;
+  return std::getline(std::cin, answer) && answer == "yes";
+}
+
+absl::Status Delete(const std::string& pool, bool force, bool yes, Session& session) {
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  const std::string name = PoolName(pool);
+  if (!yes && !Confirmed(name, session)) return UsageError("nothing was deleted");
+  const absl::Status status = (*client)->DeletePool(name, force);
+  if (!status.ok()) return status;
+  if (session.json) {
+    session.PrintJson({{"deleted", name}});
+  } else {
+    session.out() << "deleted " << name << "\n";
+  }
+  return absl::OkStatus();
+}
+
+void AddCreate(CLI::App& pool, Session& session) {
+  auto* command = pool.add_subcommand("create", "Make a pool");
+  command->footer("Example:\n  mgral pool create cells --classes RBC,WBC,Platelets --profile tiny");
+  auto options = std::make_shared<CreateOptions>();
+  v1::DetectorSettings* detector = options->request.mutable_pool()->mutable_detector();
+  v1::SelectionSettings* selection = options->request.mutable_pool()->mutable_selection();
+  const auto text = [&](const char* flag, auto setter, const char* help) {
+    return command->add_option_function<std::string>(flag, setter, help);
+  };
+  const auto number = [&](const char* flag, auto setter, const char* help) {
+    return command->add_option_function<int32_t>(flag, setter, help)->check(CLI::NonNegativeNumber);
+  };
+  text(
+      "name", [options](const std::string& v) { options->request.set_pool_id(v); },
+      "The pool's name: a-z, 0-9 and -, beginning with a letter")
+      ->required();
+  auto* classes = command->add_option("--classes", options->classes, "Class names, with commas")
+                      ->delimiter(',')
+                      ->allow_extra_args(false);
+  auto* coco = command->add_option("--coco", options->coco, "Take the classes of this COCO file");
+  auto* voc = command->add_option("--voc", options->voc, "Take the classes of this VOC directory");
+  classes->excludes(coco)->excludes(voc);
+  coco->excludes(voc);
+  text(
+      "--display-name",
+      [options](const std::string& v) { options->request.mutable_pool()->set_display_name(v); },
+      "A title for people");
+  text(
+      "--profile", [options, detector](const std::string& v) { detector->set_profile(v); },
+      "The detector's size: micro, tiny, small, base or large (default: tiny)");
+  command->add_flag_callback(
+      "--warm-start", [options, detector] { detector->set_warm_start(true); },
+      "Begin a cycle's training with the last cycle's weights");
+  number(
+      "--training-steps", [options, detector](int32_t v) { detector->set_training_steps(v); },
+      "Instead of the profile's own");
+  number(
+      "--input-size", [options, detector](int32_t v) { detector->set_input_size(v); },
+      "Longest side that the detector sees, in pixels, instead of the profile's own");
+  text(
+      "--strategy", [options, selection](const std::string& v) { selection->set_strategy(v); },
+      "mgral (default), lookup_greedy, random, entropy, margin or core_set");
+  number(
+      "--batch-size", [options, selection](int32_t v) { selection->set_batch_size(v); },
+      "Images that are labelled between two cycles (default: 20)");
+  number(
+      "--probes", [options, selection](int32_t v) { selection->set_probes(v); },
+      "Semi-supervised probes per cycle, instead of the profile's own");
+  number(
+      "--replay-probes", [options, selection](int32_t v) { selection->set_replay_probes(v); },
+      "Replay probes per cycle, instead of the profile's own");
+  command->add_option_function<int64_t>(
+      "--seed", [options, selection](int64_t v) { selection->set_seed(v); },
+      "All random choices follow from it");
+  command->callback([options, &session] { session.Finish(Create(options.get(), session)); });
+}
+
+}  // namespace
+
+void AddPoolCommands(CLI::App& app, Session& session) {
+  auto* pool = app.add_subcommand("pool", "Make, list, show and delete pools");
+  pool->require_subcommand(1);
+  pool->footer("Help for one of them: mgral pool create --help");
+  AddCreate(*pool, session);
+
+  auto* list = pool->add_subcommand("list", "All pools with their images by state");
+  list->footer("Example:\n  mgral pool list");
+  list->callback([&session] { session.Finish(List(session)); });
+
+  auto name = std::make_shared<std::string>();
+  auto* show = pool->add_subcommand("show", "One pool: classes, images by state, settings, model");
+  show->footer("Example:\n  mgral pool show cells");
+  show->add_option("pool", *name, "The pool's name")->required();
+  show->callback([name, &session] { session.Finish(Show(*name, session)); });
+
+  auto* remove = pool->add_subcommand("delete", "Delete a pool and everything in it");
+  remove->footer("Example:\n  mgral pool delete cells --yes");
+  auto force = std::make_shared<bool>(false), yes = std::make_shared<bool>(false);
+  remove->add_option("pool", *name, "The pool's name")->required();
+  remove->add_flag("--force", *force, "Also while a cycle runs");
+  remove->add_flag("--yes", *yes, "Do not ask");
+  remove->callback(
+      [name, force, yes, &session] { session.Finish(Delete(*name, *force, *yes, session)); });
+}
+
+}  // namespace mgral::client

@@ -1,0 +1,64 @@
+// mgral report
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <ostream>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "client/cpp/command/commands.h"
+#include "client/cpp/lib/dataset.h"
+#include "client/cpp/lib/text_file.h"
+#include "client/cpp/report/report.h"
+#include "client/cpp/report/results.h"
+#include "client/cpp/report/statistics.h"
+#include "client/cpp/report/terminal.h"
+
+namespace mgral::client {
+namespace {
+
+struct ReportOptions {
+  std::string results, dataset, out;
+};
+
+absl::Status Run(const ReportOptions& options, Session& session) {
+  absl::StatusOr<Results> results = ReadResults(options.results);
+  if (!results.ok()) return UsageError(absl::StrCat("--results: ", results.status().message()));
+  results->summary = Summarise(*results);
+  std::optional<Dataset> dataset;
+  if (!options.dataset.empty()) {
+    absl::StatusOr<Dataset> read = ReadDataset(options.dataset);
+    if (!read.ok()) return UsageError(absl::StrCat("--dataset: ", read.status().message()));
+    dataset = *std::move(read);
+  }
+  const std::string out =
+      options.out.empty()
+          ? (std::filesystem::path(options.results).parent_path() / "report.html").string()
+          : options.out;
+  const std::string html = RenderReport(*results, dataset ? &*dataset : nullptr);
+  if (absl::Status status = ReplaceTextFile(out, html); !status.ok()) return status;
+  if (session.json) {
+    session.PrintJson({{"report", out}, {"bytes", html.size()}});
+    return absl::OkStatus();
+  }
+  PrintCurves(*results, session.out());
+  session.out() << "\nreport   " << std::filesystem::absolute(out).string() << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddReportCommand(CLI::App& app, Session& session) {
+  auto options = std::make_shared<ReportOptions>();
+  CLI::App* command = app.add_subcommand("report", "Draws report.html anew from a results.json");
+  command->footer("Example:\n  mgral report --results run/results.json --dataset cells");
+  command->add_option("--results", options->results, "The file that mgral simulate wrote")
+      ->required();
+  command->add_option("--dataset", options->dataset,
+                      "The dataset's directory; without, images are named and not shown");
+  command->add_option("--out", options->out, "Default: report.html beside the results");
+  command->callback([options, &session] { session.Finish(Run(*options, session)); });
+}
+
+}  // namespace mgral::client

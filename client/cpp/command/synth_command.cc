@@ -1,0 +1,73 @@
+// mgral synth
+#include <memory>
+#include <ostream>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cpp/command/commands.h"
+#include "client/cpp/synth/synth.h"
+
+namespace mgral::client {
+namespace {
+
+Json SummaryJson(const SynthOptions& options, const SynthSummary& summary) {
+  Json classes = Json::object();
+  for (int kind = 0; kind < kSynthClasses; ++kind) {
+    classes[SynthClassNames()[kind]] = summary.class_images[kind];
+  }
+  return {{"directory", options.directory}, {"images", summary.images},
+          {"boxes", summary.boxes},         {"empty_images", summary.empty_images},
+          {"bursts", summary.bursts},       {"burst_images", summary.burst_images},
+          {"images_with_class", classes},   {"train", summary.train},
+          {"val", summary.validation},      {"test", summary.test}};
+}
+
+void RunSynth(const SynthOptions& options, Session& session) {
+  const std::unique_ptr<ProgressBar> bar = session.Progress("drawing", options.images, "images");
+  absl::StatusOr<SynthSummary> summary =
+      WriteSynthDataset(options, [&bar](int64_t done) { bar->Set(done); });
+  if (!summary.ok()) {
+    const absl::Status& status = summary.status();
+    session.Finish(absl::IsInvalidArgument(status) ? UsageError(std::string(status.message()))
+                                                   : status);
+    return;
+  }
+  bar->Finish();
+  if (session.json) {
+    session.PrintJson(SummaryJson(options, *summary));
+  } else {
+    session.out() << options.directory << ": " << summary->images << " images (train "
+                  << summary->train << ", val " << summary->validation << ", test " << summary->test
+                  << "), " << summary->boxes << " boxes, " << summary->empty_images << " empty, "
+                  << summary->burst_images << " in " << summary->bursts << " bursts\nimages with";
+    for (int kind = 0; kind < kSynthClasses; ++kind) {
+      session.out() << (kind > 0 ? "," : "") << " " << SynthClassNames()[kind] << " "
+                    << summary->class_images[kind];
+    }
+    session.out() << "\n";
+  }
+  session.Finish(absl::OkStatus());
+}
+
+}  // namespace
+
+void AddSynthCommand(CLI::App& app, Session& session) {
+  auto options = std::make_shared<SynthOptions>();
+  CLI::App* command = app.add_subcommand(
+      "synth", "Draws a small labelled dataset: long-tailed classes, bursts, empty images");
+  command->footer(
+      "Example:\n"
+      "  mgral synth --out drawn --images 200\n"
+      "drawn then holds images/, annotations.json (COCO) and splits.json.");
+  command->add_option("--out", options->directory, "Where to write it")->required();
+  command->add_option("--images", options->images, "How many images")->capture_default_str();
+  command->add_option("--seed", options->seed, "The same seed draws the same dataset")
+      ->capture_default_str();
+  command->add_option("--size", options->size, "Width and height in pixels")->capture_default_str();
+  command->add_option("--contact-sheet", options->contact_sheet,
+                      "Also write an overview of 48 images with their boxes to this JPEG");
+  command->callback([options, &session] { RunSynth(*options, session); });
+}
+
+}  // namespace mgral::client

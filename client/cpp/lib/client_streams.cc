@@ -1,0 +1,154 @@
+// The calls of a Client that stream.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "client/cpp/lib/acked_stream.h"
+#include "client/cpp/lib/client.h"
+#include "client/cpp/lib/client_stubs.h"
+#include "client/cpp/lib/credentials.h"
+#include "client/cpp/lib/errors.h"
+
+namespace mgral::client {
+namespace {
+
+// Every so often a watch is opened anew: a connection that died silently is noticed by that.
+constexpr absl::Duration kWatchStream = absl::Minutes(10);
+
+}  // namespace
+
+absl::StatusOr<RegisterResult> Client::RegisterImages(const std::string& pool,
+                                                      const Source<v1::NewImage>& source,
+                                                      const StreamOptions& stream,
+                                                      const AcknowledgedCallback& acknowledged) {
+  using Acked = AckedStream<v1::NewImage, v1::RegisterImagesRequest, v1::RegisterImagesResponse>;
+  RegisterResult result;
+  Acked::Hooks hooks;
+  hooks.open = [this](grpc::ClientContext* context) -> std::unique_ptr<Acked::Stream> {
+    return stubs_->pool.RegisterImages(context);
+  };
+  hooks.begin = [&](bool first) {
+    v1::RegisterImagesRequest request;
+    if (first) {
+      request.set_parent(pool);
+      request.set_verification(stream.verification);
+    }
+    return request;
+  };
+  hooks.append = [](v1::RegisterImagesRequest* request, const v1::NewImage& image) {
+    *request->add_images() = image;
+  };
+  hooks.answer = [&](const v1::RegisterImagesResponse& response, int64_t base) {
+    result.registered += response.registered();
+    result.existing += response.existing();
+    for (v1::RefusedImage refused : response.refused()) {
+      refused.set_index(refused.index() + base);
+      result.refused.push_back(std::move(refused));
+    }
+  };
+  Acked run(options_, stream, std::move(hooks), source, acknowledged);
+  const absl::Status status = run.Run();
+  if (!status.ok()) return status;
+  result.reconnects = run.reconnects();
+  return result;
+}
+
+absl::StatusOr<IngestResult> Client::IngestLabels(const std::string& pool,
+                                                  const Source<v1::NewLabels>& source,
+                                                  const StreamOptions& stream,
+                                                  const AcknowledgedCallback& acknowledged) {
+  using Acked = AckedStream<v1::NewLabels, v1::IngestLabelsRequest, v1::IngestLabelsResponse>;
+  IngestResult result;
+  Acked::Hooks hooks;
+  hooks.open = [this](grpc::ClientContext* context) -> std::unique_ptr<Acked::Stream> {
+    return stubs_->label.IngestLabels(context);
+  };
+  hooks.begin = [&](bool first) {
+    v1::IngestLabelsRequest request;
+    if (first) request.set_parent(pool);
+    return request;
+  };
+  hooks.append = [](v1::IngestLabelsRequest* request, const v1::NewLabels& labels) {
+    *request->add_labels() = labels;
+  };
+  hooks.answer = [&](const v1::IngestLabelsResponse& response, int64_t base) {
+    result.ingested += response.ingested();
+    result.late += response.late();
+    for (v1::RefusedLabels refused : response.refused()) {
+      refused.set_index(refused.index() + base);
+      result.refused.push_back(std::move(refused));
+    }
+  };
+  Acked run(options_, stream, std::move(hooks), source, acknowledged);
+  const absl::Status status = run.Run();
+  if (!status.ok()) return status;
+  result.reconnects = run.reconnects();
+  return result;
+}
+
+absl::Status Client::ExportLabels(const v1::ExportLabelsRequest& request,
+                                  const std::function<absl::Status(absl::string_view)>& sink) {
+  for (int attempt = 1;; ++attempt) {
+    grpc::ClientContext context;  // no deadline: a big file takes its time
+    AddApiKey(options_, &context);
+    auto reader = stubs_->label.ExportLabels(&context, request);
+    v1::ExportLabelsResponse response;
+    bool delivered = false;
+    while (reader->Read(&response)) {
+      delivered = true;
+      const absl::Status written = sink(response.data());
+      if (written.ok()) continue;
+      context.TryCancel();
+      reader->Finish();
+      return written;
+    }
+    const absl::Status status = FromGrpc(reader->Finish());
+    if (delivered || !options_.retry.IsRetryable(status) ||
+        attempt >= options_.retry.max_attempts) {
+      return status;
+    }
+    options_.retry.Wait(options_.retry.Delay(status, attempt));
+  }
+}
+
+absl::StatusOr<v1::Cycle> Client::WatchCycle(
+    const std::string& name, const std::function<void(const v1::Cycle&)>& progress) {
+  v1::WatchCycleRequest request;
+  request.set_name(name);
+  bool ever_answered = false;
+  absl::Duration outage;
+  for (int attempt = 1;; ++attempt) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kWatchStream));
+    AddApiKey(options_, &context);
+    auto reader = stubs_->cycle.WatchCycle(&context, request);
+    v1::WatchCycleResponse response;
+    while (reader->Read(&response)) {
+      ever_answered = true;
+      attempt = 0;  // the next break is the first of its outage
+      outage = absl::ZeroDuration();
+      if (progress) progress(response.cycle());
+      if (!HasEnded(response.cycle())) continue;
+      context.TryCancel();
+      reader->Finish();
+      return response.cycle();
+    }
+    absl::Status status = FromGrpc(reader->Finish());
+    // A server that drains ends its streams in one of these ways.
+    const bool broken = status.ok() || options_.retry.IsRetryable(status) ||
+                        absl::IsDeadlineExceeded(status) || absl::IsCancelled(status) ||
+                        (absl::IsInternal(status) && Reason(status).empty());
+    if (!broken) return status;
+    if (status.ok()) status = absl::UnavailableError("the server ended the watch too early");
+    const absl::Duration delay = options_.retry.Delay(status, std::max(attempt, 1));
+    outage += delay;
+    const bool give_up = ever_answered ? outage > options_.reconnect_patience
+                                       : attempt >= options_.retry.max_attempts;
+    if (give_up) return status;
+    options_.retry.Wait(delay);
+  }
+}
+
+}  // namespace mgral::client

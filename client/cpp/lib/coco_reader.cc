@@ -1,0 +1,225 @@
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/lib/dataset.h"
+#include "client/cpp/lib/dataset_builder.h"
+#include "client/cpp/lib/text_file.h"
+#include "nlohmann/json.hpp"
+
+namespace mgral::client {
+namespace {
+
+using nlohmann::json;
+
+absl::StatusOr<json> ParseJsonFile(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return text.status();
+  // Masks are most of a COCO file and nothing of them is used.
+  const json::parser_callback_t keep = [](int, json::parse_event_t event, json& parsed) {
+    return event != json::parse_event_t::key || parsed != "segmentation";
+  };
+  try {
+    json document = json::parse(*text, keep);
+    if (document.is_object()) return document;
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a JSON object"));
+  } catch (const json::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not JSON: ", error.what()));
+  }
+}
+
+// COCO ids are integers; some tools write strings.
+std::string IdKey(const json& entry, const char* field) {
+  const auto id = entry.find(field);
+  if (id == entry.end() || !(id->is_number_integer() || id->is_string())) return "";
+  return id->dump();
+}
+
+double NumberOr(const json& entry, const char* field, double missing) {
+  const auto value = entry.find(field);
+  return value != entry.end() && value->is_number() ? value->get<double>() : missing;
+}
+
+bool Flag(const json& entry, const char* field) {
+  const auto value = entry.find(field);
+  if (value == entry.end()) return false;
+  if (value->is_boolean()) return value->get<bool>();
+  return value->is_number() && value->get<double>() != 0;
+}
+
+class CocoReader {
+ public:
+  CocoReader(const json& document, DatasetBuilder* builder)
+      : document_(document), builder_(*builder) {}
+
+  void Read() {
+    ForEach("categories",
+            [this](const json& entry, const std::string& name) { Category(entry, name); });
+    // Classes in the order of their ids: the detector's order does not hang on the file's.
+    for (const auto& [id, category] : ordered_) {
+      builder_.AddClass(category.first, category.second);
+      class_of_[id] = category.first;
+    }
+    ForEach("images", [this](const json& entry, const std::string& name) { Image(entry, name); });
+    ForEach("annotations",
+            [this](const json& entry, const std::string& name) { Annotation(entry, name); });
+  }
+
+ private:
+  template <typename Function>
+  void ForEach(const char* list, const Function& function) {
+    const auto entries = document_.find(list);
+    if (entries == document_.end() || !entries->is_array()) {
+      return builder_.Problem(list, "the list is missing");
+    }
+    for (size_t i = 0; i < entries->size() && !builder_.GivesUp(); ++i) {
+      const std::string name = absl::StrCat(list, "[", i, "]");
+      if ((*entries)[i].is_object()) {
+        function((*entries)[i], name);
+      } else {
+        builder_.Problem(name, "is not an object");
+      }
+    }
+  }
+
+  void Category(const json& entry, const std::string& name) {
+    const auto id = entry.find("id");
+    const auto text = entry.find("name");
+    if (id == entry.end() || !id->is_number_integer()) {
+      return builder_.Problem(name, "\"id\" is not an integer");
+    }
+    if (text == entry.end() || !text->is_string()) {
+      return builder_.Problem(name, "\"name\" is not a string");
+    }
+    const int64_t number = id->get<int64_t>();
+    if (!ordered_.emplace(number, std::make_pair(text->get<std::string>(), name)).second) {
+      builder_.Problem(name, absl::StrCat("id ", number, " is there twice"));
+    }
+  }
+
+  void Image(const json& entry, const std::string& name) {
+    const std::string id = IdKey(entry, "id");
+    if (id.empty()) return builder_.Problem(name, "\"id\" is not an integer");
+    const auto file_name = entry.find("file_name");
+    if (file_name == entry.end() || !file_name->is_string()) {
+      return builder_.Problem(name, "\"file_name\" is not a string");
+    }
+    const int position =
+        builder_.AddImage(file_name->get<std::string>(), NumberOr(entry, "width", 0),
+                          NumberOr(entry, "height", 0), name);
+    if (!image_of_.emplace(id, position).second) {
+      builder_.Problem(name, absl::StrCat("image id ", id, " is there twice"));
+    }
+  }
+
+  void Annotation(const json& entry, const std::string& name) {
+    const auto image = image_of_.find(IdKey(entry, "image_id"));
+    if (image == image_of_.end()) {
+      return builder_.Problem(name, absl::StrCat("\"image_id\" ", Shown(entry, "image_id"),
+                                                 " is not the id of an image"));
+    }
+    const auto category = entry.find("category_id");
+    const bool known = category != entry.end() && category->is_number_integer() &&
+                       class_of_.count(category->get<int64_t>()) > 0;
+    if (!known) {
+      return builder_.Problem(name, absl::StrCat("\"category_id\" ", Shown(entry, "category_id"),
+                                                 " is not the id of a category"));
+    }
+    DatasetBox box;
+    if (!ReadBox(entry, &box)) {
+      return builder_.Problem(name, "\"bbox\" is not a list of four numbers");
+    }
+    const std::string& class_name = class_of_.at(category->get<int64_t>());
+    if (image->second < 0 || !builder_.HasClass(class_name)) return;  // reported already
+    box.class_index = builder_.ClassIndex(class_name);
+    box.ignore = Flag(entry, "iscrowd") || Flag(entry, "ignore") || Flag(entry, "difficult");
+    builder_.AddBox(image->second, box, name);
+  }
+
+  static std::string Shown(const json& entry, const char* field) {
+    const auto value = entry.find(field);
+    return value == entry.end() ? "(missing)" : value->dump().substr(0, 40);
+  }
+
+  static bool ReadBox(const json& entry, DatasetBox* box) {
+    const auto numbers = entry.find("bbox");
+    if (numbers == entry.end() || !numbers->is_array() || numbers->size() != 4) return false;
+    for (const json& number : *numbers) {
+      if (!number.is_number()) return false;
+    }
+    box->x_min = (*numbers)[0].get<double>();
+    box->y_min = (*numbers)[1].get<double>();
+    box->width = (*numbers)[2].get<double>();
+    box->height = (*numbers)[3].get<double>();
+    return true;
+  }
+
+  const json& document_;
+  DatasetBuilder& builder_;
+  std::map<int64_t, std::pair<std::string, std::string>> ordered_;  // id -> name, entry
+  std::map<int64_t, std::string> class_of_;
+  std::map<std::string, int> image_of_;
+};
+
+}  // namespace
+
+absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::string& images,
+                                 const ReadOptions& options) {
+  std::error_code error;
+  if (options.require_files && !std::filesystem::is_directory(images, error)) {
+    return absl::NotFoundError(absl::StrCat(images, ": there is no such directory of images"));
+  }
+  absl::StatusOr<json> document = ParseJsonFile(annotations);
+  if (!document.ok()) return document.status();
+  DatasetBuilder builder(annotations, images, options);
+  CocoReader(*document, &builder).Read();
+  absl::StatusOr<Dataset> dataset = std::move(builder).Build();
+  if (dataset.ok()) {
+    dataset->name = DatasetName(std::filesystem::path(annotations).parent_path().string());
+  }
+  return dataset;
+}
+
+absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset& dataset) {
+  absl::StatusOr<json> document = ParseJsonFile(file);
+  if (!document.ok()) return document.status();
+  DatasetSplits splits;
+  const std::map<std::string, std::vector<int>*> lists = {
+      {"train", &splits.train},      {"pool", &splits.train},
+      {"val", &splits.validation},   {"validation", &splits.validation},
+      {"valid", &splits.validation}, {"test", &splits.test}};
+  std::map<std::vector<int>*, std::string> seen;
+  SplitLists names(file, dataset);
+  for (const auto& [key, value] : document->items()) {
+    const auto list = lists.find(key);
+    if (list == lists.end()) {
+      if (!value.is_array()) continue;  // a remark
+      return absl::InvalidArgumentError(absl::StrCat(
+          file, ": \"", key, "\" is no split: use \"train\" (or \"pool\"), \"val\", \"test\""));
+    }
+    const auto [other, inserted] = seen.emplace(list->second, key);
+    if (!inserted) {
+      return absl::InvalidArgumentError(absl::StrCat(file, ": \"", other->second, "\" and \"", key,
+                                                     "\" mean the same: use one of them"));
+    }
+    if (!value.is_array()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file, ": \"", key, "\" is not a list of file names"));
+    }
+    for (const json& name : value) {
+      if (!name.is_string()) {
+        return absl::InvalidArgumentError(absl::StrCat(file, ": \"", key, "\" holds ",
+                                                       name.dump().substr(0, 40),
+                                                       ", which is not a file name"));
+      }
+      const absl::Status status = names.Add(name.get<std::string>(), key, list->second);
+      if (!status.ok()) return status;
+    }
+  }
+  return splits;
+}
+
+}  // namespace mgral::client

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/cpp/lib/dataset.h"
+
+namespace mgral::client {
+
+// The checks that all dataset formats share. Collects what is wrong, so that one run names several
+// mistakes and not only the first. Entries are named by the caller, e.g. "annotations[3]".
+class DatasetBuilder {
+ public:
+  // `file`: for the messages.
+  DatasetBuilder(std::string file, std::string images_directory, const ReadOptions& options);
+
+  void AddClass(const std::string& name, const std::string& entry);
+  // The image's position, or -1 when something is wrong with it.
+  int AddImage(std::string file_name, double width, double height, const std::string& entry);
+  // Mends what passes the edge of the image, drops what has no area.
+  void AddBox(int image, const DatasetBox& box, const std::string& entry);
+
+  // Something is wrong with the dataset; reading goes on to find more.
+  void Problem(const std::string& entry, const std::string& what);
+  // So much is wrong that more messages would not help.
+  bool GivesUp() const { return problems_.size() >= 10; }
+  bool HasClass(const std::string& name) const { return class_positions_.count(name) > 0; }
+  int ClassIndex(const std::string& name) const { return class_positions_.at(name); }
+
+  // The dataset, or every problem in one error.
+  absl::StatusOr<Dataset> Build() &&;
+
+ private:
+  void Warn(const std::string& text);
+
+  const std::string file_, images_directory_;
+  const ReadOptions options_;
+  Dataset dataset_;
+  std::map<std::string, int> class_positions_;
+  std::map<std::string, std::string> image_entries_;  // image_id -> entry
+  std::vector<std::string> problems_;
+};
+
+// A sorted table from file name to position; and the check that lists don't overlap.
+class SplitLists {
+ public:
+  SplitLists(std::string file, const Dataset& dataset);
+  // Appends the image of that file name to `list`.
+  absl::Status Add(const std::string& file_name, const std::string& split, std::vector<int>* list);
+
+ private:
+  const std::string file_;
+  std::map<std::string, int> positions_;
+  std::map<int, std::string> taken_;
+};
+
+// The directory's last component.
+std::string DatasetName(const std::string& directory);
+
+}  // namespace mgral::client
