@@ -65,7 +65,7 @@ def test_panels_have_their_own_ids_and_places() -> None:
 
 def test_rows_hold_their_panels() -> None:
     rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
-    assert [row["title"] for row in rows] == ["Overview", "Calls", "Pools & labelling",
+    assert [row["title"] for row in rows] == ["Overview", "Calls", "Pools & labeling",
                                               "Cycles & table", "Workers", "Resources"]
     assert all(not row["collapsed"] and row["panels"] == [] for row in rows)
     tops = [panel["gridPos"]["y"] for panel in DASHBOARD["panels"]]
@@ -133,7 +133,7 @@ def test_replicas_and_workers_are_counted(service: Service) -> None:
     assert value["API replicas serving"] == 2
     assert value["Workers"] == 1
     assert value["Pools"] == 1
-    assert value["Newest cycle"] == 0
+    assert value["Latest cycle"] == 0
 
 
 def test_the_variable_finds_the_pool(service: Service) -> None:
