@@ -64,7 +64,7 @@ absl::Status AddManifest(const StageContext& stage, const TrainedCycle& trained,
   }
   auto sha256 = stage.ports.artifacts->Put(ToJson(manifest));
   if (!sha256.ok()) return sha256.status();
-  snapshot->embeddings_sha256 = *std::move(sha256);
+  snapshot->manifest_sha256 = *std::move(sha256);
   return absl::OkStatus();
 }
 

@@ -42,7 +42,7 @@ struct RealisedRecord {
   std::vector<double> class_gain;
 };
 
-// What a published snapshot leaves for the next cycle (Snapshot::embeddings_sha256).
+// What a published snapshot leaves for the next cycle (Snapshot::manifest_sha256).
 struct Manifest {
   std::vector<std::string> signals;  // of U and L
   std::string examples_sha256;

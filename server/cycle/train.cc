@@ -90,7 +90,7 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
     const domain::Model& model = (*published)->model;
     cycle_number = static_cast<uint64_t>(model.version) + 1;
     PreviousSnapshot previous{model.weights_sha256,
-                              (*published)->embeddings_sha256,
+                              (*published)->manifest_sha256,
                               (*published)->selector_sha256,
                               {},
                               model.validation.map50};

@@ -8,8 +8,11 @@
 namespace mgral::domain {
 
 // Content-addressed files: weights, embeddings, images that were sent as bytes. A file is written,
-// fsynced, renamed to its SHA-256; the same content is stored once. Thread-safe, also across
-// processes that share the folder.
+// fsynced, renamed to its SHA-256; the same content is stored once. It is kept as long as the
+// database refers to it, so whoever stores one says soon what needs it: the row that names it
+// (images, models), CycleStore::KeepArtifacts or Publish. One that nobody needs may be deleted an
+// hour after it was last stored. Thread-safe, also across processes that share the folder. Errors
+// may be shown to clients: they name an artifact by its hash.
 class ArtifactStore {
  public:
   virtual ~ArtifactStore() = default;
@@ -18,9 +21,10 @@ class ArtifactStore {
   virtual absl::StatusOr<std::string> Put(absl::string_view bytes) = 0;
   // Takes over the file at `path` (moved when on the same file system).
   virtual absl::StatusOr<std::string> PutFile(const std::string& path) = 0;
-  // A readable file with that content. NOT_FOUND; DATA_LOSS when Get finds that it was changed.
-  virtual absl::StatusOr<std::string> PathOf(const std::string& sha256) = 0;
+  // The content, whose hash is checked: DATA_LOSS when it was changed. NOT_FOUND.
   virtual absl::StatusOr<std::string> Get(const std::string& sha256) = 0;
+  // The file with that content, which is not checked. NOT_FOUND.
+  virtual absl::StatusOr<std::string> PathOf(const std::string& sha256) = 0;
   // A folder for unfinished work of this name (checkpoints), made if it isn't there; kept across
   // restarts until removed.
   virtual absl::StatusOr<std::string> WorkFolder(const std::string& name) = 0;

@@ -39,6 +39,11 @@ class CycleStore {
   };
   virtual absl::StatusOr<CycleContext> ContextOf(const JobLease& job) = 0;
 
+  // The job's cycle has stored these artifacts: they are kept until it ends. What is only stored,
+  // and named nowhere, may be deleted an hour later.
+  virtual absl::Status KeepArtifacts(const JobLease& job,
+                                     const std::vector<std::string>& sha256s) = 0;
+
   // kTrain's outcome; also fills the cycle's counts and mAP.
   struct TrainedModel {
     std::string weights_sha256;
@@ -71,14 +76,16 @@ class CycleStore {
     std::optional<TableReport> report;
     std::vector<SnapshotImage> images;
     std::vector<StrategyQueue> queues;
-    std::string selector_sha256;    // artifact with the selector's parameters, for a warm start
-    std::string embeddings_sha256;  // artifact with embeddings and signals (server/cycle)
+    std::string selector_sha256;  // artifact with the selector's parameters, for a warm start
+    std::string manifest_sha256;  // artifact that says what the next cycle reads (server/cycle)
+    std::vector<std::string> artifacts;  // that the manifest names: kept as long as the snapshot
     std::vector<RealisedGain> realised;  // of the batches labelled since the previous cycle
     double predicted_gain = 0, predicted_gain_se = 0;
     std::optional<double> realised_gain;
     std::string note;  // e.g. "cold_start": what queries of table strategies are told
   };
-  // Finishes the kPublish job too and makes the cycle SUCCEEDED.
+  // Finishes the kPublish job too and makes the cycle SUCCEEDED. The artifacts of earlier
+  // snapshots, and those that only the cycle kept, may be deleted afterwards.
   virtual absl::Status Publish(const JobLease& job, const Snapshot& snapshot, double seconds) = 0;
 
   // The newest published snapshot, for a warm start and for replay probes; nullopt before the
@@ -87,7 +94,7 @@ class CycleStore {
     int64_t cycle_key = 0;
     Model model;
     std::string selector_sha256;
-    std::string embeddings_sha256;
+    std::string manifest_sha256;
     std::string table;
   };
   virtual absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t pool_key) = 0;

@@ -53,6 +53,16 @@ int MigrateOnly(const Options& options) {
   return kNoDatabase;
 }
 
+int HandleArtifacts(const CommandLine& line) {
+  const absl::Status ready = PrepareDatabase(line.options, false);
+  const absl::Status status =
+      ready.ok() ? RunArtifacts(line.options, line.artifacts, std::cout) : ready;
+  if (status.ok()) return std::cout.flush() ? kOk : kFailed;
+  spdlog::error("cannot {} artifacts: {}", line.artifacts.prune ? "prune" : "list",
+                std::string(status.message()));
+  return ready.ok() ? kFailed : StatusOfStart(ready);
+}
+
 int AskHealth(const CommandLine& line) {
   HealthcheckTls tls;
   tls.on = line.tls;
@@ -98,6 +108,7 @@ int Main(const std::vector<std::string>& arguments) {
       return AskHealth(*line);
     case Command::kKey:
       return MakeKey(line->key_name, line->key_pools);
+    case Command::kArtifacts:
     case Command::kMigrate:
     case Command::kServe:
       break;
@@ -108,6 +119,7 @@ int Main(const std::vector<std::string>& arguments) {
     spdlog::error("cannot start: {}", std::string(password.message()));
     return kWrongOption;
   }
+  if (line->command == Command::kArtifacts) return HandleArtifacts(*line);
   BlockStopSignals();
   return line->command == Command::kMigrate ? MigrateOnly(line->options) : Serve(line->options);
 }

@@ -78,7 +78,7 @@ absl::Status ReadFile(const std::string& path, Options* options) {
 struct Arguments {
   Command command = Command::kServe;
   std::string config;
-  std::string key_name;
+  std::string operand;                     // the word after the command, of key and artifacts
   std::map<std::string, std::string> own;  // flags of that command alone
   std::vector<std::pair<std::string, std::string>> flags;
 };
@@ -87,8 +87,8 @@ absl::StatusOr<Command> CommandNamed(const std::string& word) {
   static const auto* commands = new std::map<std::string, Command>{
       {"serve", Command::kServe},     {"migrate", Command::kMigrate},
       {"options", Command::kOptions}, {"healthcheck", Command::kHealthcheck},
-      {"key", Command::kKey},         {"help", Command::kHelp},
-      {"version", Command::kVersion}};
+      {"key", Command::kKey},         {"artifacts", Command::kArtifacts},
+      {"help", Command::kHelp},       {"version", Command::kVersion}};
   const auto found = commands->find(word);
   if (found != commands->end()) return found->second;
   return absl::InvalidArgumentError(
@@ -101,21 +101,25 @@ absl::Status TakeWord(const std::string& word, bool first, Arguments* arguments)
     if (command.ok()) arguments->command = *command;
     return command.status();
   }
-  if (arguments->command != Command::kKey || !arguments->key_name.empty()) {
+  const bool takes_word =
+      arguments->command == Command::kKey || arguments->command == Command::kArtifacts;
+  if (!takes_word || !arguments->operand.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("unexpected ", word));
   }
-  arguments->key_name = word;
+  arguments->operand = word;
   return absl::OkStatus();
 }
 
 // Flags without a value, and those with one, that only this command takes.
 bool IsSwitch(Command command, const std::string& name) {
   return (name == "markdown" && command == Command::kOptions) ||
-         (name == "tls" && command == Command::kHealthcheck);
+         (name == "tls" && command == Command::kHealthcheck) ||
+         (name == "dry-run" && command == Command::kArtifacts);
 }
 bool IsOwn(Command command, const std::string& name) {
   return (name == "target" && command == Command::kHealthcheck) ||
-         (name == "pools" && command == Command::kKey);
+         (name == "pools" && command == Command::kKey) ||
+         (name == "older-than" && command == Command::kArtifacts);
 }
 
 absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
@@ -158,7 +162,7 @@ absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
       arguments.flags.emplace_back(name, value);
     }
   }
-  if (arguments.command == Command::kKey && arguments.key_name.empty()) {
+  if (arguments.command == Command::kKey && arguments.operand.empty()) {
     return absl::InvalidArgumentError("key needs a name: mgral-server key NAME [--pools=POOLS]");
   }
   return arguments;
@@ -200,9 +204,14 @@ absl::StatusOr<CommandLine> ParseCommandLine(
     const absl::Status set = Set(*FindOption(name), value, "--" + name, &line.options);
     if (!set.ok()) return set;
   }
+  if (line.command == Command::kArtifacts) {
+    const auto artifacts = ReadArtifactsArguments(arguments->operand, arguments->own);
+    if (!artifacts.ok()) return artifacts.status();
+    line.artifacts = *artifacts;
+  }
   line.target = arguments->own["target"].empty() ? line.options.listen : arguments->own["target"];
   line.tls = !arguments->own["tls"].empty() || !line.options.tls_cert.empty();
-  line.key_name = arguments->key_name;
+  line.key_name = arguments->operand;
   line.key_pools = arguments->own["pools"];
   return line;
 }
@@ -230,6 +239,12 @@ std::string HelpText() {
       "        line for the file api_keys on standard error; POOLS are ids of pools, or "
       "beginnings\n"
       "        of them that end in *, separated by commas\n"
+      "  mgral-server artifacts list                the files in artifact_dir, and what needs "
+      "them\n"
+      "  mgral-server artifacts prune [--dry-run] [--older-than=24h]\n"
+      "        delete the files that nothing needs, unless they were stored more recently; safe "
+      "while\n"
+      "        servers run\n"
       "  mgral-server options --markdown            the options as a table\n"
       "  mgral-server version\n\n"
       "Options, as --name=value, as environment variable MGRAL_NAME, or as a key of the YAML file\n"

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/main/artifacts_command.h"
 
 namespace mgral::server {
 
@@ -41,7 +42,7 @@ struct OptionSpec {
 };
 const std::vector<OptionSpec>& OptionList();
 
-enum class Command { kServe, kMigrate, kHealthcheck, kKey, kOptions, kHelp, kVersion };
+enum class Command { kServe, kMigrate, kHealthcheck, kKey, kArtifacts, kOptions, kHelp, kVersion };
 
 struct CommandLine {
   Command command = Command::kServe;
@@ -49,6 +50,7 @@ struct CommandLine {
   std::string target;               // of healthcheck: HOST:PORT, the option `listen` if not given
   bool tls = false;                 // of healthcheck: given, or the option tls_cert is
   std::string key_name, key_pools;  // of key
+  ArtifactsArguments artifacts;
 };
 
 // Of two sources the later counts: default, file, environment, flag. `environment` gives a

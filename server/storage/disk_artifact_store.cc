@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -18,10 +17,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "server/base/errors.h"
 #include "server/base/files.h"
 #include "server/base/status_macros.h"
+#include "server/storage/artifact_folder.h"
 
 namespace mgral::storage {
 namespace {
@@ -52,17 +53,17 @@ std::string HashOf(absl::string_view bytes) {
   return hash.Hex();
 }
 
-// Calls `use(data, size)` for the file's content, piece by piece.
+// Calls `use(data, size)` for the file's content, piece by piece. Errors call it `name`.
 template <typename Use>
-absl::Status ReadAll(const std::string& path, const Use& use) {
+absl::Status ReadAll(const std::string& path, const std::string& name, const Use& use) {
   const base::Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return base::FileError(errno, absl::StrCat("cannot open ", path));
+  if (file.get() < 0) return base::FileError(errno, absl::StrCat("cannot open ", name));
   std::vector<char> chunk(kChunkBytes);
   while (true) {
     const ssize_t size = read(file.get(), chunk.data(), chunk.size());
     if (size == 0) return absl::OkStatus();
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return base::FileError(errno, absl::StrCat("cannot read ", path));
+    if (size < 0) return base::FileError(errno, absl::StrCat("cannot read ", name));
     const absl::Status status = use(chunk.data(), static_cast<size_t>(size));
     if (!status.ok()) return status;
   }
@@ -84,12 +85,15 @@ bool IsFolderName(const std::string& name) {
   return true;
 }
 
-absl::Status MakeFolders(const std::string& path) {
+absl::Status MakeFolders(const std::string& path, const std::string& name) {
   std::error_code error;
   fs::create_directories(path, error);
-  return error ? base::FileError(error.value(), absl::StrCat("cannot make ", path))
+  return error ? base::FileError(error.value(), absl::StrCat("cannot make ", name))
                : absl::OkStatus();
 }
+
+// The time of modification becomes now; false when that cannot be.
+bool Touch(const std::string& path) { return utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0; }
 
 // Removes a temporary file unless it was installed.
 class RemoveAtExit {
@@ -105,7 +109,7 @@ class RemoveAtExit {
 
 absl::Status DiskArtifactStore::Prepare(const std::string& root) {
   for (const char* folder : {"/objects", "/tmp", "/work"}) {
-    const absl::Status made = MakeFolders(root + folder);
+    const absl::Status made = MakeFolders(root + folder, root + folder);
     if (!made.ok()) {
       return base::FailedPrecondition("ARTIFACT_DIR", std::string(made.message()), "artifact_dir");
     }
@@ -115,8 +119,12 @@ absl::Status DiskArtifactStore::Prepare(const std::string& root) {
 
 DiskArtifactStore::DiskArtifactStore(std::string root) : root_(std::move(root)) {}
 
-std::string DiskArtifactStore::ObjectPath(const std::string& sha256) const {
-  return absl::StrCat(root_, "/objects/", sha256.substr(0, 2), "/", sha256);
+absl::Status DiskArtifactStore::WithoutRoot(const absl::Status& status) const {
+  absl::Status shown(status.code(), absl::StrReplaceAll(status.message(), {{root_ + "/", ""}}));
+  status.ForEachPayload([&shown](absl::string_view type, const absl::Cord& payload) {
+    shown.SetPayload(type, payload);
+  });
+  return shown;
 }
 
 std::string DiskArtifactStore::TemporaryPath() const {
@@ -127,27 +135,35 @@ std::string DiskArtifactStore::TemporaryPath() const {
 
 absl::Status DiskArtifactStore::WriteTemporary(const std::string& path,
                                                absl::string_view bytes) const {
-  const absl::Status made = MakeFolders(root_ + "/tmp");
+  const absl::Status made = MakeFolders(root_ + "/tmp", "the folder of temporary files");
   if (!made.ok()) return made;
   const base::Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (file.get() < 0) return base::FileError(errno, absl::StrCat("cannot make ", path));
-  return base::WriteAll(file.get(), bytes, path);
+  if (file.get() < 0) return base::FileError(errno, "cannot make a temporary file");
+  return base::WriteAll(file.get(), bytes, "an artifact");
 }
 
 absl::Status DiskArtifactStore::Install(const std::string& path, const std::string& sha256) const {
-  const std::string target = ObjectPath(sha256);
-  MGRAL_RETURN_IF_ERROR(MakeFolders(target.substr(0, target.rfind('/'))));
-  // Replaces whatever is there: the same content, or what a broken disk left of it.
-  MGRAL_RETURN_IF_ERROR(base::InstallFile(path, target));
-  return base::SyncFolder(absl::StrCat(root_, "/objects"));
+  const std::string target = ObjectPath(root_, sha256);
+  MGRAL_RETURN_IF_ERROR(MakeFolders(target.substr(0, target.rfind('/')), "a folder of artifacts"));
+  const ArtifactLock lock(root_, ArtifactLock::Purpose::kStore);
+  MGRAL_RETURN_IF_ERROR(lock.status());
+  // A file that was taken over may be old. It replaces whatever is there: the same content, or what
+  // a broken disk left of it.
+  if (!Touch(path)) return base::FileError(errno, absl::StrCat("cannot store artifact ", sha256));
+  MGRAL_RETURN_IF_ERROR(WithoutRoot(base::InstallFile(path, target)));
+  return WithoutRoot(base::SyncFolder(absl::StrCat(root_, "/objects")));
 }
 
 absl::StatusOr<std::string> DiskArtifactStore::Put(absl::string_view bytes) {
   const std::string sha256 = HashOf(bytes);
-  struct stat existing;
-  if (stat(ObjectPath(sha256).c_str(), &existing) == 0 &&
-      existing.st_size == static_cast<off_t>(bytes.size())) {
-    return sha256;
+  {
+    const ArtifactLock lock(root_, ArtifactLock::Purpose::kStore);
+    MGRAL_RETURN_IF_ERROR(lock.status());
+    const std::string existing = ObjectPath(root_, sha256);
+    struct stat info;
+    const bool there =
+        stat(existing.c_str(), &info) == 0 && info.st_size == static_cast<off_t>(bytes.size());
+    if (there && Touch(existing)) return sha256;
   }
   const std::string path = TemporaryPath();
   const RemoveAtExit remove(path);
@@ -159,7 +175,7 @@ absl::StatusOr<std::string> DiskArtifactStore::Put(absl::string_view bytes) {
 
 absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) {
   Sha256 hash;
-  absl::Status status = ReadAll(path, [&](const char* data, size_t size) {
+  absl::Status status = ReadAll(path, "a new artifact", [&](const char* data, size_t size) {
     hash.Add(data, size);
     return absl::OkStatus();
   });
@@ -168,15 +184,15 @@ absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) 
   // A name in our folder first: over a file system's border rename fails, and then it is copied.
   const std::string temporary = TemporaryPath();
   const RemoveAtExit remove(temporary);
-  status = MakeFolders(root_ + "/tmp");
+  status = MakeFolders(root_ + "/tmp", "the folder of temporary files");
   if (!status.ok()) return status;
   if (rename(path.c_str(), temporary.c_str()) != 0) {
-    if (errno != EXDEV) return base::FileError(errno, absl::StrCat("cannot move ", path));
+    if (errno != EXDEV) return base::FileError(errno, "cannot take over a new artifact");
     status = WriteTemporary(temporary, "");
     if (!status.ok()) return status;
     const base::Descriptor copy(open(temporary.c_str(), O_WRONLY | O_CLOEXEC));
-    status = ReadAll(path, [&](const char* data, size_t size) {
-      return base::WriteAll(copy.get(), {data, size}, temporary);
+    status = ReadAll(path, "a new artifact", [&](const char* data, size_t size) {
+      return base::WriteAll(copy.get(), {data, size}, "an artifact");
     });
     if (!status.ok()) return status;
     unlink(path.c_str());
@@ -188,7 +204,7 @@ absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) 
 
 absl::StatusOr<std::string> DiskArtifactStore::PathOf(const std::string& sha256) {
   if (!IsSha256(sha256)) return base::NotFound("artifact", sha256);
-  const std::string path = ObjectPath(sha256);
+  const std::string path = ObjectPath(root_, sha256);
   if (access(path.c_str(), R_OK) != 0) return base::NotFound("artifact", sha256);
   return path;
 }
@@ -197,10 +213,11 @@ absl::StatusOr<std::string> DiskArtifactStore::Get(const std::string& sha256) {
   const absl::StatusOr<std::string> path = PathOf(sha256);
   if (!path.ok()) return path.status();
   std::string bytes;
-  const absl::Status status = ReadAll(*path, [&](const char* data, size_t size) {
-    bytes.append(data, size);
-    return absl::OkStatus();
-  });
+  const absl::Status status =
+      ReadAll(*path, absl::StrCat("artifact ", sha256), [&](const char* data, size_t size) {
+        bytes.append(data, size);
+        return absl::OkStatus();
+      });
   if (!status.ok()) return status;
   if (HashOf(bytes) != sha256) {
     return absl::DataLossError(absl::StrCat("artifact ", sha256, " was changed on disk"));
@@ -213,7 +230,7 @@ absl::StatusOr<std::string> DiskArtifactStore::WorkFolder(const std::string& nam
     return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no name for a work folder"));
   }
   const std::string path = absl::StrCat(root_, "/work/", name);
-  const absl::Status made = MakeFolders(path);
+  const absl::Status made = MakeFolders(path, absl::StrCat("work folder ", name));
   if (!made.ok()) return made;
   return path;
 }

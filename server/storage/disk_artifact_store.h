@@ -6,7 +6,9 @@
 
 namespace mgral::storage {
 
-// Below `root`: objects/ab/<sha256>, tmp/ for files that are being written, work/<name>/.
+// Below `root`: objects/ab/<sha256>, tmp/ for files that are being written, work/<name>/, and the
+// lock between those who store artifacts and ArtifactCatalog::Prune, which deletes them. What is
+// stored again gets a new time of modification. Errors name the artifact, never a path.
 class DiskArtifactStore : public domain::ArtifactStore {
  public:
   // Makes the folders. Errors: FAILED_PRECONDITION "ARTIFACT_DIR" when it cannot.
@@ -21,7 +23,8 @@ class DiskArtifactStore : public domain::ArtifactStore {
   absl::Status RemoveWorkFolder(const std::string& name) override;
 
  private:
-  std::string ObjectPath(const std::string& sha256) const;
+  // The same error without the place of the folder, which is nothing for clients.
+  absl::Status WithoutRoot(const absl::Status& status) const;
   std::string TemporaryPath() const;
   absl::Status WriteTemporary(const std::string& path, absl::string_view bytes) const;
   // Moves a complete file to its place; `path` is gone afterwards.

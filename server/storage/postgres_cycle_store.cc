@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/storage/artifact_references.h"
 #include "server/storage/batch_rows.h"
 #include "server/storage/cycle_rows.h"
 #include "server/storage/model_rows.h"
@@ -160,6 +161,15 @@ absl::StatusOr<domain::CycleStore::CycleContext> PostgresCycleStore::ContextOf(
       });
 }
 
+absl::Status PostgresCycleStore::KeepArtifacts(const domain::JobLease& job,
+                                               const std::vector<std::string>& sha256s) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
+    const absl::Status locked = LockJob(tx, job);
+    if (locked.ok()) KeepForCycle(tx, job.pool_key, job.cycle_key, sha256s);
+    return locked;
+  });
+}
+
 absl::StatusOr<Model> PostgresCycleStore::RecordModel(const domain::JobLease& job,
                                                       const TrainedModel& model) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
@@ -204,7 +214,7 @@ absl::StatusOr<std::optional<domain::CycleStore::Published>> PostgresCycleStore:
   return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Result> {
     const pqxx::result rows =
         Exec(tx,
-             "SELECT s.cycle_key, s.model_key, s.selector_sha256, s.embeddings_sha256, t.data "
+             "SELECT s.cycle_key, s.model_key, s.selector_sha256, s.manifest_sha256, t.data "
              "FROM pool p JOIN snapshot s ON s.key = p.snapshot_key LEFT JOIN lookup_table t "
              "ON t.key = s.table_key WHERE p.key = $1",
              pool_key);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/storage/artifact_references.h"
 #include "server/storage/cycle_rows.h"
 #include "server/storage/encoding.h"
 #include "server/storage/page_token.h"
@@ -96,12 +97,15 @@ absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
   const int64_t key =
       Exec(tx,
            "INSERT INTO snapshot (pool_key, cycle_key, model_key, table_key, report, strategies, "
-           "note, selector_sha256, embeddings_sha256) VALUES ($1, $2, $3, $4, $5::jsonb, "
+           "note, selector_sha256, manifest_sha256) VALUES ($1, $2, $3, $4, $5::jsonb, "
            "$6::text[], $7, $8, $9) RETURNING key",
            job.pool_key, job.cycle_key, model[0][0].as<int64_t>(), StoreTable(tx, job, snapshot),
            report, TextArray(strategies), snapshot.note, snapshot.selector_sha256,
-           snapshot.embeddings_sha256)[0][0]
+           snapshot.manifest_sha256)[0][0]
           .as<int64_t>();
+  std::vector<std::string> artifacts = snapshot.artifacts;
+  artifacts.insert(artifacts.end(), {snapshot.selector_sha256, snapshot.manifest_sha256});
+  KeepForSnapshot(tx, job.pool_key, key, artifacts);
   CopyImages(tx, key, snapshot);
   CopyQueues(tx, key, snapshot);
   StoreRealisedGains(tx, job, snapshot);

@@ -94,7 +94,7 @@ int64_t MakePool(const test::TestDatabase& database, domain::PoolStore& pools,
       of,
       "; "
       "INSERT INTO snapshot (pool_key, cycle_key, model_key, strategies, note, selector_sha256, "
-      "embeddings_sha256) SELECT pool_key, cycle_key, key, '{mgral}', '', '', '' FROM model",
+      "manifest_sha256) SELECT pool_key, cycle_key, key, '{mgral}', '', '', '' FROM model",
       of, "; UPDATE pool SET snapshot_key = (SELECT key FROM snapshot", of, ") WHERE key = ", key));
   const std::string snapshot = absl::StrCat("(SELECT key FROM snapshot", of, ")");
   database.Execute(

@@ -125,6 +125,26 @@ TEST_F(ArtifactStoreTest, WorkFoldersStayUntilRemoved) {
   EXPECT_FALSE(fs::exists(folder));
 }
 
+// Clients see them.
+TEST_F(ArtifactStoreTest, ErrorsNameNoPath) {
+  const std::string sha256 = *store_->Put("hello");
+  std::ofstream(*store_->PathOf(sha256)) << "jello";
+  const std::string elsewhere = root_ + "/elsewhere", file = WriteFile("file", "x");
+  storage::DiskArtifactStore broken(file);  // its folder is a file
+  for (const absl::Status& status :
+       {store_->Get(sha256).status(), store_->Get(std::string(64, '0')).status(),
+        store_->PutFile(elsewhere).status(), broken.Put("x").status(),
+        broken.WorkFolder("cycle-1").status()}) {
+    EXPECT_FALSE(status.ok());
+    EXPECT_EQ(status.message().find(root_), absl::string_view::npos) << status;
+  }
+  fs::remove(*store_->PathOf(sha256));
+  fs::create_directory(root_ + "/objects/" + sha256.substr(0, 2) + "/" + sha256);
+  const absl::Status status = store_->Get(sha256).status();
+  EXPECT_NE(status.message().find(sha256), absl::string_view::npos) << status;
+  EXPECT_EQ(status.message().find(root_), absl::string_view::npos) << status;
+}
+
 TEST_F(ArtifactStoreTest, SaysWhenItsFolderCannotBeMade) {
   const std::string file = WriteFile("file", "x");
   const absl::Status status = storage::DiskArtifactStore::Prepare(file + "/below");

@@ -125,7 +125,7 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   ASSERT_TRUE(published.has_value());
   EXPECT_EQ(published->model.version, 1);
   EXPECT_EQ(published->selector_sha256, std::string(64, 'b'));
-  EXPECT_EQ(published->embeddings_sha256, std::string(64, 'c'));
+  EXPECT_EQ(published->manifest_sha256, std::string(64, 'c'));
   EXPECT_EQ(published->table, snapshot.table);
   EXPECT_EQ(published->cycle_key, cycle.key);
   // Published is published: not twice, and no cancelling.

@@ -195,7 +195,7 @@ domain::CycleStore::Snapshot StoresTest::SnapshotOf(const std::string& strategy,
     snapshot.images.push_back(image);
   }
   snapshot.selector_sha256 = std::string(64, 'b');
-  snapshot.embeddings_sha256 = std::string(64, 'c');
+  snapshot.manifest_sha256 = std::string(64, 'c');
   return snapshot;
 }
 

@@ -49,7 +49,7 @@ class ContentionTest : public ::testing::Test {
         "class_ap50_11_point, class_ap, class_boxes) SELECT pool_key, 1, key, '', 0, '', false, 0, "
         "0, 0, 0, 0, '{}', '{}', '{}', '{}' FROM cycle;"
         "INSERT INTO snapshot (pool_key, cycle_key, model_key, strategies, note, selector_sha256, "
-        "embeddings_sha256) SELECT pool_key, cycle_key, key, '{mgral}', '', '', '' FROM model;"
+        "manifest_sha256) SELECT pool_key, cycle_key, key, '{mgral}', '', '', '' FROM model;"
         "INSERT INTO queue_entry (snapshot_key, image_key, strategy, position) SELECT s.key, "
         "i.key, "
         "'mgral', row_number() OVER (ORDER BY i.key) FROM image i, snapshot s ORDER BY i.key "

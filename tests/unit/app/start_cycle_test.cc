@@ -29,6 +29,9 @@ class FakeCycleStore : public domain::CycleStore {
   absl::StatusOr<domain::Model> RecordModel(const domain::JobLease&, const TrainedModel&) override {
     return No();
   }
+  absl::Status KeepArtifacts(const domain::JobLease&, const std::vector<std::string>&) override {
+    return No();
+  }
   absl::Status Publish(const domain::JobLease&, const Snapshot&, double) override { return No(); }
   absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t) override { return No(); }
   absl::StatusOr<std::vector<domain::Batch>> BatchesSincePublished(int64_t) override {

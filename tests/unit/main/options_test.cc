@@ -108,6 +108,31 @@ TEST(OptionsTest, MistakesElsewhereNameTheirSource) {
   EXPECT_THAT(Mistake({}, {{"MGRAL_ROLES", "boss"}}), HasSubstr("MGRAL_ROLES"));
 }
 
+TEST(OptionsTest, ArtifactsAreListedOrPruned) {
+  const auto list = Parse({"artifacts", "list", "--artifact_dir=/x"});
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->command, Command::kArtifacts);
+  EXPECT_FALSE(list->artifacts.prune);
+  EXPECT_EQ(list->options.artifact_dir, "/x");
+  const auto prune = Parse({"artifacts", "prune"});
+  ASSERT_TRUE(prune.ok()) << prune.status();
+  EXPECT_TRUE(prune->artifacts.prune);
+  EXPECT_FALSE(prune->artifacts.dry_run);
+  EXPECT_EQ(prune->artifacts.older_than, absl::Hours(24));
+  const auto dry = Parse({"artifacts", "prune", "--dry-run", "--older-than=90m"});
+  ASSERT_TRUE(dry.ok()) << dry.status();
+  EXPECT_TRUE(dry->artifacts.dry_run);
+  EXPECT_EQ(dry->artifacts.older_than, absl::Minutes(90));
+
+  EXPECT_THAT(Mistake({"artifacts"}), HasSubstr("list or prune"));
+  EXPECT_THAT(Mistake({"artifacts", "delete"}), HasSubstr("list or prune"));
+  EXPECT_THAT(Mistake({"artifacts", "prune", "all"}), HasSubstr("unexpected all"));
+  EXPECT_THAT(Mistake({"artifacts", "list", "--dry-run"}), HasSubstr("takes no --dry-run"));
+  EXPECT_THAT(Mistake({"artifacts", "prune", "--older-than=1m"}), HasSubstr("at least 1h"));
+  EXPECT_THAT(Mistake({"artifacts", "prune", "--older-than=tomorrow"}), HasSubstr("tomorrow"));
+  EXPECT_THAT(Mistake({"serve", "--dry-run"}), HasSubstr("unknown option --dry-run"));
+}
+
 TEST(OptionsTest, ValuesOutOfRangeAreRefused) {
   for (const char* flag :
        {"--threads=-1", "--threads=1.5", "--max_in_flight=0", "--max_image_bytes=0",
