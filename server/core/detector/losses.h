@@ -12,7 +12,7 @@ namespace mgral::core {
 // finite input. Thread-safe. The arguments of one call are on one device, where the result is too;
 // ConsistencyLoss alone takes the anchors from the CPU as well.
 
-// Focal loss (Lin et al. 2017, eq. 5), per output: same shape as logits. targets in {0, 1}.
+// Focal loss (equation 2 of docs/method.md), per output: same shape as logits. targets in {0, 1}.
 at::Tensor FocalLoss(const at::Tensor& logits, const at::Tensor& targets, double alpha,
                      double gamma);
 
@@ -31,8 +31,8 @@ at::Tensor ClassConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirr
 at::Tensor BoxConsistencyLoss(const at::Tensor& boxes, const at::Tensor& mirror_boxes,
                               const at::Tensor& anchors);
 
-// L_supervised of a part of a minibatch, divided by `positives`, the number of positive anchors of
-// all of it (at least 1).
+// L_sup (equation 1) of part of a minibatch, divided by `positives`: the count of positive anchors
+// in all of it (at least 1).
 struct SupervisedLoss {
   at::Tensor classes, boxes;  // scalars
 };
@@ -43,7 +43,7 @@ SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& tar
 at::Tensor PositiveBoxLoss(const at::Tensor& deltas, const Targets& targets,
                            const TrainConfig& config);
 
-// L_consistency between a minibatch and its mirror image (Jeong et al. 2019: class and box
+// L_cons (equation 9) of a minibatch and its mirror image (Jeong et al. 2019: class and box
 // consistency, background eliminated): over the anchors where either view has a class score of
 // at least foreground_score. `mirror` is the output for images.flip(3), canvas width `width`.
 at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,

@@ -65,8 +65,8 @@ class Fit {
     std::vector<PairTerm> pairs;
     Hyper hyper;
     Posterior posterior;
-    // h is linearised around the last prediction (Gauss-Newton): inverting it for a noisy
-    // response would magnify noise close to AP 1.
+    // h is linearized around the last prediction (equation 21, Gauss-Newton): inverting it for a
+    // noisy response would magnify noise close to AP 1.
     for (int round = 0; round < kLinearisations; ++round) {
       Linearise(round == 0 ? nullptr : &posterior, hyper, pairs);
       hyper = ChooseHyper(truth_, pairs);

@@ -9,7 +9,7 @@
 
 namespace mgral::core {
 
-// kSemiSupervised: AP with the batch (no labels) minus AP of the control. It feeds the feature
+// kSemiSupervised: AP with the unlabeled batch minus the control's (equation 7). It is the feature
 // kResponse and nothing else: by itself it does not predict the gain from labels.
 // kReplay: AP with the batch's true labels minus AP without. The truth, measured.
 // kRealised: AP after minus AP before a batch that was labelled in an earlier cycle. The truth,

@@ -20,7 +20,7 @@ inline constexpr std::array<double, kNumFeatures> kClassSd = {0.12, 0.12, 0.08, 
 // All weights may be larger or smaller together.
 inline constexpr double kScaleSd = 0.5;
 
-// One unit is the gain of AP_c from the average first image: kUnit (1 - AP_c) / labelled images.
+// One unit is the gain of AP_c from the average first image (equation 15).
 // (0.0014 for cards at 60 labels and AP 0.75; 20 images gained 0.033 there.)
 inline constexpr double kUnit = 0.33;
 inline constexpr double kFewestLabels = 20;
@@ -29,7 +29,7 @@ inline constexpr double kLeastHead = 0.02;  // 1 - AP_c is never taken to be sma
 // Share of the within-cell differences of the features that is believed.
 inline constexpr double kWithinCell = 0.5;
 
-// rho = kMostRho t^2 / (t^2 + kTight^2) for a cell of tightness t: copies saturate at once, a cell
+// rho by equation 12 for a cell of tightness t: copies saturate at once, a cell
 // half as wide as the pool after about twelve images.
 inline constexpr double kMostRho = 0.97;
 inline constexpr double kTight = 0.12;

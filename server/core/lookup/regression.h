@@ -76,7 +76,7 @@ Posterior Solve(const Truth& truth, const Hyper& hyper, const std::vector<PairTe
 // Rows of `truth` with keep[o] only.
 Truth Subset(const Truth& truth, const std::vector<bool>& keep);
 
-// Kernel over centroids: squared exponential at a share of their median distance, plus a nugget.
+// Kernel over centroids (equation 20): squared exponential at a share of their median distance.
 Matrix CellKernel(const Cells& cells);
 
 }  // namespace mgral::core

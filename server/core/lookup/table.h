@@ -105,7 +105,7 @@ struct Estimate {
   std::vector<double> class_error;  // [C]
 };
 
-// Posterior mean through h, standard error by the delta method. Repeated images count once.
+// Posterior mean through h, standard error by equation 22. Repeated images count once.
 // O(|S| C + C D^2). Throws std::out_of_range for an image that is not in [0, N).
 Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& images);
 

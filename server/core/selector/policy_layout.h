@@ -6,7 +6,7 @@
 
 namespace mgral::core {
 
-// Sizes of the policy. A step at time t:
+// Sizes of the policy. A step at time t (equations 24 to 26 of docs/method.md):
 //   h_t      = LSTM(input_t), input_t = [embedding of the image taken last, cell inputs of its
 //              cell, slopes h_c' of the classes, share of the batch that is taken, its gain]
 //   cell k   : (W_query h).(W_key static_k) / sqrt(E) + v.relu(W_cell dynamic_k + W_state h + b)
