@@ -21,7 +21,7 @@ class ArtifactStore {
   virtual absl::StatusOr<std::string> Put(absl::string_view bytes) = 0;
   // Takes over the file at `path` (moved when on the same file system).
   virtual absl::StatusOr<std::string> PutFile(const std::string& path) = 0;
-  // The content, whose hash is checked: DATA_LOSS when it was changed. NOT_FOUND.
+  // The content. DATA_LOSS, which names the hash, when it is missing or was changed.
   virtual absl::StatusOr<std::string> Get(const std::string& sha256) = 0;
   // The file with that content, which is not checked. NOT_FOUND.
   virtual absl::StatusOr<std::string> PathOf(const std::string& sha256) = 0;

@@ -24,7 +24,8 @@ struct ImageHeader {
 // Reads images from hostile files. Thread-safe. Errors are INVALID_ARGUMENT on "source.path",
 // "source.data" or "source.uri" (leaves the image root, is no JPEG or PNG, is truncated, has more
 // pixels than allowed, is longer than allowed) or NOT_FOUND-like INVALID_ARGUMENT for a missing
-// file.
+// file. DATA_LOSS on "source.data", naming the artifact by its hash, when the bytes that were sent
+// with the registration are missing or were changed on disk.
 class ImageLoader {
  public:
   virtual ~ImageLoader() = default;

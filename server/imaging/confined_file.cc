@@ -121,11 +121,4 @@ absl::StatusOr<std::string> ConfinedFiles::Read(const std::string& path) const {
   return ReadAll(file.get(), max_bytes_, kField);
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes,
-                                     const std::string& field) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.ok()) return InvalidField(field, absl::StrCat("cannot be opened: ", strerror(errno)));
-  return ReadAll(file.get(), max_bytes, field);
-}
-
 }  // namespace mgral::imaging

@@ -23,8 +23,4 @@ class ConfinedFiles {
   int64_t max_bytes_;
 };
 
-// Reads a file that the server itself has written (no confinement).
-absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes,
-                                     const std::string& field);
-
 }  // namespace mgral::imaging

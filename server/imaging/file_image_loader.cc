@@ -42,6 +42,14 @@ absl::StatusOr<EncodedHeader> CheckedHeader(absl::string_view bytes, const Imagi
   return header;
 }
 
+// The bytes that came with the registration.
+absl::StatusOr<std::string> ReadArtifact(domain::ArtifactStore* artifacts,
+                                         const std::string& sha256) {
+  absl::StatusOr<std::string> bytes = artifacts->Get(sha256);
+  if (bytes.ok()) return bytes;
+  return base::WithFields(bytes.status(), {{"source.data", std::string(bytes.status().message())}});
+}
+
 }  // namespace
 
 FileImageLoader::FileImageLoader(const ImagingOptions& options, domain::ArtifactStore* artifacts)
@@ -56,12 +64,9 @@ absl::StatusOr<std::string> FileImageLoader::Bytes(const ImageSource& source) co
       return files_.Read(source.location);
     case ImageSource::Kind::kUri:
       return FetchUri(source.location, fetch_);
-    case ImageSource::Kind::kArtifact: {
+    case ImageSource::Kind::kArtifact:
       if (artifacts_ == nullptr) return absl::InternalError("no artifact store");
-      absl::StatusOr<std::string> path = artifacts_->PathOf(source.location);
-      if (!path.ok()) return path.status();
-      return ReadFile(*path, options_.max_bytes, "source.data");
-    }
+      return ReadArtifact(artifacts_, source.location);
   }
   return absl::InternalError("unknown kind of image source");
 }

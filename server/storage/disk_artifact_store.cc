@@ -211,7 +211,7 @@ absl::StatusOr<std::string> DiskArtifactStore::PathOf(const std::string& sha256)
 
 absl::StatusOr<std::string> DiskArtifactStore::Get(const std::string& sha256) {
   const absl::StatusOr<std::string> path = PathOf(sha256);
-  if (!path.ok()) return path.status();
+  if (!path.ok()) return absl::DataLossError(absl::StrCat("artifact ", sha256, " is missing"));
   std::string bytes;
   const absl::Status status =
       ReadAll(*path, absl::StrCat("artifact ", sha256), [&](const char* data, size_t size) {

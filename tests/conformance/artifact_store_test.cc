@@ -44,11 +44,11 @@ class ArtifactStoreTest : public ::testing::Test {
 
 const std::string kHelloSha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-TEST_F(ArtifactStoreTest, WhatIsMissingIsNotFound) {
+TEST_F(ArtifactStoreTest, WhatIsMissingIsLost) {
   for (const std::string& name :
        {std::string(), std::string("x"), std::string("../../etc/passwd"), std::string(64, '/'),
         std::string(64, 'A'), std::string(64, '0')}) {
-    EXPECT_TRUE(absl::IsNotFound(store_->Get(name).status())) << name;
+    EXPECT_TRUE(absl::IsDataLoss(store_->Get(name).status())) << name;
     EXPECT_TRUE(absl::IsNotFound(store_->PathOf(name).status())) << name;
   }
   EXPECT_TRUE(absl::IsNotFound(store_->PutFile(root_ + "/missing").status()));

@@ -3,7 +3,6 @@
 #include <map>
 #include <string>
 
-#include "server/base/errors.h"
 #include "server/domain/artifact_store.h"
 
 namespace mgral::test {
@@ -22,7 +21,9 @@ class FakeArtifactStore : public domain::ArtifactStore {
   }
   absl::StatusOr<std::string> PathOf(const std::string& sha256) override { return "/" + sha256; }
   absl::StatusOr<std::string> Get(const std::string& sha256) override {
-    if (files.count(sha256) == 0) return base::NotFound("artifact", sha256);
+    if (files.count(sha256) == 0) {
+      return absl::DataLossError("artifact " + sha256 + " is missing");
+    }
     return files[sha256];
   }
   absl::StatusOr<std::string> WorkFolder(const std::string&) override {

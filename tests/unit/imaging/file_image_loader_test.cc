@@ -15,6 +15,7 @@
 #include "opencv2/imgcodecs.hpp"
 #include "opencv2/imgproc.hpp"
 #include "server/base/errors.h"
+#include "tests/support/fake_artifact_store.h"
 
 namespace mgral::imaging {
 namespace {
@@ -206,6 +207,21 @@ TEST_F(FileImageLoaderTest, RefusesFilesThatAreTooLong) {
   Write(root_ / "long.jpg", std::string(1001, 'x'));
   EXPECT_NE(Refused("long.jpg").find("1001 bytes"), std::string::npos);
   EXPECT_FALSE(Loader().VerifyBytes(std::string(1001, 'x')).ok());
+}
+
+TEST_F(FileImageLoaderTest, BytesThatWereLostAreNamedByTheirHash) {
+  test::FakeArtifactStore artifacts;
+  FileImageLoader loader(ImagingOptions(), &artifacts);
+  const ImageSource stored{ImageSource::Kind::kArtifact,
+                           *artifacts.Put(Encode(".png", Picture(40, 30)))};
+  EXPECT_EQ(loader.Verify(stored)->width, 40);
+  const ImageSource lost{ImageSource::Kind::kArtifact, "0123abcd"};
+  for (const absl::Status& status :
+       {loader.ReadHeader(lost).status(), loader.Load(lost, 0).status()}) {
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_NE(status.message().find("0123abcd"), absl::string_view::npos) << status;
+    EXPECT_EQ(base::FieldViolations(status).at(0).field, "source.data");
+  }
 }
 
 TEST_F(FileImageLoaderTest, AddressesNeedAnAllowedPrefix) {
