@@ -13,32 +13,26 @@ bool WantsTable(const StageContext& stage, const TrainedCycle& trained) {
 }  // namespace
 
 StageResult RunEmbed(const StageContext& stage) {
-  const auto trained = LoadTrained(stage);
-  if (!trained.ok()) return trained.status();
-  const auto list = stage.ports.artifacts->Get(stage.job.payload);
-  if (!list.ok()) return list.status();
-  const auto images = ReadImages(*list);
-  if (!images.ok()) return images.status();
-  const auto weights = stage.ports.artifacts->PathOf(trained->weights_sha256);
-  if (!weights.ok()) return weights.status();
+  MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::Image> images,
+                         LoadRecord(stage.ports, stage.job.payload, ParseImages));
+  MGRAL_ASSIGN_OR_RETURN(const std::string weights,
+                         stage.ports.artifacts->PathOf(trained.weights_sha256));
   const absl::Time begin = absl::Now();
-  const auto signals = stage.ports.runtime->Embed(*weights, *images, stage.progress);
-  if (!signals.ok()) return signals.status();
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::ImageSignals> signals,
+                         stage.ports.runtime->Embed(weights, images, stage.progress));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   double rejected = 0;
-  for (const domain::ImageSignals& image : *signals) {
+  for (const domain::ImageSignals& image : signals) {
     if (image.error.empty()) continue;
-    const absl::Status status = stage.ports.pools->RejectImage(image.image_key, image.error);
-    if (!status.ok()) return status;
+    MGRAL_RETURN_IF_ERROR(stage.ports.pools->RejectImage(image.image_key, image.error));
     ++rejected;
   }
-  const auto sha256 = stage.ports.artifacts->Put(WriteSignals(*signals));
-  if (!sha256.ok()) return sha256.status();
   StageOutcome outcome;
-  outcome.result = *sha256;
-  outcome.metrics = {{"images", static_cast<double>(images->size())}, {"undecodable", rejected}};
-  if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images->size() / seconds);
-  const bool table = WantsTable(stage, *trained);
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage.ports, SerializeSignals(signals)));
+  outcome.metrics = {{"images", static_cast<double>(images.size())}, {"undecodable", rejected}};
+  if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images.size() / seconds);
+  const bool table = WantsTable(stage, trained);
   outcome.next = {{table ? domain::JobKind::kPlan : domain::JobKind::kSelector, 0, ""}};
   return outcome;
 }

@@ -122,11 +122,11 @@ void JobLoop::Work(const JobLease& job) {
     if (attempt.reports() < 2) FaultPoint(job.kind, "working");
     FaultPoint(job.kind, "before_complete");
   }
-  Settle(job, outcome, &attempt, seconds);
+  RecordOutcome(job, outcome, &attempt, seconds);
 }
 
-void JobLoop::Settle(const JobLease& job, const absl::StatusOr<StageOutcome>& outcome,
-                     Attempt* attempt, double seconds) {
+void JobLoop::RecordOutcome(const JobLease& job, const absl::StatusOr<StageOutcome>& outcome,
+                            Attempt* attempt, double seconds) {
   absl::Status status = outcome.status();
   // The heartbeat goes on while the database is away for a moment.
   for (int i = 0; outcome.ok() && i < kCompleteAttempts; ++i) {

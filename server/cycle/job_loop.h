@@ -47,8 +47,8 @@ class JobLoop {
  private:
   class Attempt;
   void Work(const domain::JobLease& job);
-  void Settle(const domain::JobLease& job, const absl::StatusOr<StageOutcome>& outcome,
-              Attempt* attempt, double seconds);
+  void RecordOutcome(const domain::JobLease& job, const absl::StatusOr<StageOutcome>& outcome,
+                     Attempt* attempt, double seconds);
   void Report(const domain::JobLease& job, const std::string& outcome, double seconds);
   void Sleep(absl::Duration duration) const;
 

@@ -13,11 +13,8 @@ absl::StatusOr<std::unordered_map<int64_t, Image>> ImagesByKey(const StageContex
                                                                const CycleInputs& inputs) {
   std::unordered_map<int64_t, Image> by_key;
   for (const std::string& sha256 : inputs.shards) {
-    const auto bytes = stage.ports.artifacts->Get(sha256);
-    if (!bytes.ok()) return bytes.status();
-    auto images = ReadImages(*bytes);
-    if (!images.ok()) return images.status();
-    for (Image& image : *images) by_key[image.key] = std::move(image);
+    MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images, LoadRecord(stage.ports, sha256, ParseImages));
+    for (Image& image : images) by_key[image.key] = std::move(image);
   }
   return by_key;
 }
@@ -28,11 +25,11 @@ absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& exam
                             domain::ModelRuntime::PlanRequest* request) {
   if (examples.validation.empty()) return absl::OkStatus();
   const domain::SelectionSettings& selection = stage.cycle.pool.selection;
-  const auto profile = stage.ports.runtime->Profile(stage.cycle.pool.detector.profile);
-  if (!profile.ok()) return profile.status();
-  request->probes = selection.probes > 0 ? selection.probes : profile->probes;
+  MGRAL_ASSIGN_OR_RETURN(const auto profile,
+                         stage.ports.runtime->Profile(stage.cycle.pool.detector.profile));
+  request->probes = selection.probes > 0 ? selection.probes : profile.probes;
   request->replay_probes =
-      selection.replay_probes > 0 ? selection.replay_probes : profile->replay_probes;
+      selection.replay_probes > 0 ? selection.replay_probes : profile.replay_probes;
   if (revealed.previously_labeled.empty()) request->replay_probes = 0;
   return absl::OkStatus();
 }
@@ -40,38 +37,29 @@ absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& exam
 }  // namespace
 
 StageResult RunPlan(const StageContext& stage) {
-  const auto trained = LoadTrained(stage);
-  if (!trained.ok()) return trained.status();
-  const auto examples = LoadExamples(stage.ports, trained->inputs.examples_sha256);
-  if (!examples.ok()) return examples.status();
-  auto pool = LoadPool(stage, *examples);
-  if (!pool.ok()) return pool.status();
+  MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
   StageOutcome outcome;
-  if (pool->candidates.empty()) {  // nothing left to choose from
+  if (pool.candidates.empty()) {  // nothing left to choose from
     outcome.next = {{JobKind::kSelector, 0, ""}};
     return outcome;
   }
-  const auto revealed = LoadRevealed(stage, *trained, *examples);
-  if (!revealed.ok()) return revealed.status();
-  auto request = MakePlanRequest(stage, *trained, *examples, *std::move(pool), *revealed);
-  const absl::Status counted = SetProbeCounts(stage, *examples, *revealed, &request);
-  if (!counted.ok()) return counted;
-  auto plan = stage.ports.runtime->PlanProbes(request);
-  if (!plan.ok()) return plan.status();
+  MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
+  auto request = MakePlanRequest(stage, trained, examples, std::move(pool), revealed);
+  MGRAL_RETURN_IF_ERROR(SetProbeCounts(stage, examples, revealed, &request));
+  CyclePlan plan;
+  MGRAL_ASSIGN_OR_RETURN(plan.plan, stage.ports.runtime->PlanProbes(request));
 
-  const auto images = ImagesByKey(stage, trained->inputs);
-  if (!images.ok()) return images.status();
-  CyclePlan file{*std::move(plan), {}};
-  for (const domain::ModelRuntime::ProbeBatch& probe : file.plan.probes) {
+  MGRAL_ASSIGN_OR_RETURN(const auto images, ImagesByKey(stage, trained.inputs));
+  for (const domain::ModelRuntime::ProbeBatch& probe : plan.plan.probes) {
     std::vector<Image> batch;
-    for (const int64_t key : probe.image_keys) batch.push_back(images->at(key));
-    outcome.next.push_back({JobKind::kProbe, static_cast<int>(file.images.size()), ""});
-    file.images.push_back(std::move(batch));
+    for (const int64_t key : probe.image_keys) batch.push_back(images.at(key));
+    outcome.next.push_back({JobKind::kProbe, static_cast<int>(plan.images.size()), ""});
+    plan.images.push_back(std::move(batch));
   }
-  const auto sha256 = stage.ports.artifacts->Put(WritePlan(file));
-  if (!sha256.ok()) return sha256.status();
-  outcome.result = *sha256;
-  outcome.metrics = {{"probes", static_cast<double>(file.images.size())}};
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage.ports, SerializePlan(plan)));
+  outcome.metrics = {{"probes", static_cast<double>(plan.images.size())}};
   if (outcome.next.empty()) outcome.next = {{JobKind::kTable, 0, ""}};
   return outcome;
 }

@@ -1,8 +1,6 @@
-#include <cmath>
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"
-#include "server/cycle/probe_result.h"
 #include "server/cycle/stages.h"
 
 namespace mgral::cycle {
@@ -30,51 +28,42 @@ std::vector<Example> BatchOf(const std::vector<domain::Image>& images, bool repl
 
 absl::StatusOr<domain::ModelRuntime::ProbeRequest> MakeRequest(const StageContext& stage,
                                                                const CyclePlan& plan) {
-  auto trained = LoadTrained(stage);
-  if (!trained.ok()) return trained.status();
-  auto examples = LoadExamples(stage.ports, trained->inputs.examples_sha256);
-  if (!examples.ok()) return examples.status();
+  MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
+  MGRAL_ASSIGN_OR_RETURN(CycleExamples examples, LoadExamples(stage, trained));
   const size_t index = static_cast<size_t>(stage.job.shard);
   domain::ModelRuntime::ProbeRequest request;
   request.detector = stage.cycle.pool.detector;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.probe = plan.plan.probes[index];
-  request.batch = BatchOf(plan.images[index], request.probe.replay, *examples);
-  request.validation = std::move(examples->validation);
-  request.labeled = std::move(examples->training);
-  std::string weights = trained->weights_sha256;
+  request.batch = BatchOf(plan.images[index], request.probe.replay, examples);
+  request.validation = std::move(examples.validation);
+  request.labeled = std::move(examples.training);
+  std::string weights = trained.weights_sha256;
   if (request.probe.replay) {
+    if (!trained.inputs.previous) return absl::DataLossError("a replay in a pool's first cycle");
     // The batch was unlabeled to the previous detector: that is where its gain is measured.
-    auto revealed = LoadRevealed(stage, *trained, {});
-    if (!revealed.ok()) return revealed.status();
-    request.labeled = std::move(revealed->previously_labeled);
-    weights = trained->inputs.previous->weights_sha256;
+    MGRAL_ASSIGN_OR_RETURN(RevealedImages revealed, LoadRevealed(stage, trained, {}));
+    request.labeled = std::move(revealed.previously_labeled);
+    weights = trained.inputs.previous->weights_sha256;
   }
-  auto path = stage.ports.artifacts->PathOf(weights);
-  if (!path.ok()) return path.status();
-  request.weights_path = *std::move(path);
+  MGRAL_ASSIGN_OR_RETURN(request.weights_path, stage.ports.artifacts->PathOf(weights));
   return request;
 }
 
 }  // namespace
 
 StageResult RunProbe(const StageContext& stage) {
-  const auto sha256 = ResultOf(stage, domain::JobKind::kPlan);
-  if (!sha256.ok()) return sha256.status();
-  const auto bytes = stage.ports.artifacts->Get(*sha256);
-  if (!bytes.ok()) return bytes.status();
-  const auto plan = ReadPlan(*bytes);
-  if (!plan.ok()) return plan.status();
-  if (stage.job.shard < 0 || stage.job.shard >= static_cast<int>(plan->images.size())) {
-    return absl::InternalError(absl::StrCat("there is no probe ", stage.job.shard));
+  MGRAL_ASSIGN_OR_RETURN(const std::string sha256, ResultOf(stage, domain::JobKind::kPlan));
+  MGRAL_ASSIGN_OR_RETURN(const CyclePlan plan, LoadRecord(stage.ports, sha256, ParsePlan));
+  if (stage.job.shard < 0 || stage.job.shard >= static_cast<int>(plan.images.size())) {
+    return absl::DataLossError(absl::StrCat("the plan has no probe ", stage.job.shard));
   }
-  const auto request = MakeRequest(stage, *plan);
-  if (!request.ok()) return request.status();
-  const auto response = stage.ports.runtime->RunProbe(*request, stage.progress);
-  if (!response.ok()) return response.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, plan));
+  MGRAL_ASSIGN_OR_RETURN(const auto response,
+                         stage.ports.runtime->RunProbe(request, stage.progress));
   StageOutcome outcome;
-  outcome.result = WriteProbeResult(*response);
-  outcome.metrics = {{"seconds_per_probe", response->seconds}};
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeProbeResponse(response));
+  outcome.metrics = {{"seconds_per_probe", response.seconds}};
   outcome.next = {{domain::JobKind::kTable, 0, ""}};
   return outcome;
 }

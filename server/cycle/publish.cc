@@ -1,4 +1,3 @@
-#include "server/cycle/ranked_pool.h"
 #include "server/cycle/realized_gain.h"
 #include "server/cycle/stages.h"
 
@@ -9,12 +8,12 @@ using domain::Box;
 using Snapshot = domain::CycleStore::Snapshot;
 
 // Boxes below it are no help to an annotator.
-constexpr double kLeastShownScore = 0.25;
+constexpr double kMinShownScore = 0.25;
 
 std::vector<Box> PreAnnotations(const std::vector<Box>& predictions) {
   std::vector<Box> shown;
   for (const Box& box : predictions) {
-    if (box.score >= kLeastShownScore) shown.push_back(box);
+    if (box.score >= kMinShownScore) shown.push_back(box);
   }
   return shown;
 }
@@ -23,7 +22,7 @@ absl::Status AddImages(const EmbeddedPool& pool,
                        const std::optional<domain::ModelRuntime::TableResult>& table,
                        Snapshot* snapshot) {
   if (table && table->entries.size() != pool.candidates.size()) {
-    return absl::InternalError("the table is of other images than the pool");
+    return absl::DataLossError("the table is of other images than the pool");
   }
   for (size_t i = 0; i < pool.candidates.size(); ++i) {
     domain::CycleStore::SnapshotImage image;
@@ -40,12 +39,9 @@ absl::Status AddImages(const EmbeddedPool& pool,
 }
 
 absl::Status AddQueues(const StageContext& stage, const RankedPool& ranked, Snapshot* snapshot) {
-  for (const auto& queue : ranked.queues) {
-    const auto bytes = stage.ports.artifacts->Get(queue.second);
-    if (!bytes.ok()) return bytes.status();
-    auto keys = ReadKeys(*bytes);
-    if (!keys.ok()) return keys.status();
-    snapshot->queues.push_back({queue.first, *std::move(keys)});
+  for (const auto& [strategy, sha256] : ranked.queues) {
+    MGRAL_ASSIGN_OR_RETURN(std::vector<int64_t> keys, LoadRecord(stage.ports, sha256, ParseQueue));
+    snapshot->queues.push_back({strategy, std::move(keys)});
   }
   snapshot->selector_sha256 = ranked.selector_sha256;
   return absl::OkStatus();
@@ -56,76 +52,66 @@ absl::Status AddManifest(const StageContext& stage, const TrainedCycle& trained,
                          const EmbeddedPool& pool, const RevealedImages& revealed,
                          Snapshot* snapshot) {
   Manifest manifest{pool.artifacts, trained.inputs.examples_sha256, trained.cold_start,
-                    revealed.realised};
+                    revealed.realized};
   if (!revealed.signals.empty()) {
-    const auto signals = stage.ports.artifacts->Put(WriteSignals(revealed.signals));
-    if (!signals.ok()) return signals.status();
-    manifest.realised.push_back({*signals, ClassGains(trained)});
+    MGRAL_ASSIGN_OR_RETURN(std::string signals,
+                           PutRecord(stage.ports, SerializeSignals(revealed.signals)));
+    manifest.realized.push_back({std::move(signals), ClassGains(trained)});
   }
-  auto sha256 = stage.ports.artifacts->Put(ToJson(manifest));
-  if (!sha256.ok()) return sha256.status();
-  snapshot->manifest_sha256 = *std::move(sha256);
+  MGRAL_ASSIGN_OR_RETURN(snapshot->manifest_sha256,
+                         PutRecord(stage.ports, SerializeManifest(manifest)));
   return absl::OkStatus();
 }
 
-absl::Status AddRealisedGains(const StageContext& stage, const TrainedCycle& trained,
+absl::Status AddRealizedGains(const StageContext& stage, const TrainedCycle& trained,
                               const CycleExamples& examples, Snapshot* snapshot) {
   if (!trained.inputs.previous) return absl::OkStatus();
-  const auto manifest = LoadManifest(stage.ports, trained.inputs.previous->manifest_sha256);
-  if (!manifest.ok()) return manifest.status();
-  const auto before = LoadExamples(stage.ports, manifest->examples_sha256);
-  if (!before.ok()) return before.status();
-  const auto batches = stage.ports.cycles->BatchesSincePublished(stage.job.pool_key);
-  if (!batches.ok()) return batches.status();
-  RealisedShare share = ShareRealisedGain(trained, *batches, examples.training, before->training);
+  MGRAL_ASSIGN_OR_RETURN(
+      const Manifest manifest,
+      LoadRecord(stage.ports, trained.inputs.previous->manifest_sha256, ParseManifest));
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples before,
+                         LoadRecord(stage.ports, manifest.examples_sha256, ParseExamples));
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::Batch> batches,
+                         stage.ports.cycles->BatchesSincePublished(stage.job.pool_key));
+  RealizedShare share = ShareRealizedGain(trained, batches, examples.training, before.training);
   snapshot->realised = std::move(share.batches);
   snapshot->predicted_gain = share.predicted;
   snapshot->predicted_gain_se = share.predicted_standard_error;
-  snapshot->realised_gain = share.realised;
+  snapshot->realised_gain = share.realized;
   return absl::OkStatus();
 }
 
-absl::Status Fill(const StageContext& stage, Snapshot* snapshot) {
-  const auto trained = LoadTrained(stage);
-  if (!trained.ok()) return trained.status();
-  const auto examples = LoadExamples(stage.ports, trained->inputs.examples_sha256);
-  if (!examples.ok()) return examples.status();
-  const auto pool = LoadPool(stage, *examples);
-  if (!pool.ok()) return pool.status();
-  const auto revealed = LoadRevealed(stage, *trained, *examples);
-  if (!revealed.ok()) return revealed.status();
-  auto table = LoadTable(stage);
-  if (!table.ok()) return table.status();
-  const auto result = ResultOf(stage, domain::JobKind::kSelector);
-  if (!result.ok()) return result.status();
-  const auto ranked = ParseRanked(*result);
-  if (!ranked.ok()) return ranked.status();
+absl::StatusOr<Snapshot> MakeSnapshot(const StageContext& stage) {
+  MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
+  MGRAL_ASSIGN_OR_RETURN(const EmbeddedPool pool, LoadPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
+  MGRAL_ASSIGN_OR_RETURN(const auto table, LoadTable(stage));
+  MGRAL_ASSIGN_OR_RETURN(const std::string result, ResultOf(stage, domain::JobKind::kSelector));
+  MGRAL_ASSIGN_OR_RETURN(const RankedPool ranked, ParseRankedPool(result));
 
-  absl::Status status = AddImages(*pool, *table, snapshot);
-  if (status.ok()) status = AddQueues(stage, *ranked, snapshot);
-  if (status.ok()) status = AddManifest(stage, *trained, *pool, *revealed, snapshot);
-  if (status.ok()) status = AddRealisedGains(stage, *trained, *examples, snapshot);
-  if (table->has_value()) {
-    snapshot->table = (*table)->table;
-    snapshot->report = (*table)->report;
-    snapshot->report->selector_gain = ranked->selector_gain;
-    snapshot->report->greedy_gain = ranked->greedy_gain;
+  Snapshot snapshot;
+  MGRAL_RETURN_IF_ERROR(AddImages(pool, table, &snapshot));
+  MGRAL_RETURN_IF_ERROR(AddQueues(stage, ranked, &snapshot));
+  MGRAL_RETURN_IF_ERROR(AddManifest(stage, trained, pool, revealed, &snapshot));
+  MGRAL_RETURN_IF_ERROR(AddRealizedGains(stage, trained, examples, &snapshot));
+  if (table) {
+    snapshot.table = table->table;
+    snapshot.report = table->report;
+    snapshot.report->selector_gain = ranked.selector_gain;
+    snapshot.report->greedy_gain = ranked.greedy_gain;
   }
-  if (trained->cold_start) snapshot->note = "cold_start";
-  return status;
+  if (trained.cold_start) snapshot.note = "cold_start";
+  return snapshot;
 }
 
 }  // namespace
 
 StageResult RunPublish(const StageContext& stage) {
-  Snapshot snapshot;
-  const absl::Status status = Fill(stage, &snapshot);
-  if (!status.ok()) return status;
-  // Only kTrain's checkpoint lies there, and kTrain is over.
-  const absl::Status removed = stage.ports.artifacts->RemoveWorkFolder(WorkFolderName(stage.job));
-  if (!removed.ok()) return removed;
   StageOutcome outcome;
-  outcome.snapshot = std::move(snapshot);
+  MGRAL_ASSIGN_OR_RETURN(outcome.snapshot, MakeSnapshot(stage));
+  // Only kTrain's checkpoint lies there, and kTrain is over.
+  MGRAL_RETURN_IF_ERROR(stage.ports.artifacts->RemoveWorkFolder(WorkFolderName(stage.job)));
   return outcome;
 }
 

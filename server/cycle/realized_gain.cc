@@ -16,11 +16,11 @@ std::vector<double> ClassGains(const TrainedCycle& trained) {
   return gains;
 }
 
-RealisedShare ShareRealisedGain(const TrainedCycle& trained,
+RealizedShare ShareRealizedGain(const TrainedCycle& trained,
                                 const std::vector<domain::Batch>& batches,
                                 const std::vector<domain::Example>& training,
                                 const std::vector<domain::Example>& previously_training) {
-  RealisedShare share;
+  RealizedShare share;
   if (!trained.inputs.previous) return share;
   std::unordered_set<int64_t> fresh;
   for (const domain::Example& example : training) fresh.insert(example.image.key);
@@ -28,7 +28,7 @@ RealisedShare ShareRealisedGain(const TrainedCycle& trained,
   const double map_gain = trained.map50 - trained.inputs.previous->map50;
   const bool measured = std::isfinite(map_gain);
   if (fresh.empty() || !measured) return share;
-  share.realised = map_gain;
+  share.realized = map_gain;
   const std::vector<double> class_gains = ClassGains(trained);
   double variance = 0;
   for (const domain::Batch& batch : batches) {

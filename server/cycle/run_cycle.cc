@@ -8,9 +8,8 @@ namespace mgral::cycle {
 using domain::JobKind;
 
 StageResult RunCycle::Run(const domain::JobLease& job, const domain::Progress& progress) {
-  const auto cycle = ports_.cycles->ContextOf(job);
-  if (!cycle.ok()) return cycle.status();
-  const StageContext stage{ports_, job, *cycle, progress};
+  MGRAL_ASSIGN_OR_RETURN(const auto cycle, ports_.cycles->ContextOf(job));
+  const StageContext stage{ports_, job, cycle, progress};
   switch (job.kind) {
     case JobKind::kTrain:
       return RunTrain(stage);

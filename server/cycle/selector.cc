@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include "nlohmann/json.hpp"
-#include "server/cycle/ranked_pool.h"
 #include "server/cycle/stages.h"
 
 namespace mgral::cycle {
@@ -12,7 +10,7 @@ using domain::ModelRuntime;
 
 // A queue is as long as several batches, not as the pool: what comes after is drawn at random, and
 // the next cycle knows better anyway.
-constexpr int kBatchesInQueue = 10, kLeastQueue = 500, kMostQueue = 10000;
+constexpr int kBatchesInQueue = 10, kMinQueue = 500, kMaxQueue = 10000;
 
 // The pool's own strategy first, then the cheap ones, so that a query may name any of them.
 std::vector<std::string> Strategies(const std::string& own, bool cold_start, bool has_table) {
@@ -40,18 +38,14 @@ absl::StatusOr<std::string> PreviousSelector(const StageContext& stage,
 
 absl::StatusOr<ModelRuntime::RankRequest> MakeRequest(const StageContext& stage,
                                                       const TrainedCycle& trained) {
-  const auto examples = LoadExamples(stage.ports, trained.inputs.examples_sha256);
-  if (!examples.ok()) return examples.status();
-  auto pool = LoadPool(stage, *examples);
-  if (!pool.ok()) return pool.status();
-  auto selector = PreviousSelector(stage, trained);
-  if (!selector.ok()) return selector.status();
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
   ModelRuntime::RankRequest request;
-  request.candidates = std::move(pool->candidates);
-  request.labeled = std::move(pool->labeled);
+  request.candidates = std::move(pool.candidates);
+  request.labeled = std::move(pool.labeled);
   request.batch_size = stage.cycle.pool.selection.batch_size;
-  request.limit = std::min(kMostQueue, std::max(kLeastQueue, kBatchesInQueue * request.batch_size));
-  request.previous_selector = *std::move(selector);
+  request.limit = std::min(kMaxQueue, std::max(kMinQueue, kBatchesInQueue * request.batch_size));
+  MGRAL_ASSIGN_OR_RETURN(request.previous_selector, PreviousSelector(stage, trained));
   request.seed = StageSeed(trained.inputs, SeedPlace::kSelector);
   return request;
 }
@@ -65,40 +59,39 @@ domain::Progress ShareOf(const domain::Progress& progress, size_t index, size_t 
   };
 }
 
+// Stores what a strategy ranked.
+absl::Status AddQueue(const StageContext& stage, const std::string& strategy,
+                      const ModelRuntime::RankResult& result, RankedPool* ranked) {
+  MGRAL_ASSIGN_OR_RETURN(std::string keys,
+                         PutRecord(stage.ports, SerializeQueue(result.image_keys)));
+  ranked->queues.emplace_back(strategy, std::move(keys));
+  if (result.selector.empty()) return absl::OkStatus();
+  MGRAL_ASSIGN_OR_RETURN(ranked->selector_sha256, stage.ports.artifacts->Put(result.selector));
+  ranked->selector_gain = result.selector_gain;
+  ranked->greedy_gain = result.greedy_gain;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 StageResult RunSelector(const StageContext& stage) {
-  const auto trained = LoadTrained(stage);
-  if (!trained.ok()) return trained.status();
-  auto request = MakeRequest(stage, *trained);
-  if (!request.ok()) return request.status();
-  const auto table = LoadTable(stage);
-  if (!table.ok()) return table.status();
-  if (table->has_value()) request->table = &**table;
-
+  MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
+  MGRAL_ASSIGN_OR_RETURN(ModelRuntime::RankRequest request, MakeRequest(stage, trained));
+  MGRAL_ASSIGN_OR_RETURN(const auto table, LoadTable(stage));
+  if (table) request.table = &*table;
   const std::vector<std::string> strategies =
-      Strategies(stage.cycle.pool.selection.strategy, trained->cold_start, table->has_value());
+      Strategies(stage.cycle.pool.selection.strategy, trained.cold_start, table.has_value());
   RankedPool ranked;
   StageOutcome outcome;
   for (size_t i = 0; i < strategies.size(); ++i) {
-    request->strategy = strategies[i];
+    request.strategy = strategies[i];
     const domain::Progress progress = ShareOf(stage.progress, i, strategies.size());
     if (!progress(0)) return absl::CancelledError("the work was asked to stop");
-    auto result = stage.ports.runtime->Rank(*request, progress);
-    if (!result.ok()) return result.status();
-    const auto keys = stage.ports.artifacts->Put(WriteKeys(result->image_keys));
-    if (!keys.ok()) return keys.status();
-    ranked.queues.push_back({strategies[i], *keys});
-    if (!result->selector.empty()) {
-      auto selector = stage.ports.artifacts->Put(result->selector);
-      if (!selector.ok()) return selector.status();
-      ranked.selector_sha256 = *std::move(selector);
-      ranked.selector_gain = result->selector_gain;
-      ranked.greedy_gain = result->greedy_gain;
-    }
-    outcome.metrics.insert(outcome.metrics.end(), result->metrics.begin(), result->metrics.end());
+    MGRAL_ASSIGN_OR_RETURN(const auto result, stage.ports.runtime->Rank(request, progress));
+    MGRAL_RETURN_IF_ERROR(AddQueue(stage, strategies[i], result, &ranked));
+    outcome.metrics.insert(outcome.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
-  outcome.result = ToJson(ranked);
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeRankedPool(ranked));
   outcome.next = {{JobKind::kPublish, 0, ""}};
   return outcome;
 }

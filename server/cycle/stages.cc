@@ -19,42 +19,61 @@ std::unordered_set<int64_t> KeysOf(const std::vector<domain::Example>& examples)
 
 }  // namespace
 
+absl::StatusOr<std::string> PutRecord(const CyclePorts& ports, absl::StatusOr<std::string> record) {
+  MGRAL_RETURN_IF_ERROR(record.status());
+  return ports.artifacts->Put(*record);
+}
+
 absl::StatusOr<std::string> ResultOf(const StageContext& stage, JobKind kind) {
-  const auto results = stage.ports.jobs->Results(stage.job.cycle_key, kind);
-  if (!results.ok()) return results.status();
-  return results->empty() ? std::string() : results->front();
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> results,
+                         stage.ports.jobs->Results(stage.job.cycle_key, kind));
+  return results.empty() ? std::string() : results.front();
 }
 
 absl::StatusOr<TrainedCycle> LoadTrained(const StageContext& stage) {
-  const auto result = ResultOf(stage, JobKind::kTrain);
-  if (!result.ok()) return result.status();
-  return ParseTrained(*result);
+  MGRAL_ASSIGN_OR_RETURN(const std::string result, ResultOf(stage, JobKind::kTrain));
+  return ParseTrained(result);
 }
 
-absl::StatusOr<CycleExamples> LoadExamples(const CyclePorts& ports, const std::string& sha256) {
-  const auto bytes = ports.artifacts->Get(sha256);
-  if (!bytes.ok()) return bytes.status();
-  return ReadExamples(*bytes);
+absl::StatusOr<CycleExamples> LoadExamples(const StageContext& stage, const TrainedCycle& trained) {
+  MGRAL_ASSIGN_OR_RETURN(CycleExamples examples,
+                         LoadRecord(stage.ports, trained.inputs.examples_sha256, ParseExamples));
+  const int classes = static_cast<int>(stage.cycle.pool.classes.size());
+  for (const auto* list : {&examples.training, &examples.validation}) {
+    for (const domain::Example& example : *list) {
+      for (const domain::Box& box : example.boxes) {
+        if (box.class_index >= classes) {
+          return absl::DataLossError(absl::StrCat("the cycle's labels of image ",
+                                                  example.image.image_id,
+                                                  " name a class that the pool does not have"));
+        }
+      }
+    }
+  }
+  return examples;
 }
 
-absl::StatusOr<Manifest> LoadManifest(const CyclePorts& ports, const std::string& sha256) {
-  const auto bytes = ports.artifacts->Get(sha256);
-  if (!bytes.ok()) return bytes.status();
-  return ParseManifest(*bytes);
+absl::StatusOr<std::optional<domain::ModelRuntime::TableResult>> LoadTable(
+    const StageContext& stage) {
+  MGRAL_ASSIGN_OR_RETURN(const std::string sha256, ResultOf(stage, JobKind::kTable));
+  if (sha256.empty()) return std::optional<domain::ModelRuntime::TableResult>();
+  MGRAL_ASSIGN_OR_RETURN(TableParts parts, LoadRecord(stage.ports, sha256, ParseTable));
+  for (const std::string& part : parts.images) {
+    MGRAL_ASSIGN_OR_RETURN(const std::string bytes, stage.ports.artifacts->Get(part));
+    MGRAL_RETURN_IF_ERROR(ParseTableImages(bytes, &parts.table));
+  }
+  return std::optional<domain::ModelRuntime::TableResult>(std::move(parts.table));
 }
 
 absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples) {
-  auto shards = stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kEmbed);
-  if (!shards.ok()) return shards.status();
   EmbeddedPool pool;
-  pool.artifacts = *std::move(shards);
+  MGRAL_ASSIGN_OR_RETURN(pool.artifacts,
+                         stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kEmbed));
   const std::unordered_set<int64_t> training = KeysOf(examples.training);
   for (const std::string& sha256 : pool.artifacts) {
-    const auto bytes = stage.ports.artifacts->Get(sha256);
-    if (!bytes.ok()) return bytes.status();
-    auto signals = ReadSignals(*bytes);
-    if (!signals.ok()) return signals.status();
-    for (ImageSignals& image : *signals) {
+    MGRAL_ASSIGN_OR_RETURN(std::vector<ImageSignals> signals,
+                           LoadRecord(stage.ports, sha256, ParseSignals));
+    for (ImageSignals& image : signals) {
       if (!image.error.empty()) continue;
       auto& list = training.count(image.image_key) > 0 ? pool.labeled : pool.candidates;
       list.push_back(std::move(image));
@@ -72,29 +91,28 @@ absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const Tra
                                             const CycleExamples& examples) {
   RevealedImages revealed;
   if (!trained.inputs.previous) return revealed;
-  const auto manifest = LoadManifest(stage.ports, trained.inputs.previous->manifest_sha256);
-  if (!manifest.ok()) return manifest.status();
-  revealed.realised = manifest->realised;
-  if (manifest->cold_start) return revealed;
-  auto before = LoadExamples(stage.ports, manifest->examples_sha256);
-  if (!before.ok()) return before.status();
-  const std::unordered_set<int64_t> known = KeysOf(before->training);
+  MGRAL_ASSIGN_OR_RETURN(
+      const Manifest manifest,
+      LoadRecord(stage.ports, trained.inputs.previous->manifest_sha256, ParseManifest));
+  revealed.realized = manifest.realized;
+  if (manifest.cold_start) return revealed;
+  MGRAL_ASSIGN_OR_RETURN(CycleExamples before,
+                         LoadRecord(stage.ports, manifest.examples_sha256, ParseExamples));
+  const std::unordered_set<int64_t> known = KeysOf(before.training);
   std::unordered_set<int64_t> fresh;
   for (const int64_t key : KeysOf(examples.training)) {
     if (known.count(key) == 0) fresh.insert(key);
   }
-  for (const std::string& sha256 : manifest->signals) {
-    const auto bytes = stage.ports.artifacts->Get(sha256);
-    if (!bytes.ok()) return bytes.status();
-    auto signals = ReadSignals(*bytes);
-    if (!signals.ok()) return signals.status();
-    for (ImageSignals& image : *signals) {
+  for (const std::string& sha256 : manifest.signals) {
+    MGRAL_ASSIGN_OR_RETURN(std::vector<ImageSignals> signals,
+                           LoadRecord(stage.ports, sha256, ParseSignals));
+    for (ImageSignals& image : signals) {
       if (image.error.empty() && fresh.count(image.image_key) > 0) {
         revealed.signals.push_back(std::move(image));
       }
     }
   }
-  revealed.previously_labeled = std::move(before->training);
+  revealed.previously_labeled = std::move(before.training);
   return revealed;
 }
 
@@ -122,10 +140,6 @@ domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
   request.batch_size = stage.cycle.pool.selection.batch_size;
   request.seed = StageSeed(trained.inputs, SeedPlace::kPlan);
   return request;
-}
-
-uint64_t StageSeed(const CycleInputs& inputs, SeedPlace place) {
-  return MixSeed(inputs.seed, static_cast<uint64_t>(place));
 }
 
 std::string WorkFolderName(const domain::JobLease& job) {

@@ -1,14 +1,16 @@
 #pragma once
 
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "server/cycle/files.h"
+#include "server/base/status_macros.h"
+#include "server/cycle/records.h"
 #include "server/cycle/run_cycle.h"
-#include "server/cycle/state.h"
+#include "server/cycle/seed.h"
+#include "server/cycle/selection_records.h"
 
-// The stages, one per file run_cycle_<stage>.cc, and what they share. Not for other users.
+// The stages, one per file of this folder, and what they share. Not for other users.
 namespace mgral::cycle {
 
 // A job at hand. Everything it points to outlives it.
@@ -28,12 +30,24 @@ StageResult RunTable(const StageContext& stage);
 StageResult RunSelector(const StageContext& stage);
 StageResult RunPublish(const StageContext& stage);
 
-// What the finished stages left; each reads the queue's results and the artifacts anew.
-absl::StatusOr<TrainedCycle> LoadTrained(const StageContext& stage);
-absl::StatusOr<CycleExamples> LoadExamples(const CyclePorts& ports, const std::string& sha256);
-absl::StatusOr<Manifest> LoadManifest(const CyclePorts& ports, const std::string& sha256);
+// Stores a record as an artifact; its SHA-256.
+absl::StatusOr<std::string> PutRecord(const CyclePorts& ports, absl::StatusOr<std::string> record);
+// Reads an artifact with one of the Parse functions of records.h.
+template <typename T>
+absl::StatusOr<T> LoadRecord(const CyclePorts& ports, const std::string& sha256,
+                             absl::StatusOr<T> (*parse)(absl::string_view bytes)) {
+  MGRAL_ASSIGN_OR_RETURN(const std::string bytes, ports.artifacts->Get(sha256));
+  return parse(bytes);
+}
 // The result of the only job of a kind; empty when the cycle had none.
 absl::StatusOr<std::string> ResultOf(const StageContext& stage, domain::JobKind kind);
+
+// What the finished stages left; each reads the queue's results and the artifacts anew.
+absl::StatusOr<TrainedCycle> LoadTrained(const StageContext& stage);
+absl::StatusOr<CycleExamples> LoadExamples(const StageContext& stage, const TrainedCycle& trained);
+// nullopt in a cycle without a table.
+absl::StatusOr<std::optional<domain::ModelRuntime::TableResult>> LoadTable(
+    const StageContext& stage);
 
 // The pool as the cycle's detector sees it, by image key; undecodable images are left out.
 struct EmbeddedPool {
@@ -43,13 +57,13 @@ struct EmbeddedPool {
 };
 absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples);
 
-// What replay probes and realised gains are made of: the images that this cycle trains on and the
+// What replay probes and realized gains are made of: the images that this cycle trains on and the
 // previous one did not, as the previous detector saw them. Empty after a cold start (its detector
 // knew nothing) and in the first cycle.
 struct RevealedImages {
   std::vector<domain::ImageSignals> signals;
   std::vector<domain::Example> previously_labeled;  // what the previous detector was trained on
-  std::vector<RealisedRecord> realised;             // of all cycles before
+  std::vector<RealizedRecord> realized;             // of all cycles before
 };
 absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const TrainedCycle& trained,
                                             const CycleExamples& examples);
@@ -59,10 +73,6 @@ domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                   const TrainedCycle& trained,
                                                   const CycleExamples& examples, EmbeddedPool pool,
                                                   const RevealedImages& revealed);
-
-// Where chance is used, for MixSeed.
-enum class SeedPlace : uint64_t { kTrain = 1, kPlan = 2, kSelector = 3 };
-uint64_t StageSeed(const CycleInputs& inputs, SeedPlace place);
 
 std::string WorkFolderName(const domain::JobLease& job);
 

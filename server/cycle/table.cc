@@ -1,4 +1,5 @@
-#include "server/cycle/probe_result.h"
+#include <algorithm>
+
 #include "server/cycle/realized_gain.h"
 #include "server/cycle/stages.h"
 
@@ -9,35 +10,24 @@ using domain::JobKind;
 using domain::ModelRuntime;
 
 absl::StatusOr<std::vector<ModelRuntime::ProbeResponse>> LoadResponses(const StageContext& stage) {
-  const auto results = stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kProbe);
-  if (!results.ok()) return results.status();
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> results,
+                         stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kProbe));
   std::vector<ModelRuntime::ProbeResponse> responses;
-  for (const std::string& result : *results) {
-    auto response = ReadProbeResult(result);
-    if (!response.ok()) return response.status();
-    responses.push_back(*std::move(response));
+  for (const std::string& result : results) {
+    MGRAL_ASSIGN_OR_RETURN(ModelRuntime::ProbeResponse response, ParseProbeResponse(result));
+    responses.push_back(std::move(response));
   }
   return responses;
 }
 
-absl::StatusOr<CyclePlan> LoadPlan(const StageContext& stage) {
-  const auto sha256 = ResultOf(stage, JobKind::kPlan);
-  if (!sha256.ok()) return sha256.status();
-  const auto bytes = stage.ports.artifacts->Get(*sha256);
-  if (!bytes.ok()) return bytes.status();
-  return ReadPlan(*bytes);
-}
-
 // What the batches of all cycles brought, each as the detector before it saw it.
-absl::StatusOr<std::vector<ModelRuntime::RealisedBatch>> LoadRealised(
+absl::StatusOr<std::vector<ModelRuntime::RealisedBatch>> LoadRealized(
     const StageContext& stage, const TrainedCycle& trained, const RevealedImages& revealed) {
   std::vector<ModelRuntime::RealisedBatch> batches;
-  for (const RealisedRecord& record : revealed.realised) {
-    const auto bytes = stage.ports.artifacts->Get(record.signals_sha256);
-    if (!bytes.ok()) return bytes.status();
-    auto signals = ReadSignals(*bytes);
-    if (!signals.ok()) return signals.status();
-    batches.push_back({*std::move(signals), record.class_gain});
+  for (const RealizedRecord& record : revealed.realized) {
+    MGRAL_ASSIGN_OR_RETURN(std::vector<domain::ImageSignals> signals,
+                           LoadRecord(stage.ports, record.signals_sha256, ParseSignals));
+    batches.push_back({std::move(signals), record.class_gain});
   }
   if (!revealed.signals.empty()) {
     batches.push_back({revealed.signals, ClassGains(trained)});
@@ -45,38 +35,47 @@ absl::StatusOr<std::vector<ModelRuntime::RealisedBatch>> LoadRealised(
   return batches;
 }
 
+absl::StatusOr<ModelRuntime::TableRequest> MakeRequest(const StageContext& stage) {
+  MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
+  MGRAL_ASSIGN_OR_RETURN(const std::string plan, ResultOf(stage, JobKind::kPlan));
+  MGRAL_ASSIGN_OR_RETURN(CyclePlan planned, LoadRecord(stage.ports, plan, ParsePlan));
+  ModelRuntime::TableRequest request;
+  request.inputs = MakePlanRequest(stage, trained, examples, std::move(pool), revealed);
+  request.plan = std::move(planned.plan);
+  MGRAL_ASSIGN_OR_RETURN(request.responses, LoadResponses(stage));
+  MGRAL_ASSIGN_OR_RETURN(request.realised, LoadRealized(stage, trained, revealed));
+  return request;
+}
+
+// The table in parts; the SHA-256 of the first.
+absl::StatusOr<std::string> PutTable(const CyclePorts& ports,
+                                     const ModelRuntime::TableResult& table) {
+  TableParts parts;
+  const size_t candidates = table.entries.size();
+  for (size_t begin = 0; begin < candidates; begin += kTableImages) {
+    const size_t end = std::min(candidates, begin + kTableImages);
+    MGRAL_ASSIGN_OR_RETURN(std::string sha256,
+                           PutRecord(ports, SerializeTableImages(table, begin, end)));
+    parts.images.push_back(std::move(sha256));
+  }
+  parts.table.table = table.table;
+  parts.table.report = table.report;
+  return PutRecord(ports, SerializeTable(parts));
+}
+
 }  // namespace
 
 StageResult RunTable(const StageContext& stage) {
-  const auto trained = LoadTrained(stage);
-  if (!trained.ok()) return trained.status();
-  const auto examples = LoadExamples(stage.ports, trained->inputs.examples_sha256);
-  if (!examples.ok()) return examples.status();
-  auto pool = LoadPool(stage, *examples);
-  if (!pool.ok()) return pool.status();
-  const auto revealed = LoadRevealed(stage, *trained, *examples);
-  if (!revealed.ok()) return revealed.status();
-  auto plan = LoadPlan(stage);
-  if (!plan.ok()) return plan.status();
-  auto responses = LoadResponses(stage);
-  if (!responses.ok()) return responses.status();
-  auto realised = LoadRealised(stage, *trained, *revealed);
-  if (!realised.ok()) return realised.status();
-
-  ModelRuntime::TableRequest request;
-  request.inputs = MakePlanRequest(stage, *trained, *examples, *std::move(pool), *revealed);
-  request.plan = std::move(plan->plan);
-  request.responses = *std::move(responses);
-  request.realised = *std::move(realised);
-  const auto table = stage.ports.runtime->FitTable(request);
-  if (!table.ok()) return table.status();
-  const auto sha256 = stage.ports.artifacts->Put(WriteTable(*table));
-  if (!sha256.ok()) return sha256.status();
+  MGRAL_ASSIGN_OR_RETURN(const ModelRuntime::TableRequest request, MakeRequest(stage));
+  MGRAL_ASSIGN_OR_RETURN(const auto table, stage.ports.runtime->FitTable(request));
   StageOutcome outcome;
-  outcome.result = *sha256;
-  outcome.metrics = {{"cells", static_cast<double>(table->report.cells)},
-                     {"seconds_per_lookup", table->report.seconds_per_lookup}};
-  if (table->report.fidelity) outcome.metrics.emplace_back("fidelity", *table->report.fidelity);
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutTable(stage.ports, table));
+  outcome.metrics = {{"cells", static_cast<double>(table.report.cells)},
+                     {"seconds_per_lookup", table.report.seconds_per_lookup}};
+  if (table.report.fidelity) outcome.metrics.emplace_back("fidelity", *table.report.fidelity);
   outcome.next = {{JobKind::kSelector, 0, ""}};
   return outcome;
 }

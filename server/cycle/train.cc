@@ -25,13 +25,13 @@ absl::StatusOr<std::vector<domain::Example>> ReadLabeled(domain::PoolStore* pool
   std::vector<domain::Example> examples;
   int64_t after = 0;
   for (;;) {
-    auto page = pools->LabeledImages(pool_key, use, after, kPage);
-    if (!page.ok()) return page.status();
-    for (domain::PoolStore::LabeledImage& labeled : *page) {
+    MGRAL_ASSIGN_OR_RETURN(std::vector<domain::PoolStore::LabeledImage> page,
+                           pools->LabeledImages(pool_key, use, after, kPage));
+    for (domain::PoolStore::LabeledImage& labeled : page) {
       after = labeled.image.key;
       examples.push_back({std::move(labeled.image), std::move(labeled.boxes)});
     }
-    if (static_cast<int>(page->size()) < kPage) return examples;
+    if (static_cast<int>(page.size()) < kPage) return examples;
   }
 }
 
@@ -39,65 +39,57 @@ absl::StatusOr<std::vector<Image>> ReadUnlabeled(domain::PoolStore* pools, int64
   std::vector<Image> images;
   int64_t after = 0;
   for (;;) {
-    auto page = pools->UnlabeledImages(pool_key, after, kPage);
-    if (!page.ok()) return page.status();
-    for (Image& image : *page) {
+    MGRAL_ASSIGN_OR_RETURN(std::vector<Image> page, pools->UnlabeledImages(pool_key, after, kPage));
+    for (Image& image : page) {
       after = image.key;
       images.push_back(std::move(image));
     }
-    if (static_cast<int>(page->size()) < kPage) return images;
+    if (static_cast<int>(page.size()) < kPage) return images;
   }
 }
 
-absl::StatusOr<std::vector<std::string>> PutShards(domain::ArtifactStore* artifacts,
+absl::StatusOr<std::vector<std::string>> PutShards(const CyclePorts& ports,
                                                    const std::vector<Image>& images) {
   std::vector<std::string> shards;
   for (size_t begin = 0; begin < images.size(); begin += kShardImages) {
     const size_t end = std::min(images.size(), begin + kShardImages);
-    auto sha256 = artifacts->Put(
-        WriteImages(std::vector<Image>(images.begin() + begin, images.begin() + end)));
-    if (!sha256.ok()) return sha256.status();
-    shards.push_back(*std::move(sha256));
+    MGRAL_ASSIGN_OR_RETURN(
+        std::string sha256,
+        PutRecord(ports, SerializeImages({images.begin() + begin, images.begin() + end})));
+    shards.push_back(std::move(sha256));
   }
   return shards;
+}
+
+std::vector<double> ClassAp50(const domain::Accuracy& accuracy) {
+  std::vector<double> values;
+  for (const domain::ClassAccuracy& each : accuracy.classes) values.push_back(each.ap50);
+  return values;
 }
 
 // Everything that the cycle works on, as it is now.
 absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   const domain::Pool& pool = stage.cycle.pool;
   CycleExamples examples;
-  auto training = ReadLabeled(stage.ports.pools, pool.key, ImageUse::kTraining);
-  if (!training.ok()) return training.status();
-  auto validation = ReadLabeled(stage.ports.pools, pool.key, ImageUse::kValidation);
-  if (!validation.ok()) return validation.status();
-  auto images = ReadUnlabeled(stage.ports.pools, pool.key);
-  if (!images.ok()) return images.status();
-  examples.training = *std::move(training);
-  examples.validation = *std::move(validation);
-  for (const domain::Example& example : examples.training) images->push_back(example.image);
+  MGRAL_ASSIGN_OR_RETURN(examples.training,
+                         ReadLabeled(stage.ports.pools, pool.key, ImageUse::kTraining));
+  MGRAL_ASSIGN_OR_RETURN(examples.validation,
+                         ReadLabeled(stage.ports.pools, pool.key, ImageUse::kValidation));
+  MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images, ReadUnlabeled(stage.ports.pools, pool.key));
+  for (const domain::Example& example : examples.training) images.push_back(example.image);
 
   CycleInputs inputs;
-  auto sha256 = stage.ports.artifacts->Put(WriteExamples(examples));
-  if (!sha256.ok()) return sha256.status();
-  inputs.examples_sha256 = *std::move(sha256);
-  auto shards = PutShards(stage.ports.artifacts, *images);
-  if (!shards.ok()) return shards.status();
-  inputs.shards = *std::move(shards);
-  const auto published = stage.ports.cycles->PublishedSnapshot(pool.key);
-  if (!published.ok()) return published.status();
+  MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256,
+                         PutRecord(stage.ports, SerializeExamples(examples)));
+  MGRAL_ASSIGN_OR_RETURN(inputs.shards, PutShards(stage.ports, images));
+  MGRAL_ASSIGN_OR_RETURN(const auto published, stage.ports.cycles->PublishedSnapshot(pool.key));
   uint64_t cycle_number = 1;
-  if (published->has_value()) {
-    const domain::Model& model = (*published)->model;
+  if (published) {
+    const domain::Model& model = published->model;
     cycle_number = static_cast<uint64_t>(model.version) + 1;
-    PreviousSnapshot previous{model.weights_sha256,
-                              (*published)->manifest_sha256,
-                              (*published)->selector_sha256,
-                              {},
-                              model.validation.map50};
-    for (const domain::ClassAccuracy& each : model.validation.classes) {
-      previous.class_ap50.push_back(each.ap50);
-    }
-    inputs.previous = std::move(previous);
+    inputs.previous = PreviousSnapshot{model.weights_sha256, published->manifest_sha256,
+                                       published->selector_sha256, ClassAp50(model.validation),
+                                       model.validation.map50};
   }
   inputs.seed = MixSeed(static_cast<uint64_t>(pool.selection.seed), cycle_number);
   return inputs;
@@ -127,32 +119,29 @@ absl::Status WriteOnce(const std::string& path, const std::string& text) {
 
 // The inputs of the first attempt, also when another worker made it: a checkpoint fits no other.
 absl::StatusOr<CycleInputs> FixedInputs(const StageContext& stage, const std::string& folder) {
-  const std::string path = folder + "/inputs.json";
+  const std::string path = folder + "/inputs.pb";
   if (access(path.c_str(), R_OK) != 0) {
-    const auto inputs = GatherInputs(stage);
-    if (!inputs.ok()) return inputs.status();
-    const absl::Status written = WriteOnce(path, ToJson(*inputs));
-    if (!written.ok()) return written;
+    MGRAL_ASSIGN_OR_RETURN(const CycleInputs inputs, GatherInputs(stage));
+    MGRAL_ASSIGN_OR_RETURN(const std::string bytes, SerializeInputs(inputs));
+    MGRAL_RETURN_IF_ERROR(WriteOnce(path, bytes));
   }
   return ParseInputs(ReadText(path));
 }
 
 absl::StatusOr<domain::ModelRuntime::TrainRequest> MakeRequest(const StageContext& stage,
-                                                               const CycleInputs& inputs,
+                                                               const TrainedCycle& cycle,
                                                                const std::string& folder) {
-  auto examples = LoadExamples(stage.ports, inputs.examples_sha256);
-  if (!examples.ok()) return examples.status();
+  MGRAL_ASSIGN_OR_RETURN(CycleExamples examples, LoadExamples(stage, cycle));
   domain::ModelRuntime::TrainRequest request;
   request.detector = stage.cycle.pool.detector;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
-  request.training = std::move(examples->training);
-  request.validation = std::move(examples->validation);
+  request.training = std::move(examples.training);
+  request.validation = std::move(examples.validation);
   request.checkpoint_folder = folder;
-  request.seed = StageSeed(inputs, SeedPlace::kTrain);
-  if (request.detector.warm_start && inputs.previous && !request.training.empty()) {
-    const auto path = stage.ports.artifacts->PathOf(inputs.previous->weights_sha256);
-    if (!path.ok()) return path.status();
-    request.warm_start_path = *path;
+  request.seed = StageSeed(cycle.inputs, SeedPlace::kTrain);
+  if (request.detector.warm_start && cycle.inputs.previous && !request.training.empty()) {
+    MGRAL_ASSIGN_OR_RETURN(request.warm_start_path,
+                           stage.ports.artifacts->PathOf(cycle.inputs.previous->weights_sha256));
   }
   return request;
 }
@@ -169,34 +158,30 @@ std::vector<NewJob> EmbedJobs(const CycleInputs& inputs) {
 }  // namespace
 
 StageResult RunTrain(const StageContext& stage) {
-  const auto folder = stage.ports.artifacts->WorkFolder(WorkFolderName(stage.job));
-  if (!folder.ok()) return folder.status();
-  auto inputs = FixedInputs(stage, *folder);
-  if (!inputs.ok()) return inputs.status();
-  const auto request = MakeRequest(stage, *inputs, *folder);
-  if (!request.ok()) return request.status();
-  auto result = stage.ports.runtime->Train(*request, stage.progress);
-  if (!result.ok()) return result.status();
-  auto weights = stage.ports.artifacts->PutFile(result->weights_path);
-  if (!weights.ok()) return weights.status();
+  MGRAL_ASSIGN_OR_RETURN(const std::string folder,
+                         stage.ports.artifacts->WorkFolder(WorkFolderName(stage.job)));
+  TrainedCycle trained;
+  MGRAL_ASSIGN_OR_RETURN(trained.inputs, FixedInputs(stage, folder));
+  MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, trained, folder));
+  MGRAL_ASSIGN_OR_RETURN(auto result, stage.ports.runtime->Train(request, stage.progress));
+  MGRAL_ASSIGN_OR_RETURN(trained.weights_sha256,
+                         stage.ports.artifacts->PutFile(result.weights_path));
+  trained.class_ap50 = ClassAp50(result.validation);
+  trained.map50 = result.validation.map50;
+  trained.cold_start = request.training.empty();
 
   domain::CycleStore::TrainedModel model;
-  model.weights_sha256 = *weights;
+  model.weights_sha256 = trained.weights_sha256;
   model.profile = stage.cycle.pool.detector.profile;
-  model.parameters = result->parameters;
-  model.training_images = static_cast<int64_t>(request->training.size());
-  model.validation = result->validation;
-  model.cold_start = request->training.empty();
-  const auto recorded = stage.ports.cycles->RecordModel(stage.job, model);
-  if (!recorded.ok()) return recorded.status();
+  model.parameters = result.parameters;
+  model.training_images = static_cast<int64_t>(request.training.size());
+  model.validation = std::move(result.validation);
+  model.cold_start = trained.cold_start;
+  MGRAL_RETURN_IF_ERROR(stage.ports.cycles->RecordModel(stage.job, model).status());
 
-  TrainedCycle trained{*std::move(inputs), *weights, {}, model.validation.map50, model.cold_start};
-  for (const domain::ClassAccuracy& each : model.validation.classes) {
-    trained.class_ap50.push_back(each.ap50);
-  }
   StageOutcome outcome;
-  outcome.result = ToJson(trained);
-  outcome.metrics = std::move(result->metrics);
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeTrained(trained));
+  outcome.metrics = std::move(result.metrics);
   outcome.next = EmbedJobs(trained.inputs);
   return outcome;
 }

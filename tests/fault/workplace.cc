@@ -42,6 +42,15 @@ Workplace::Workplace(int images) : database(TestDatabase::Create()) {
   folder = mkdtemp(name);
   std::filesystem::create_directories(folder + "/images");
   drawn = DrawImages(folder + "/images", images, 1);
+  Open();
+}
+
+Workplace::Workplace(std::unique_ptr<TestDatabase> opened, const std::string& opened_folder)
+    : database(std::move(opened)), folder(opened_folder) {
+  Open();
+}
+
+void Workplace::Open() {
   connections = std::make_unique<storage::ConnectionPool>(
       storage::ConnectionPool::Options{database->conninfo()});
   listener = std::make_unique<storage::ChangeListener>(database->conninfo());
@@ -117,6 +126,13 @@ domain::Batch Workplace::LabelBatch(const domain::Pool& pool, int size) {
 domain::Cycle Workplace::RunCycle(const domain::Pool& pool,
                                   const std::function<void(const domain::Cycle&)>& while_running,
                                   const std::function<void(const std::string&)>& on_job) {
+  return FinishCycle(pool, Must(cycles->StartCycle(pool.key, false, NoKey())), while_running,
+                     on_job);
+}
+
+domain::Cycle Workplace::FinishCycle(const domain::Pool& pool, domain::Cycle cycle,
+                                     const std::function<void(const domain::Cycle&)>& while_running,
+                                     const std::function<void(const std::string&)>& on_job) {
   std::atomic<int> ended{0};
   cycle::JobLoopOptions options;
   options.worker = "test";
@@ -128,7 +144,6 @@ domain::Cycle Workplace::RunCycle(const domain::Pool& pool,
   };
   cycle::JobLoop loop(jobs.get(), cycles.get(), stages.get(), options);
   std::thread worker([&] { loop.Run(); });
-  domain::Cycle cycle = Must(cycles->StartCycle(pool.key, false, NoKey()));
   while (!cycle.end_time) {
     if (while_running) while_running(cycle);
     cycle =

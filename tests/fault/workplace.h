@@ -27,6 +27,9 @@ namespace mgral::test {
 class Workplace {
  public:
   explicit Workplace(int images);
+  // On a migrated database and a folder with images/ and artifacts/ in it, which it removes; no
+  // drawn images are known.
+  Workplace(std::unique_ptr<TestDatabase> opened, const std::string& opened_folder);
   ~Workplace();
 
   // A pool of all drawn images: the first `labeled` have labels, the next `validation` are
@@ -41,10 +44,14 @@ class Workplace {
 
   // Runs a cycle to its end and returns it. `while_running` is called after every change, `on_job`
   // with the outcome of every job (JobLoopOptions::on_job); with it, the work is not told to stop
-  // when a cycle is cancelled but has to find out.
+  // when a cycle is canceled but has to find out.
   domain::Cycle RunCycle(const domain::Pool& pool,
                          const std::function<void(const domain::Cycle&)>& while_running = {},
                          const std::function<void(const std::string&)>& on_job = {});
+  // The same for a cycle that is there already.
+  domain::Cycle FinishCycle(const domain::Pool& pool, domain::Cycle cycle,
+                            const std::function<void(const domain::Cycle&)>& while_running = {},
+                            const std::function<void(const std::string&)>& on_job = {});
   // The published queue of a strategy: image ids, separated by spaces.
   std::string Queue(const domain::Pool& pool, const std::string& strategy) const;
 
@@ -62,6 +69,9 @@ class Workplace {
   std::unique_ptr<imaging::FileImageLoader> loader;
   std::unique_ptr<runtime::TorchRuntime> runtime;
   std::unique_ptr<cycle::RunCycle> stages;
+
+ private:
+  void Open();
 };
 
 // Settings of pools that a cycle takes a few seconds for.

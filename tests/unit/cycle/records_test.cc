@@ -1,0 +1,208 @@
+#include "server/cycle/records.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "server/cycle/selection_records.h"
+
+namespace mgral::cycle {
+namespace {
+
+domain::Image MakeImage(int64_t key) {
+  domain::Image image;
+  image.key = key;
+  image.image_id = "image-" + std::to_string(key);
+  image.source = {domain::ImageSource::Kind::kArtifact, "location"};
+  image.width = 640;
+  image.height = 480;
+  return image;
+}
+
+domain::Box MakeBox(int class_index) {
+  domain::Box box;
+  box.x_min = 1.5;
+  box.width = box.height = 7;
+  box.class_index = class_index;
+  box.ignore = class_index == 1;
+  box.score = 0.25;
+  return box;
+}
+
+// Neither a part of a record is read as one nor a record with something behind it, and whatever
+// byte is turned over, reading ends and takes no more memory than the record warrants.
+template <typename Parse>
+void ExpectOnlyWhole(const std::string& bytes, Parse parse) {
+  ASSERT_TRUE(parse(bytes).ok());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(parse(bytes.substr(0, size)).status().code(), absl::StatusCode::kDataLoss) << size;
+  }
+  EXPECT_FALSE(parse(bytes + "x").ok());
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string broken = bytes;
+    broken[i] ^= static_cast<char>(0xFF);
+    (void)parse(broken);
+  }
+}
+
+TEST(RecordsTest, Examples) {
+  const CycleExamples examples{{{MakeImage(3), {MakeBox(0), MakeBox(1)}}, {MakeImage(4), {}}},
+                               {{MakeImage(9), {MakeBox(0)}}}};
+  const std::string bytes = *SerializeExamples(examples);
+  EXPECT_EQ(bytes, *SerializeExamples(examples));
+  ExpectOnlyWhole(bytes, ParseExamples);
+  const CycleExamples read = *ParseExamples(bytes);
+  ASSERT_EQ(read.training.size(), 2u);
+  EXPECT_EQ(read.training[0].image.image_id, "image-3");
+  EXPECT_EQ(read.training[0].image.source.kind, domain::ImageSource::Kind::kArtifact);
+  EXPECT_EQ(read.training[0].image.source.location, "location");
+  EXPECT_EQ(read.training[0].image.width, 640);
+  EXPECT_EQ(read.training[0].image.height, 480);
+  EXPECT_TRUE(read.training[0].boxes[1].ignore);
+  EXPECT_EQ(read.training[0].boxes[1].class_index, 1);
+  EXPECT_EQ(read.training[0].boxes[0].x_min, 1.5);
+  EXPECT_EQ(read.validation[0].image.key, 9);
+}
+
+TEST(RecordsTest, BoxesAndImagesThatCannotBeAreRefused) {
+  EXPECT_FALSE(ParseExamples(*SerializeExamples({{{MakeImage(1), {MakeBox(-1)}}}, {}})).ok());
+  domain::Image image = MakeImage(1);
+  image.source.kind = static_cast<domain::ImageSource::Kind>(0);
+  EXPECT_FALSE(ParseImages(*SerializeImages({image})).ok());
+  image.source.kind = static_cast<domain::ImageSource::Kind>(9);
+  EXPECT_FALSE(ParseImages(*SerializeImages({image})).ok());
+}
+
+TEST(RecordsTest, Signals) {
+  domain::ImageSignals a;
+  a.image_key = 5;
+  a.embedding = {0.5f, -1};
+  a.expected_objects = {1, 2};
+  a.uncertainty = {0.25f, 0};
+  a.disagreement = 0.75f;
+  a.predictions = {MakeBox(1)};
+  domain::ImageSignals b;
+  b.image_key = 6;
+  b.error = "is no image";
+  const std::string bytes = *SerializeSignals({a, b});
+  ExpectOnlyWhole(bytes, ParseSignals);
+  const auto read = *ParseSignals(bytes);
+  EXPECT_EQ(read[0].embedding, a.embedding);
+  EXPECT_EQ(read[0].expected_objects, a.expected_objects);
+  EXPECT_EQ(read[0].uncertainty, a.uncertainty);
+  EXPECT_EQ(read[0].disagreement, a.disagreement);
+  EXPECT_EQ(read[0].predictions[0].score, 0.25);
+  EXPECT_EQ(read[1].error, "is no image");
+  a.uncertainty = {0.25f};  // not one per class
+  EXPECT_EQ(ParseSignals(*SerializeSignals({a})).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(RecordsTest, Plan) {
+  CyclePlan plan;
+  plan.plan.cells = "cells";
+  plan.plan.probes.resize(2);
+  plan.plan.probes[0].control = true;
+  plan.plan.probes[1].replay = true;
+  plan.plan.probes[1].seed = 77;
+  plan.plan.probes[1].image_keys = {3};
+  plan.images = {{}, {MakeImage(3)}};
+  const std::string bytes = *SerializePlan(plan);
+  ExpectOnlyWhole(bytes, ParsePlan);
+  const CyclePlan read = *ParsePlan(bytes);
+  EXPECT_TRUE(read.plan.probes[0].control);
+  EXPECT_TRUE(read.plan.probes[1].replay);
+  EXPECT_EQ(read.plan.probes[1].seed, 77u);
+  EXPECT_EQ(read.plan.probes[1].image_keys, std::vector<int64_t>{3});
+  EXPECT_EQ(read.images[1][0].key, 3);
+  plan.images.pop_back();
+  EXPECT_FALSE(SerializePlan(plan).ok());
+}
+
+TEST(RecordsTest, TableInParts) {
+  TableParts parts;
+  parts.table.table = "table";
+  parts.table.report.fidelity = -0.5;
+  parts.table.report.cells = 3;
+  parts.images = {"first", "second"};
+  const std::string bytes = *SerializeTable(parts);
+  ExpectOnlyWhole(bytes, ParseTable);
+  EXPECT_EQ(*ParseTable(bytes)->table.report.fidelity, -0.5);
+  EXPECT_EQ(ParseTable(bytes)->table.report.cells, 3);
+  EXPECT_EQ(ParseTable(bytes)->images, parts.images);
+  parts.table.report.fidelity.reset();
+  EXPECT_FALSE(ParseTable(*SerializeTable(parts))->table.report.fidelity.has_value());
+
+  domain::ModelRuntime::TableResult table;
+  table.cells = {2, -1, 4};
+  table.entries = {"a", "b", "c"};
+  table.expected_gain = {{0.125f}, {0.5f}, {-1}};
+  domain::ModelRuntime::TableResult read;
+  ASSERT_TRUE(ParseTableImages(*SerializeTableImages(table, 0, 2), &read).ok());
+  ASSERT_TRUE(ParseTableImages(*SerializeTableImages(table, 2, 3), &read).ok());
+  EXPECT_EQ(read.cells, table.cells);
+  EXPECT_EQ(read.entries, table.entries);
+  EXPECT_EQ(read.expected_gain, table.expected_gain);
+  EXPECT_FALSE(SerializeTableImages(table, 2, 4).ok());
+}
+
+TEST(RecordsTest, RankedPoolAndQueue) {
+  RankedPool ranked;
+  ranked.queues = {{"mgral", "a"}, {"random", "b"}};
+  ranked.selector_sha256 = "c";
+  ranked.selector_gain = 0.25;
+  ranked.greedy_gain = 0.125;
+  const std::string bytes = *SerializeRankedPool(ranked);
+  ExpectOnlyWhole(bytes, ParseRankedPool);
+  EXPECT_EQ(ParseRankedPool(bytes)->queues, ranked.queues);
+  EXPECT_EQ(ParseRankedPool(bytes)->selector_sha256, "c");
+  EXPECT_EQ(ParseRankedPool(bytes)->selector_gain, 0.25);
+  EXPECT_EQ(ParseRankedPool(bytes)->greedy_gain, 0.125);
+  ExpectOnlyWhole(*SerializeQueue({1, 2}), ParseQueue);
+  EXPECT_EQ(*ParseQueue(*SerializeQueue({3, 1})), (std::vector<int64_t>{3, 1}));
+}
+
+TEST(RecordsTest, OneKindIsNotTakenForAnother) {
+  EXPECT_TRUE(ParseQueue(*SerializeQueue({})).ok());
+  EXPECT_TRUE(ParseImages(*SerializeImages({})).ok());
+  EXPECT_FALSE(ParseImages(*SerializeQueue({})).ok());
+  EXPECT_FALSE(ParseSignals(*SerializeImages({})).ok());
+}
+
+TEST(RecordsTest, UnknownNumbersSurvive) {
+  TrainedCycle trained;
+  trained.inputs.seed = uint64_t{1} << 61;
+  trained.inputs.shards = {"a", "b"};
+  trained.inputs.previous = PreviousSnapshot{"w", "m", "", {0.5, std::nan("")}, 0.5};
+  trained.class_ap50 = {std::nan(""), 0.25};
+  trained.map50 = std::nan("");
+  const std::string bytes = *SerializeTrained(trained);
+  ExpectOnlyWhole(bytes, ParseTrained);
+  const auto read = ParseTrained(bytes);
+  EXPECT_EQ(read->inputs.seed, uint64_t{1} << 61);
+  EXPECT_EQ(read->inputs.shards, trained.inputs.shards);
+  EXPECT_TRUE(std::isnan(read->class_ap50[0]));
+  EXPECT_TRUE(std::isnan(read->map50));
+  EXPECT_EQ(read->inputs.previous->class_ap50[0], 0.5);
+  EXPECT_FALSE(ParseInputs(*SerializeInputs({}))->previous.has_value());
+  const auto response = ParseProbeResponse(*SerializeProbeResponse({{std::nan(""), 0.5}, {1}, 2}));
+  ASSERT_TRUE(response.ok());
+  EXPECT_TRUE(std::isnan(response->class_ap50[0]));
+  EXPECT_EQ(response->class_loss, std::vector<double>{1});
+}
+
+TEST(RecordsTest, Manifest) {
+  const mgral::cycle::Manifest manifest{
+      {"a", "b"}, "examples", true, {{"signals", {0.5, std::nan("")}}}};
+  const std::string bytes = *SerializeManifest(manifest);
+  ExpectOnlyWhole(bytes, ParseManifest);
+  const auto read = *ParseManifest(bytes);
+  EXPECT_EQ(read.signals, manifest.signals);
+  EXPECT_EQ(read.examples_sha256, "examples");
+  EXPECT_TRUE(read.cold_start);
+  EXPECT_EQ(read.realized[0].signals_sha256, "signals");
+  EXPECT_EQ(read.realized[0].class_gain[0], 0.5);
+  EXPECT_TRUE(std::isnan(read.realized[0].class_gain[1]));
+}
+
+}  // namespace
+}  // namespace mgral::cycle
