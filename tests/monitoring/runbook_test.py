@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
@@ -10,6 +11,7 @@ from typing import List
 import metrics_page
 import pytest
 from conftest import Service
+from live_server import server_binary
 from prometheus_process import MONITORING
 
 RUNBOOK = MONITORING.parents[1] / "docs/runbook.md"
@@ -29,12 +31,26 @@ def test_its_statements_run(statement: str, service: Service) -> None:
     rows_of(service, statement)
 
 
-def test_the_list_of_files_to_keep_names_files_that_exist(service: Service) -> None:
-    statement, = [one for one in STATEMENTS if "AS object" in one]
-    keep = rows_of(service, statement)
-    objects = pathlib.Path(service.servers[0].folder) / "artifacts/objects"
-    there = {file.name for file in objects.glob("*/*")}
-    assert len(keep) > 40 and set(keep) <= there  # 48 images, weights, embeddings, a selector
+def test_its_commands_about_artifacts_leave_what_is_needed(service: Service) -> None:
+    folder = pathlib.Path(service.servers[0].folder) / "artifacts"
+    for file in folder.glob("objects/*/*"):
+        os.utime(file, (0, 0))
+    printed = {}
+    for words in re.findall(r"api mgral-server (artifacts .*?) *#", RUNBOOK.read_text()):
+        done = subprocess.run([server_binary(), *words.split(), f"--database={service.database}",
+                               f"--artifact_dir={folder}"],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        printed[words] = done.stdout.splitlines()
+    *listed, total = printed["artifacts list"]
+    needed = {line.split()[0] for line in listed if not line.endswith("unreferenced")}
+    assert len(needed) > 40  # 48 images, weights, a selector, what the next cycle reads
+    assert total.endswith("; 0 missing")
+    *pruned, total = printed["artifacts prune"]
+    assert len(pruned) > 5  # queues, plan, table, what the first snapshot needed
+    assert printed["artifacts prune --dry-run"] == [*pruned, total.replace("deleted",
+                                                                           "would delete")]
+    assert {file.name for file in folder.glob("objects/*/*")} == needed
 
 
 def test_the_table_of_metrics_is_what_the_server_tells(service: Service) -> None:
