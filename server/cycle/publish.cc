@@ -1,5 +1,6 @@
 #include "server/cycle/realized_gain.h"
 #include "server/cycle/stages.h"
+#include "server/cycle/work_folder.h"
 
 namespace mgral::cycle {
 namespace {
@@ -111,7 +112,8 @@ StageResult RunPublish(const StageContext& stage) {
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.snapshot, MakeSnapshot(stage));
   // Only kTrain's checkpoint lies there, and kTrain is over.
-  MGRAL_RETURN_IF_ERROR(stage.ports.artifacts->RemoveWorkFolder(WorkFolderName(stage.job)));
+  MGRAL_RETURN_IF_ERROR(
+      stage.ports.artifacts->RemoveWorkFolder(WorkFolderName(stage.cycle.work_id)));
   return outcome;
 }
 

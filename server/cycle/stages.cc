@@ -142,8 +142,4 @@ domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
   return request;
 }
 
-std::string WorkFolderName(const domain::JobLease& job) {
-  return absl::StrCat("cycle-", job.cycle_key);
-}
-
 }  // namespace mgral::cycle

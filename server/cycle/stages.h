@@ -74,6 +74,4 @@ domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                   const CycleExamples& examples, EmbeddedPool pool,
                                                   const RevealedImages& revealed);
 
-std::string WorkFolderName(const domain::JobLease& job);
-
 }  // namespace mgral::cycle

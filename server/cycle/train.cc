@@ -1,12 +1,7 @@
-#include <fcntl.h>
-#include <unistd.h>
+#include <algorithm>
 
-#include <cstdio>
-#include <fstream>
-#include <sstream>
-
-#include "absl/strings/str_cat.h"
 #include "server/cycle/stages.h"
+#include "server/cycle/work_folder.h"
 
 namespace mgral::cycle {
 namespace {
@@ -95,39 +90,6 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   return inputs;
 }
 
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// Writes the file whole or not at all, and leaves one that is there as it is.
-absl::Status WriteOnce(const std::string& path, const std::string& text) {
-  const std::string draft = absl::StrCat(path, ".", getpid());
-  {
-    std::ofstream file(draft, std::ios::binary);
-    file << text;
-    file.flush();
-    if (!file) return absl::ResourceExhaustedError(absl::StrCat("cannot write ", draft));
-  }
-  const int linked = link(draft.c_str(), path.c_str());
-  const bool there = linked == 0 || access(path.c_str(), R_OK) == 0;
-  std::remove(draft.c_str());
-  return there ? absl::OkStatus() : absl::InternalError(absl::StrCat("cannot write ", path));
-}
-
-// The inputs of the first attempt, also when another worker made it: a checkpoint fits no other.
-absl::StatusOr<CycleInputs> FixedInputs(const StageContext& stage, const std::string& folder) {
-  const std::string path = folder + "/inputs.pb";
-  if (access(path.c_str(), R_OK) != 0) {
-    MGRAL_ASSIGN_OR_RETURN(const CycleInputs inputs, GatherInputs(stage));
-    MGRAL_ASSIGN_OR_RETURN(const std::string bytes, SerializeInputs(inputs));
-    MGRAL_RETURN_IF_ERROR(WriteOnce(path, bytes));
-  }
-  return ParseInputs(ReadText(path));
-}
-
 absl::StatusOr<domain::ModelRuntime::TrainRequest> MakeRequest(const StageContext& stage,
                                                                const TrainedCycle& cycle,
                                                                const std::string& folder) {
@@ -158,10 +120,18 @@ std::vector<NewJob> EmbedJobs(const CycleInputs& inputs) {
 }  // namespace
 
 StageResult RunTrain(const StageContext& stage) {
-  MGRAL_ASSIGN_OR_RETURN(const std::string folder,
-                         stage.ports.artifacts->WorkFolder(WorkFolderName(stage.job)));
+  std::string bytes = stage.cycle.inputs, work_id = stage.cycle.work_id;
+  if (work_id.empty()) {
+    MGRAL_ASSIGN_OR_RETURN(const CycleInputs gathered, GatherInputs(stage));
+    MGRAL_ASSIGN_OR_RETURN(bytes, SerializeInputs(gathered));
+    MGRAL_ASSIGN_OR_RETURN(const auto fixed, stage.ports.cycles->FixInputs(stage.job, bytes));
+    bytes = fixed.inputs;
+    work_id = fixed.work_id;
+  }
   TrainedCycle trained;
-  MGRAL_ASSIGN_OR_RETURN(trained.inputs, FixedInputs(stage, folder));
+  MGRAL_ASSIGN_OR_RETURN(trained.inputs, ParseInputs(bytes));
+  MGRAL_ASSIGN_OR_RETURN(const std::string folder,
+                         stage.ports.artifacts->WorkFolder(WorkFolderName(work_id)));
   MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, trained, folder));
   MGRAL_ASSIGN_OR_RETURN(auto result, stage.ports.runtime->Train(request, stage.progress));
   MGRAL_ASSIGN_OR_RETURN(trained.weights_sha256,

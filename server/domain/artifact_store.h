@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -29,6 +30,8 @@ class ArtifactStore {
   // restarts until removed.
   virtual absl::StatusOr<std::string> WorkFolder(const std::string& name) = 0;
   virtual absl::Status RemoveWorkFolder(const std::string& name) = 0;
+  // The names of those there are.
+  virtual absl::StatusOr<std::vector<std::string>> WorkFolders() = 0;
 };
 
 }  // namespace mgral::domain

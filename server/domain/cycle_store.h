@@ -36,8 +36,16 @@ class CycleStore {
   struct CycleContext {
     Cycle cycle;
     Pool pool;
+    // Both are empty until FixInputs.
+    std::string inputs;   // what the cycle works on, in bytes of server/cycle
+    std::string work_id;  // random, of this cycle's inputs alone: names its work folder
   };
   virtual absl::StatusOr<CycleContext> ContextOf(const JobLease& job) = 0;
+  // Fixes what the job's cycle works on, unless an earlier call has. Gives what is fixed.
+  virtual absl::StatusOr<CycleContext> FixInputs(const JobLease& job,
+                                                 const std::string& inputs) = 0;
+  // The work ids of the cycles that have not ended, of all pools.
+  virtual absl::StatusOr<std::vector<std::string>> LiveWorkIds() = 0;
 
   // The job's cycle has stored these artifacts: they are kept until it ends. What is only stored,
   // and named nowhere, may be deleted an hour later.

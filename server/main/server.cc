@@ -22,6 +22,7 @@
 #include "server/base/files.h"
 #include "server/cycle/job_loop.h"
 #include "server/cycle/run_cycle.h"
+#include "server/cycle/work_folder.h"
 #include "server/imaging/file_image_loader.h"
 #include "server/main/database.h"
 #include "server/main/housekeeper.h"
@@ -260,6 +261,10 @@ void Server::Parts::KeepHouse() {
     return;
   }
   if (absl::Now() - statistics_read < kStatisticsEvery) return;
+  if (options.worker) {
+    const absl::Status swept = cycle::SweepWorkFolders(&cycles, &artifacts);
+    if (!swept.ok()) spdlog::warn("cannot remove old work folders: {}", swept.ToString());
+  }
   statistics_read = absl::Now();
   auto read = statistics.Read(Metrics::kMaxPools);
   if (!read.ok()) spdlog::warn("cannot read the statistics: {}", read.status().ToString());

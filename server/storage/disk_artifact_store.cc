@@ -245,4 +245,15 @@ absl::Status DiskArtifactStore::RemoveWorkFolder(const std::string& name) {
                : absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::string>> DiskArtifactStore::WorkFolders() {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(absl::StrCat(root_, "/work"), error), end;
+       !error && entry != end; entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error) return base::FileError(error.value(), "cannot list the work folders");
+  return names;
+}
+
 }  // namespace mgral::storage

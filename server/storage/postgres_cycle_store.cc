@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 #include "server/storage/artifact_references.h"
 #include "server/storage/batch_rows.h"
 #include "server/storage/cycle_rows.h"
@@ -62,6 +63,27 @@ absl::StatusOr<int64_t> InsertCycle(pqxx::work& tx, int64_t pool_key, bool witho
           .as<int64_t>();
   InsertJobs(tx, key, {domain::NewJob{}});
   return number;
+}
+
+// The cycle of a job that the caller has locked.
+absl::StatusOr<domain::CycleStore::CycleContext> LoadContext(pqxx::work& tx,
+                                                             const domain::JobLease& job) {
+  MGRAL_ASSIGN_OR_RETURN(std::vector<Cycle> cycles,
+                         ReadCycles(tx, Exec(tx, CycleQuery("WHERE c.key = $1"), job.cycle_key)));
+  domain::CycleStore::CycleContext context;
+  context.cycle = std::move(cycles.at(0));
+  MGRAL_ASSIGN_OR_RETURN(context.pool, LoadPool(tx, context.cycle.pool_key));
+  const pqxx::row row = Exec(tx, R"sql(
+    SELECT c.inputs, coalesce(c.work_id::text, '') AS work_id, m.version
+    FROM cycle c
+    LEFT JOIN model m ON m.cycle_key = c.key
+    WHERE c.key = $1
+  )sql",
+                             job.cycle_key)[0];
+  context.inputs = ReadBytes(row["inputs"]);
+  context.work_id = ReadText(row["work_id"]);
+  context.cycle.model_version = ReadOptional<int64_t>(row["version"]);
+  return context;
 }
 
 }  // namespace
@@ -144,21 +166,41 @@ absl::StatusOr<Cycle> PostgresCycleStore::CancelCycle(int64_t pool_key,
 
 absl::StatusOr<domain::CycleStore::CycleContext> PostgresCycleStore::ContextOf(
     const domain::JobLease& job) {
-  return InTransaction(
-      connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<CycleContext> {
-        const absl::Status locked = LockJob(tx, job);
-        if (!locked.ok()) return locked;
-        absl::StatusOr<std::vector<Cycle>> cycles =
-            ReadCycles(tx, Exec(tx, CycleQuery("WHERE c.key = $1"), job.cycle_key));
-        if (!cycles.ok()) return cycles.status();
-        absl::StatusOr<domain::Pool> pool = LoadPool(tx, cycles->at(0).pool_key);
-        if (!pool.ok()) return pool.status();
-        CycleContext context{std::move(cycles->front()), *std::move(pool)};
-        const pqxx::result model =
-            Exec(tx, "SELECT version FROM model WHERE cycle_key = $1", job.cycle_key);
-        if (!model.empty()) context.cycle.model_version = model[0][0].as<int64_t>();
-        return context;
-      });
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) -> absl::StatusOr<CycleContext> {
+                         MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
+                         return LoadContext(tx, job);
+                       });
+}
+
+absl::StatusOr<domain::CycleStore::CycleContext> PostgresCycleStore::FixInputs(
+    const domain::JobLease& job, const std::string& inputs) {
+  return InTransaction(connections_, Access::kWrite,
+                       [&](pqxx::work& tx) -> absl::StatusOr<CycleContext> {
+                         MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
+                         Exec(tx, R"sql(
+                           UPDATE cycle
+                           SET inputs = $2, work_id = gen_random_uuid()
+                           WHERE key = $1 AND work_id IS NULL
+                         )sql",
+                              job.cycle_key, Bytes{inputs});
+                         return LoadContext(tx, job);
+                       });
+}
+
+absl::StatusOr<std::vector<std::string>> PostgresCycleStore::LiveWorkIds() {
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) -> absl::StatusOr<std::vector<std::string>> {
+                         std::vector<std::string> ids;
+                         for (const pqxx::row& row : Exec(tx, R"sql(
+               SELECT work_id
+               FROM cycle
+               WHERE end_time IS NULL AND work_id IS NOT NULL
+             )sql")) {
+                           ids.push_back(ReadText(row["work_id"]));
+                         }
+                         return ids;
+                       });
 }
 
 absl::Status PostgresCycleStore::KeepArtifacts(const domain::JobLease& job,

@@ -26,6 +26,9 @@ class PostgresCycleStore : public domain::CycleStore {
                                               int64_t seen, absl::Duration timeout) override;
   absl::StatusOr<domain::Cycle> CancelCycle(int64_t pool_key, const std::string& cycle_id) override;
   absl::StatusOr<CycleContext> ContextOf(const domain::JobLease& job) override;
+  absl::StatusOr<CycleContext> FixInputs(const domain::JobLease& job,
+                                         const std::string& inputs) override;
+  absl::StatusOr<std::vector<std::string>> LiveWorkIds() override;
   absl::Status KeepArtifacts(const domain::JobLease& job,
                              const std::vector<std::string>& sha256s) override;
   absl::StatusOr<domain::Model> RecordModel(const domain::JobLease& job,

@@ -57,6 +57,29 @@ TEST_F(CycleStoreTest, UnknownCyclesAndModelsAreNotFound) {
   EXPECT_FALSE(Value(cycles().PublishedSnapshot(pool_.key)).has_value());
 }
 
+TEST_F(CycleStoreTest, InputsAreFixedOnceAndGetAnIdOfTheirOwn) {
+  ASSERT_OK(cycles().StartCycle(pool_.key, false, {}));
+  const JobLease job = Claim(JobKind::kTrain);
+  EXPECT_EQ(Value(cycles().ContextOf(job)).inputs, "");
+  EXPECT_EQ(Value(cycles().ContextOf(job)).work_id, "");
+  EXPECT_THAT(Value(cycles().LiveWorkIds()), IsEmpty());
+  const std::string inputs("in\0puts", 7);
+  const auto fixed = Value(cycles().FixInputs(job, inputs));
+  EXPECT_EQ(fixed.inputs, inputs);
+  EXPECT_EQ(fixed.work_id.size(), 36u);
+  for (const auto& again :
+       {Value(cycles().FixInputs(job, "other")), Value(cycles().ContextOf(job))}) {
+    EXPECT_EQ(again.inputs, inputs);
+    EXPECT_EQ(again.work_id, fixed.work_id);
+  }
+  EXPECT_THAT(Value(cycles().LiveWorkIds()), ElementsAre(fixed.work_id));
+  ASSERT_OK(cycles().CancelCycle(pool_.key, "1"));
+  EXPECT_THAT(Value(cycles().LiveWorkIds()), IsEmpty());
+  EXPECT_TRUE(base::IsLeaseLost(cycles().FixInputs(job, "late").status()));
+  ASSERT_OK(cycles().StartCycle(pool_.key, false, {}));
+  EXPECT_NE(Value(cycles().FixInputs(Claim(JobKind::kTrain), inputs)).work_id, fixed.work_id);
+}
+
 TEST_F(CycleStoreTest, RecordsAModelOnceHoweverOftenItIsTried) {
   ASSERT_OK(cycles().StartCycle(pool_.key, false, {}));
   JobLease job = Claim(JobKind::kTrain);

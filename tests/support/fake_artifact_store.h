@@ -32,6 +32,9 @@ class FakeArtifactStore : public domain::ArtifactStore {
   absl::Status RemoveWorkFolder(const std::string&) override {
     return absl::UnimplementedError("");
   }
+  absl::StatusOr<std::vector<std::string>> WorkFolders() override {
+    return std::vector<std::string>();
+  }
 
   std::map<std::string, std::string> files;
   absl::Status put_status;

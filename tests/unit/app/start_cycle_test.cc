@@ -26,6 +26,10 @@ class FakeCycleStore : public domain::CycleStore {
   }
   absl::StatusOr<domain::Cycle> CancelCycle(int64_t, const std::string&) override { return No(); }
   absl::StatusOr<CycleContext> ContextOf(const domain::JobLease&) override { return No(); }
+  absl::StatusOr<CycleContext> FixInputs(const domain::JobLease&, const std::string&) override {
+    return No();
+  }
+  absl::StatusOr<std::vector<std::string>> LiveWorkIds() override { return No(); }
   absl::StatusOr<domain::Model> RecordModel(const domain::JobLease&, const TrainedModel&) override {
     return No();
   }

@@ -1,0 +1,32 @@
+#include "server/cycle/work_folder.h"
+
+#include <unordered_set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/status_macros.h"
+
+namespace mgral::cycle {
+namespace {
+
+constexpr char kPrefix[] = "cycle-";
+
+}  // namespace
+
+std::string WorkFolderName(const std::string& work_id) { return absl::StrCat(kPrefix, work_id); }
+
+absl::Status SweepWorkFolders(domain::CycleStore* cycles, domain::ArtifactStore* artifacts) {
+  // In this order: an id is fixed before its folder is made.
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> folders, artifacts->WorkFolders());
+  if (folders.empty()) return absl::OkStatus();
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> ids, cycles->LiveWorkIds());
+  std::unordered_set<std::string> live;
+  for (const std::string& id : ids) live.insert(WorkFolderName(id));
+  for (const std::string& name : folders) {
+    if (!absl::StartsWith(name, kPrefix) || live.count(name) > 0) continue;
+    MGRAL_RETURN_IF_ERROR(artifacts->RemoveWorkFolder(name));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace mgral::cycle

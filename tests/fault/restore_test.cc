@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "server/cycle/work_folder.h"
+#include "tests/fault/workplace.h"
+
+// A database that was restored as docs/runbook.md says, beside a folder that went on since.
+namespace mgral::test {
+namespace {
+
+using domain::CycleState;
+
+class RestoreTest : public testing::Test {
+ protected:
+  void Run(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
+  void Backup() {
+    Run(absl::StrCat("pg_dump -Fc -d '", place_.database->conninfo(), "' >", Dump()));
+  }
+  void Restore() {
+    Run(absl::StrCat("pg_restore --clean --if-exists -d '", place_.database->conninfo(), "' <",
+                     Dump()));
+  }
+  std::string Dump() const { return place_.folder + "/mgral.dump"; }
+  std::vector<std::string> WorkFolders() { return *place_.artifacts->WorkFolders(); }
+  // Runs a cycle that never ends by itself and cancels it when it has left a checkpoint.
+  void TrainAndCancel(const domain::Pool& pool) {
+    place_.database->Execute("UPDATE pool SET training_steps = 1000000");
+    const domain::Cycle cycle = place_.RunCycle(pool, [&](const domain::Cycle& running) {
+      if (running.stages.empty() || running.stages[0].fraction == 0) return;
+      ASSERT_TRUE(place_.cycles->CancelCycle(pool.key, running.cycle_id).ok());
+    });
+    ASSERT_EQ(cycle.state, CycleState::kCancelled);
+    place_.database->Execute("UPDATE pool SET training_steps = 12");
+  }
+
+  Workplace place_{20};
+};
+
+TEST_F(RestoreTest, ACycleDoesNotTakeOverWhatACycleWithTheSameKeyLeft) {
+  const domain::Pool pool = place_.MakePool("pool", "entropy", 1, 4, 4);
+  Backup();
+  TrainAndCancel(pool);
+  const std::string canceled = place_.database->Query("SELECT max(key) FROM cycle");
+  ASSERT_EQ(WorkFolders().size(), 1u);
+  Restore();
+  place_.database->Execute("UPDATE pool SET training_steps = 12");
+  for (int i = 8; i < 14; ++i) place_.Label(pool, place_.drawn[i].name);
+  const domain::Cycle cycle = place_.RunCycle(pool);
+  ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
+  EXPECT_EQ(std::to_string(cycle.key), canceled);  // or this test tests nothing
+  EXPECT_EQ(cycle.training_images, 10);
+  for (const auto& [name, value] : cycle.stages[0].metrics) {
+    if (name == "resumed_at") {
+      EXPECT_EQ(value, 0);
+    }
+  }
+}
+
+TEST_F(RestoreTest, ACycleThatWasQueuedAtTheBackupTakesWhatTheRestoredDatabaseHas) {
+  const domain::Pool pool = place_.MakePool("pool", "entropy", 1, 4, 4);
+  const domain::Cycle queued = *place_.cycles->StartCycle(pool.key, false, {});
+  Backup();
+  for (int i = 8; i < 14; ++i) place_.Label(pool, place_.drawn[i].name);
+  const domain::Cycle lost = place_.FinishCycle(pool, queued);
+  ASSERT_EQ(lost.training_images, 10) << lost.error;
+  Restore();
+  const domain::Cycle cycle = place_.FinishCycle(pool, queued);
+  ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
+  EXPECT_EQ(cycle.training_images, 4);
+}
+
+TEST_F(RestoreTest, FoldersOfCyclesThatHaveEndedAreSwept) {
+  const domain::Pool pool = place_.MakePool("pool", "entropy", 1, 4, 4);
+  TrainAndCancel(pool);
+  ASSERT_TRUE(place_.artifacts->WorkFolder("cycle-7").ok());  // an older release's
+  ASSERT_EQ(WorkFolders().size(), 2u);
+  std::vector<std::string> while_training;
+  const domain::Cycle cycle = place_.RunCycle(pool, [&](const domain::Cycle& running) {
+    if (running.stages.empty() || running.stages[0].fraction == 0) return;
+    if (running.stages.size() > 1 || !while_training.empty()) return;
+    EXPECT_TRUE(cycle::SweepWorkFolders(place_.cycles.get(), place_.artifacts.get()).ok());
+    while_training = WorkFolders();
+  });
+  ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
+  EXPECT_LE(while_training.size(), 1u);  // the cycle's own, if it still trained
+  place_.database->Execute("DELETE FROM pool");
+  ASSERT_TRUE(place_.artifacts->WorkFolder("cycle-of-a-deleted-pool").ok());
+  ASSERT_TRUE(cycle::SweepWorkFolders(place_.cycles.get(), place_.artifacts.get()).ok());
+  EXPECT_TRUE(WorkFolders().empty());
+}
+
+}  // namespace
+}  // namespace mgral::test
