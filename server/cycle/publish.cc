@@ -75,10 +75,10 @@ absl::Status AddRealizedGains(const StageContext& stage, const TrainedCycle& tra
   MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::Batch> batches,
                          stage.ports.cycles->BatchesSincePublished(stage.job.pool_key));
   RealizedShare share = ShareRealizedGain(trained, batches, examples.training, before.training);
-  snapshot->realised = std::move(share.batches);
+  snapshot->realized = std::move(share.batches);
   snapshot->predicted_gain = share.predicted;
   snapshot->predicted_gain_se = share.predicted_standard_error;
-  snapshot->realised_gain = share.realized;
+  snapshot->realized_gain = share.realized;
   return absl::OkStatus();
 }
 

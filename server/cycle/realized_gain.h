@@ -16,7 +16,7 @@ std::vector<double> ClassGains(const TrainedCycle& trained);
 // labeled in between, each the same share. Batches of which this cycle did not train on every
 // labeled image wait for the next one.
 struct RealizedShare {
-  std::vector<domain::CycleStore::RealisedGain> batches;
+  std::vector<domain::CycleStore::RealizedGain> batches;
   double predicted = 0, predicted_standard_error = 0;  // sum over those with an estimate
   std::optional<double> realized;                      // change of mAP@.5
 };

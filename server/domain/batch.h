@@ -39,7 +39,7 @@ struct Batch {
   std::optional<int64_t> model_version;
   int64_t table_version = 0;  // 0 without a table
   std::optional<Gain> estimated_gain;
-  std::optional<Gain> realised_gain;
+  std::optional<Gain> realized_gain;
   std::string annotator;
   absl::Time create_time, expire_time;
 };

@@ -12,13 +12,13 @@
 namespace mgral::domain {
 
 // Leased batches. Thread-safe; each call is one transaction. Leases are measured in database time;
-// a lease that is over counts as over at once, whether or not ExpireLeases has run.
+// a lease that is over counts as over at once, whether or not RunMaintenance has run.
 class BatchStore {
  public:
   virtual ~BatchStore() = default;
 
-  // What a call did, told after its commit and once, for the metrics. Leases that are over are
-  // swept by ExpireLeases and by LeaseBatch.
+  // What a call did, reported once, after its commit, for the metrics. LeaseBatch too ends leases
+  // that are over.
   struct Events {
     int64_t granted = 0;  // batches
     int64_t expired = 0;
@@ -47,7 +47,7 @@ class BatchStore {
   };
   // Takes the first `size` unlabeled training images of the published queue of that strategy, then,
   // as "random", images that the queue doesn't hold. No image is ever in two live leases.
-  // Batch.strategy is what was really used, strategy_note why it differs.
+  // Batch.strategy is what was really used, strategy_note why it differs (queue_choice.h).
   // Errors: FAILED_PRECONDITION "POOL_EXHAUSTED" (field "size") when fewer images are left than
   // asked (none, with allow_fewer).
   virtual absl::StatusOr<Batch> LeaseBatch(const LeaseRequest& request,
@@ -60,11 +60,14 @@ class BatchStore {
   virtual absl::StatusOr<Batch> RenewBatch(int64_t pool_key, const std::string& batch_id,
                                            absl::Duration lease) = 0;
   virtual absl::StatusOr<Batch> ReleaseBatch(int64_t pool_key, const std::string& batch_id) = 0;
-  // Returns the images of leases that are over to their pools; the number of batches expired.
-  virtual absl::StatusOr<int64_t> ExpireLeases() = 0;
+  // To be called every few seconds, by any number of processes: returns the images of leases that
+  // are over to their pools, and tidies what the store keeps for itself. The number of batches
+  // expired.
+  virtual absl::StatusOr<int64_t> RunMaintenance() = 0;
 
-  // The published snapshot's words on these images, for EstimateGain. Errors: FAILED_PRECONDITION
-  // "NO_TABLE"; INVALID_ARGUMENT "image_ids[i]" for an image that the snapshot does not know.
+  // The published snapshot's table entries of these images, for EstimateGain. Errors:
+  // FAILED_PRECONDITION "NO_TABLE"; INVALID_ARGUMENT "image_ids[i]" for an image that the snapshot
+  // does not know.
   struct TableLookup {
     std::string table;
     int64_t table_version = 0;

@@ -10,7 +10,7 @@
 
 namespace mgral::domain {
 
-enum class CycleState { kQueued = 1, kRunning = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
+enum class CycleState { kQueued = 1, kRunning = 2, kSucceeded = 3, kFailed = 4, kCanceled = 5 };
 
 enum class CycleStage {
   kTrain = 1,
@@ -52,7 +52,7 @@ struct Cycle {
   std::optional<int64_t> model_version;
   std::string error;
   double predicted_gain = 0, predicted_gain_se = 0;
-  std::optional<double> realised_gain;
+  std::optional<double> realized_gain;
   std::optional<TableReport> table;
   bool without_table = false;
   int64_t revision = 0;  // grows with every change: what WatchCycle waits for

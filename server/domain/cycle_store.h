@@ -75,21 +75,21 @@ class CycleStore {
     std::string strategy;
     std::vector<int64_t> image_keys;  // best first
   };
-  struct RealisedGain {
+  struct RealizedGain {
     std::string batch_id;
     Gain gain;
   };
   struct Snapshot {
-    std::string table;  // serialised; empty without a table
+    std::string table;  // serialized; empty without a table
     std::optional<TableReport> report;
     std::vector<SnapshotImage> images;
     std::vector<StrategyQueue> queues;
     std::string selector_sha256;  // artifact with the selector's parameters, for a warm start
     std::string manifest_sha256;  // artifact that says what the next cycle reads (server/cycle)
     std::vector<std::string> artifacts;  // that the manifest names: kept as long as the snapshot
-    std::vector<RealisedGain> realised;  // of the batches labelled since the previous cycle
+    std::vector<RealizedGain> realized;  // of the batches labeled since the previous cycle
     double predicted_gain = 0, predicted_gain_se = 0;
-    std::optional<double> realised_gain;
+    std::optional<double> realized_gain;
     std::string note;  // e.g. "cold_start": what queries of table strategies are told
   };
   // Finishes the kPublish job too and makes the cycle SUCCEEDED. The artifacts of earlier
@@ -108,8 +108,8 @@ class CycleStore {
   virtual absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t pool_key) = 0;
   // Batches with labels that the published model was not trained on, with their predicted gains.
   virtual absl::StatusOr<std::vector<Batch>> BatchesSincePublished(int64_t pool_key) = 0;
-  // Every batch of the pool whose gain was realised, oldest first, for the table.
-  virtual absl::StatusOr<std::vector<Batch>> RealisedBatches(int64_t pool_key) = 0;
+  // Every batch of the pool whose gain was realized, oldest first, for the table.
+  virtual absl::StatusOr<std::vector<Batch>> RealizedBatches(int64_t pool_key) = 0;
 
   // Errors: NOT_FOUND.
   virtual absl::StatusOr<Model> GetModel(int64_t pool_key, int64_t version) = 0;

@@ -46,7 +46,7 @@ struct JobLease {
 
 // Jobs in PostgreSQL. Thread-safe. Times are the database's.
 // Every call with a JobLease gives ABORTED "LEASE_LOST" when the token is no longer the newest or
-// the cycle was cancelled or deleted.
+// the cycle was canceled or deleted.
 class JobQueue {
  public:
   virtual ~JobQueue() = default;

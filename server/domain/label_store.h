@@ -29,7 +29,7 @@ class LabelStore {
   virtual absl::StatusOr<Ingested> IngestLabels(int64_t pool_key,
                                                 absl::Span<const NewLabels> labels,
                                                 const RequestKey& request) = 0;
-  // The newest revision of each labelled image, by image.
+  // The newest revision of each labeled image, by image.
   virtual absl::StatusOr<Page<Labels>> ListLabels(int64_t pool_key, const PageRequest& page) = 0;
 };
 

@@ -47,14 +47,14 @@ class PoolStore {
                                                  std::optional<ImageUse> use) = 0;
 
   // What cycles work on, by ascending key, from after `after_key`, at most `limit`.
-  // Labelled images of one use with their newest boxes.
+  // Labeled images of one use with their newest boxes.
   struct LabeledImage {
     Image image;
     std::vector<Box> boxes;
   };
   virtual absl::StatusOr<std::vector<LabeledImage>> LabeledImages(int64_t pool_key, ImageUse use,
                                                                   int64_t after_key, int limit) = 0;
-  // Training images that are not labelled and not rejected (unlabeled or leased).
+  // Training images that are not labeled and not rejected (unlabeled or leased).
   virtual absl::StatusOr<std::vector<Image>> UnlabeledImages(int64_t pool_key, int64_t after_key,
                                                              int limit) = 0;
   // A worker found that the image cannot be decoded. Does nothing to an image that has labels.

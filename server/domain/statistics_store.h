@@ -20,7 +20,7 @@ struct Statistics {
   double oldest_overdue_seconds = 0;  // since the lease ran out
   int64_t cycles_queued = 0;
   int64_t cycles_running = 0;
-  // Since that cycle got on which has not for longest, of those that a worker is working on.
+  // Of the cycles that a worker is working on: the longest time without progress.
   double stalled_seconds = 0;
   int64_t pool_count = 0;
 
@@ -33,9 +33,9 @@ struct Statistics {
     struct Published {
       double age_seconds = 0;  // since its cycle ended
       double map50 = 0, map = 0;
-      // Of the batches labelled before it; neither means anything without `realised_gain`.
+      // Of the batches labeled before it; neither means anything without `realized_gain`.
       double predicted_gain = 0;
-      std::optional<double> realised_gain;
+      std::optional<double> realized_gain;
       std::optional<int64_t> replay_probes;  // nullopt without a table
       std::optional<double> fidelity;        // nullopt when too few probes could tell
     };

@@ -245,7 +245,7 @@ void Server::Parts::StartWorker() {
 }
 
 void Server::Parts::KeepHouse() {
-  const auto expired = batches.ExpireLeases();
+  const auto expired = batches.RunMaintenance();
   if (expired.ok()) {
     if (*expired > 0) spdlog::info("{} leases are over: their images are free again", *expired);
   } else {

@@ -86,11 +86,11 @@ void AddPublished(const std::vector<Figures>& pools, Families* families) {
   add("mgral_pool_predicted_gain_ratio",
       "mAP gain that the previous table predicted for the batches labeled since.",
       [](const Published& p) -> std::optional<double> {
-        if (!p.realised_gain) return std::nullopt;
+        if (!p.realized_gain) return std::nullopt;
         return p.predicted_gain;
       });
   add("mgral_pool_realised_gain_ratio", "mAP gain measured for the same batches.",
-      [](const Published& p) { return p.realised_gain; });
+      [](const Published& p) { return p.realized_gain; });
   add("mgral_pool_table_replay_probes", "Replay probes behind the table's fidelity.",
       [](const Published& p) -> std::optional<double> {
         if (!p.replay_probes) return std::nullopt;

@@ -69,8 +69,8 @@ void FromBatch(const domain::Batch& batch, const domain::Pool& pool, mgral::v1::
   message->set_annotator(batch.annotator);
   SetTimestamp(batch.create_time, message->mutable_create_time());
   SetTimestamp(batch.expire_time, message->mutable_expire_time());
-  if (batch.realised_gain) {
-    FromGain(*batch.realised_gain, pool.classes, message->mutable_realised_gain());
+  if (batch.realized_gain) {
+    FromGain(*batch.realized_gain, pool.classes, message->mutable_realised_gain());
   }
 }
 

@@ -60,8 +60,8 @@ void FromCycle(const domain::Cycle& cycle, const std::string& pool_id, mgral::v1
   message->set_error(cycle.error);
   message->set_predicted_gain(cycle.predicted_gain);
   message->set_predicted_gain_standard_error(cycle.predicted_gain_se);
-  message->set_realised_gain(cycle.realised_gain.value_or(0));
-  message->set_has_realised_gain(cycle.realised_gain.has_value());
+  message->set_realised_gain(cycle.realized_gain.value_or(0));
+  message->set_has_realised_gain(cycle.realized_gain.has_value());
   if (cycle.table) FromReport(*cycle.table, message->mutable_table());
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "server/domain/batch.h"
 #include "server/storage/transaction.h"
 
@@ -13,32 +14,29 @@ namespace mgral::storage {
 
 enum class Predictions { kWith, kWithout };
 
-// Batches with their images in rank order. `rest` is what follows "FROM batch b" and may use the
-// parameters. A live lease whose time is over is EXPIRED, and its images UNLABELED, at once.
-template <typename... Args>
-absl::StatusOr<std::vector<domain::Batch>> LoadBatches(pqxx::work& tx, Predictions predictions,
-                                                       const std::string& rest,
-                                                       const Args&... args);
+// A query for ReadBatches; `rest` follows "FROM batch b" and may use parameters. A live lease whose
+// time is over is EXPIRED, and its images UNLABELED, at once.
+std::string BatchQuery(absl::string_view rest);
+// With the images of the batches in rank order.
+absl::StatusOr<std::vector<domain::Batch>> ReadBatches(pqxx::work& tx, Predictions predictions,
+                                                       const pqxx::result& rows);
 
 // As SQL, of `batch b`: the state with the clock taken into account.
-#define MGRAL_BATCH_STATE \
-  "(CASE WHEN b.state = 1 AND b.expire_time <= clock_timestamp() THEN 4 ELSE b.state END)"
+extern const char kBatchState[];
+
+// How rows that others have locked are treated.
+enum class Contention {
+  kSkip,  // passed over: never waits, but may find fewer than there are
+  kWait,  // waited for
+};
+const char* LockClause(Contention contention);  // follows FOR UPDATE
 
 // Gives unlabeled images of these batches back to their pools and to the published queues. The
 // caller holds the batches' row locks.
 void ReturnImages(pqxx::work& tx, const std::vector<int64_t>& batch_keys);
 
-namespace internal {
-std::string BatchQuery(const std::string& rest);
-absl::StatusOr<std::vector<domain::Batch>> ReadBatches(pqxx::work& tx, Predictions predictions,
-                                                       const pqxx::result& rows);
-}  // namespace internal
-
-template <typename... Args>
-absl::StatusOr<std::vector<domain::Batch>> LoadBatches(pqxx::work& tx, Predictions predictions,
-                                                       const std::string& rest,
-                                                       const Args&... args) {
-  return internal::ReadBatches(tx, predictions, Exec(tx, internal::BatchQuery(rest), args...));
-}
+// Marks leases that are over as expired and returns their images; of one pool, or of all. The
+// number of batches.
+int64_t ExpireLeases(pqxx::work& tx, std::optional<int64_t> pool_key, Contention contention);
 
 }  // namespace mgral::storage

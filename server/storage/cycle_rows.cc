@@ -95,7 +95,7 @@ Cycle ReadCycle(const pqxx::row& row) {
   cycle.map = ReadDouble(row[12]);
   cycle.predicted_gain = ReadDouble(row[13]);
   cycle.predicted_gain_se = ReadDouble(row[14]);
-  if (!row[15].is_null()) cycle.realised_gain = ReadDouble(row[15]);
+  if (!row[15].is_null()) cycle.realized_gain = ReadDouble(row[15]);
   cycle.model_version = ReadOptional<int64_t>(row[16]);
   if (!row[17].is_null()) cycle.table = ReadReport(ReadText(row[17]));
   return cycle;

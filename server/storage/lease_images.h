@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "server/domain/batch_store.h"
+#include "server/storage/batch_rows.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {
@@ -26,26 +27,16 @@ class TableCache {
   absl::flat_hash_map<int64_t, std::shared_ptr<const std::string>> tables_ ABSL_GUARDED_BY(mutex_);
 };
 
-// How rows that others have locked are treated.
-enum class Contention {
-  kSkip,  // passed over: never waits, but may find fewer images than there are
-  kWait,  // waited for, one such lease of a pool at a time: finds every free image
-};
-
 // True when fewer images than asked were found although others may have been locked: lease again
 // with kWait before believing it.
 bool FoundTooFew(const absl::Status& status);
 
-// Leases the images and stores the batch, within `tx`; `expired`: how many leases of the pool were
-// over and swept on the way. Errors: those of BatchStore::LeaseBatch, and
-// FoundTooFew with kSkip.
+// Leases the images and stores the batch, within `tx`; `expired`: how many leases of the pool
+// were over and ended on the way. Errors: those of BatchStore::LeaseBatch, and FoundTooFew with
+// kSkip.
 absl::StatusOr<domain::Batch> LeaseImages(pqxx::work& tx, TableCache& tables,
                                           const domain::BatchStore::LeaseRequest& request,
                                           const domain::BatchStore::Estimator& estimator,
                                           Contention contention, int64_t* expired);
-
-// Marks leases that are over as expired and returns their images; of one pool, or of all. Returns
-// how many.
-int64_t ExpireLeases(pqxx::work& tx, std::optional<int64_t> pool_key, Contention contention);
 
 }  // namespace mgral::storage

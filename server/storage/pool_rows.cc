@@ -5,63 +5,104 @@
 #include "server/storage/encoding.h"
 
 namespace mgral::storage {
-
 namespace {
 
-constexpr char kPoolColumns[] =
-    "p.key, p.pool_id, p.display_name, p.classes, p.profile, p.warm_start, p.training_steps, "
-    "p.input_size, p.strategy, p.batch_size, p.probes, p.replay_probes, "
-    "p.seed, " MGRAL_MICROS("p.create_time")
-    ", (SELECT m.version FROM snapshot s JOIN model m ON m.key = s.model_key "
-    "WHERE s.key = p.snapshot_key), c.* ";
+// Counts by state and use are those of `image_count`, corrected by the images of leases that are
+// over but were not returned yet: those are unlabeled.
+constexpr char kSelectPool[] = R"sql(
+SELECT
+  p.key,
+  p.pool_id,
+  p.display_name,
+  p.classes,
+  p.profile,
+  p.warm_start,
+  p.training_steps,
+  p.input_size,
+  p.strategy,
+  p.batch_size,
+  p.probes,
+  p.replay_probes,
+  p.seed,
+  (extract(epoch FROM p.create_time) * 1000000)::bigint AS create_time,
+  (
+    SELECT m.version
+    FROM snapshot s
+    JOIN model m ON m.key = s.model_key
+    WHERE s.key = p.snapshot_key
+  ) AS published_version,
+  c.*
+FROM pool p
+CROSS JOIN LATERAL (
+  SELECT
+    coalesce(sum(images) FILTER (WHERE state = {image.unlabeled}), 0) AS unlabeled,
+    coalesce(sum(images) FILTER (WHERE state = {image.leased}), 0) AS leased,
+    coalesce(sum(images) FILTER (WHERE state = {image.labeled}), 0) AS labeled,
+    coalesce(sum(images) FILTER (WHERE state = {image.rejected}), 0) AS rejected,
+    coalesce(sum(images) FILTER (WHERE use = {use.validation}), 0) AS validation,
+    coalesce(sum(images) FILTER (WHERE use = {use.training}), 0) AS training,
+    (
+      SELECT count(*)
+      FROM batch b
+      JOIN image i ON i.batch_key = b.key AND i.state = {image.leased}
+      WHERE b.pool_key = p.key
+        AND b.state = {batch.leased}
+        AND b.expire_time <= clock_timestamp()
+    ) AS expired
+  FROM image_count n
+  WHERE n.pool_key = p.key
+) AS c
+)sql";
 
-// Joined to the pool: counts by state and use, with the images of leases that are over but were not
-// swept yet as unlabeled.
-constexpr char kPoolTables[] =
-    " FROM pool p CROSS JOIN LATERAL ("
-    "SELECT coalesce(sum(images) FILTER (WHERE state = 1), 0), "
-    "coalesce(sum(images) FILTER (WHERE state = 2), 0), "
-    "coalesce(sum(images) FILTER (WHERE state = 3), 0), "
-    "coalesce(sum(images) FILTER (WHERE state = 4), 0), "
-    "coalesce(sum(images) FILTER (WHERE use = 2), 0), "
-    "coalesce(sum(images) FILTER (WHERE use = 1), 0), "
-    "(SELECT count(*) FROM batch b JOIN image i ON i.batch_key = b.key AND i.state = 2 "
-    "WHERE b.pool_key = p.key AND b.state = 1 AND b.expire_time <= clock_timestamp()) "
-    "FROM image_count n WHERE n.pool_key = p.key"
-    ") AS c (unlabeled, leased, labeled, rejected, validation, training, expired) ";
+constexpr char kImageColumns[] = R"sql(
+  i.key,
+  i.image_id,
+  i.source_kind,
+  i.location,
+  CASE
+    WHEN i.state = {image.leased}
+      AND (b.state <> {batch.leased} OR b.expire_time <= clock_timestamp())
+    THEN {image.unlabeled}
+    ELSE i.state
+  END AS state,
+  i.use,
+  i.width,
+  i.height,
+  i.reject_reason,
+  (extract(epoch FROM i.create_time) * 1000000)::bigint AS create_time,
+  i.label_revision
+)sql";
 
 }  // namespace
 
 domain::Pool ReadPool(const pqxx::row& row) {
   domain::Pool pool;
-  pool.key = row[0].as<int64_t>();
-  pool.pool_id = ReadText(row[1]);
-  pool.display_name = ReadText(row[2]);
-  pool.classes = ReadTextArray(row[3]);
-  pool.detector.profile = ReadText(row[4]);
-  pool.detector.warm_start = row[5].as<bool>();
-  pool.detector.training_steps = row[6].as<int>();
-  pool.detector.input_size = row[7].as<int>();
-  pool.selection.strategy = ReadText(row[8]);
-  pool.selection.batch_size = row[9].as<int>();
-  pool.selection.probes = row[10].as<int>();
-  pool.selection.replay_probes = row[11].as<int>();
-  pool.selection.seed = row[12].as<int64_t>();
-  pool.create_time = ReadTime(row[13]);
-  pool.published_model_version = ReadOptional<int64_t>(row[14]);
-  const int64_t over = row[21].as<int64_t>();
-  pool.counts.unlabeled = row[15].as<int64_t>() + over;
-  pool.counts.leased = row[16].as<int64_t>() - over;
-  pool.counts.labeled = row[17].as<int64_t>();
-  pool.counts.rejected = row[18].as<int64_t>();
-  pool.counts.validation = row[19].as<int64_t>();
-  pool.counts.training = row[20].as<int64_t>();
+  pool.key = row["key"].as<int64_t>();
+  pool.pool_id = ReadText(row["pool_id"]);
+  pool.display_name = ReadText(row["display_name"]);
+  pool.classes = ReadTextArray(row["classes"]);
+  pool.detector.profile = ReadText(row["profile"]);
+  pool.detector.warm_start = row["warm_start"].as<bool>();
+  pool.detector.training_steps = row["training_steps"].as<int>();
+  pool.detector.input_size = row["input_size"].as<int>();
+  pool.selection.strategy = ReadText(row["strategy"]);
+  pool.selection.batch_size = row["batch_size"].as<int>();
+  pool.selection.probes = row["probes"].as<int>();
+  pool.selection.replay_probes = row["replay_probes"].as<int>();
+  pool.selection.seed = row["seed"].as<int64_t>();
+  pool.create_time = ReadTime(row["create_time"]);
+  pool.published_model_version = ReadOptional<int64_t>(row["published_version"]);
+  const int64_t expired = row["expired"].as<int64_t>();
+  pool.counts.unlabeled = row["unlabeled"].as<int64_t>() + expired;
+  pool.counts.leased = row["leased"].as<int64_t>() - expired;
+  pool.counts.labeled = row["labeled"].as<int64_t>();
+  pool.counts.rejected = row["rejected"].as<int64_t>();
+  pool.counts.validation = row["validation"].as<int64_t>();
+  pool.counts.training = row["training"].as<int64_t>();
   return pool;
 }
 
-std::string PoolQuery(const std::string& rest) {
-  return absl::StrCat("SELECT ", kPoolColumns, kPoolTables, rest);
-}
+std::string PoolQuery(absl::string_view rest) { return absl::StrCat(kSelectPool, rest); }
 
 absl::StatusOr<domain::Pool> LoadPool(pqxx::work& tx, int64_t pool_key) {
   const pqxx::result rows = Exec(tx, PoolQuery("WHERE p.key = $1"), pool_key);
@@ -79,25 +120,56 @@ absl::StatusOr<domain::Pool> LoadPoolById(pqxx::work& tx, const std::string& poo
 
 absl::Status PoolNotFound() { return absl::NotFoundError("the pool was deleted"); }
 
-const char kImageColumns[] =
-    "i.key, i.image_id, i.source_kind, i.location, CASE WHEN i.state = 2 AND (b.state <> 1 OR "
-    "b.expire_time <= clock_timestamp()) THEN 1 ELSE i.state END, i.use, i.width, i.height, "
-    "i.reject_reason, " MGRAL_MICROS("i.create_time") ", i.label_revision ";
+std::string ImageQuery(absl::string_view rest, absl::string_view more_columns) {
+  return absl::StrCat("SELECT", kImageColumns, more_columns, rest);
+}
+
+std::string ImageStateCondition(domain::ImageState state) {
+  switch (state) {
+    case domain::ImageState::kUnlabeled:
+      return R"sql(
+  AND (
+    i.state = {image.unlabeled}
+    OR (
+      i.state = {image.leased}
+      AND (b.state <> {batch.leased} OR b.expire_time <= clock_timestamp())
+    )
+  )
+)sql";
+    case domain::ImageState::kLeased:
+      return R"sql(
+  AND i.state = {image.leased}
+  AND NOT (b.state <> {batch.leased} OR b.expire_time <= clock_timestamp())
+)sql";
+    case domain::ImageState::kLabeled:
+      return " AND i.state = {image.labeled}";
+    case domain::ImageState::kRejected:
+      return " AND i.state = {image.rejected}";
+  }
+  return "";
+}
 
 domain::Image ReadImage(const pqxx::row& row) {
   domain::Image image;
-  image.key = row[0].as<int64_t>();
-  image.image_id = ReadText(row[1]);
-  image.source.kind = static_cast<domain::ImageSource::Kind>(row[2].as<int>());
-  image.source.location = ReadText(row[3]);
-  image.state = static_cast<domain::ImageState>(row[4].as<int>());
-  image.use = static_cast<domain::ImageUse>(row[5].as<int>());
-  image.width = row[6].as<int>();
-  image.height = row[7].as<int>();
-  image.reject_reason = ReadText(row[8]);
-  image.create_time = ReadTime(row[9]);
-  image.label_revision = row[10].as<int64_t>();
+  image.key = row["key"].as<int64_t>();
+  image.image_id = ReadText(row["image_id"]);
+  image.source.kind = static_cast<domain::ImageSource::Kind>(row["source_kind"].as<int>());
+  image.source.location = ReadText(row["location"]);
+  image.state = static_cast<domain::ImageState>(row["state"].as<int>());
+  image.use = static_cast<domain::ImageUse>(row["use"].as<int>());
+  image.width = row["width"].as<int>();
+  image.height = row["height"].as<int>();
+  image.reject_reason = ReadText(row["reject_reason"]);
+  image.create_time = ReadTime(row["create_time"]);
+  image.label_revision = row["label_revision"].as<int64_t>();
   return image;
+}
+
+std::vector<domain::Image> ReadImages(const pqxx::result& rows) {
+  std::vector<domain::Image> images;
+  images.reserve(rows.size());
+  for (const pqxx::row& row : rows) images.push_back(ReadImage(row));
+  return images;
 }
 
 }  // namespace mgral::storage

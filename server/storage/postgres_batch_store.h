@@ -29,13 +29,13 @@ class PostgresBatchStore : public domain::BatchStore {
                                            absl::Duration lease) override;
   absl::StatusOr<domain::Batch> ReleaseBatch(int64_t pool_key,
                                              const std::string& batch_id) override;
-  // Housekeeping too: adds up the image counts and forgets requests that are a week old.
-  absl::StatusOr<int64_t> ExpireLeases() override;
+  // Also adds up the image counts, and forgets requests that are a week old.
+  absl::StatusOr<int64_t> RunMaintenance() override;
   absl::StatusOr<TableLookup> LookUp(int64_t pool_key,
                                      const std::vector<std::string>& image_ids) override;
 
  private:
-  void Tell(const Events& events) const;
+  void Notify(const Events& events) const;
 
   ConnectionPool& connections_;
   const Observer observer_;

@@ -28,6 +28,44 @@ using domain::Page;
 
 constexpr absl::Duration kPollInterval = absl::Seconds(2);
 
+// Batches whose newest labels came after the published cycle began and before the running one did.
+constexpr char kBatchesSincePublished[] = R"sql(
+JOIN LATERAL (
+  SELECT max(r.create_time) AS newest
+  FROM label_revision r
+  WHERE r.batch_key = b.key
+) AS l ON true
+WHERE b.pool_key = $1
+  AND b.realised_gain IS NULL
+  AND l.newest IS NOT NULL
+  AND l.newest > coalesce(
+    (
+      SELECT c.start_time
+      FROM pool p
+      JOIN snapshot s ON s.key = p.snapshot_key
+      JOIN cycle c ON c.key = s.cycle_key
+      WHERE p.key = $1
+    ),
+    '-infinity'
+  )
+  AND l.newest <= coalesce(
+    (
+      SELECT c.start_time
+      FROM cycle c
+      WHERE c.pool_key = $1
+        AND c.state IN ({cycle.queued}, {cycle.running})
+    ),
+    'infinity'
+  )
+ORDER BY b.key
+)sql";
+
+constexpr char kRealizedBatches[] = R"sql(
+WHERE b.pool_key = $1
+  AND b.realised_gain IS NOT NULL
+ORDER BY b.key
+)sql";
+
 absl::Status CycleNotFound(const std::string& cycle_id) {
   return base::NotFound("cycle", absl::StrCat("cycles/", cycle_id));
 }
@@ -91,7 +129,7 @@ absl::StatusOr<domain::CycleStore::CycleContext> LoadContext(pqxx::work& tx,
 absl::StatusOr<Cycle> PostgresCycleStore::StartCycle(int64_t pool_key, bool without_table,
                                                      const domain::RequestKey& request) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Cycle> {
-    const auto answer = FindAnswer(tx, pool_key, request);
+    const auto answer = BeginRequest(tx, pool_key, request);
     if (!answer.ok()) return answer.status();
     if (*answer) return LoadCycle(tx, pool_key, absl::StrCat((*answer)->at(0)));
     const absl::StatusOr<int64_t> number = InsertCycle(tx, pool_key, without_table);
@@ -158,7 +196,7 @@ absl::StatusOr<Cycle> PostgresCycleStore::CancelCycle(int64_t pool_key,
              pool_key, ParseNumericId(cycle_id));
     if (rows.empty()) return CycleNotFound(cycle_id);
     if (rows[0][1].as<int>() <= 2) {
-      EndCycle(tx, rows[0][0].as<int64_t>(), domain::CycleState::kCancelled, "");
+      EndCycle(tx, rows[0][0].as<int64_t>(), domain::CycleState::kCanceled, "");
     }
     return LoadCycle(tx, pool_key, cycle_id);
   });
@@ -274,23 +312,14 @@ absl::StatusOr<std::optional<domain::CycleStore::Published>> PostgresCycleStore:
 
 absl::StatusOr<std::vector<Batch>> PostgresCycleStore::BatchesSincePublished(int64_t pool_key) {
   return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) {
-    return LoadBatches(
-        tx, Predictions::kWithout,
-        "JOIN LATERAL (SELECT max(r.create_time) AS newest FROM label_revision r WHERE r.batch_key "
-        "= b.key) AS l ON true WHERE b.pool_key = $1 AND b.realised_gain IS NULL AND l.newest IS "
-        "NOT NULL AND l.newest > coalesce((SELECT c.start_time FROM pool p JOIN snapshot s ON "
-        "s.key = p.snapshot_key JOIN cycle c ON c.key = s.cycle_key WHERE p.key = $1), "
-        "'-infinity') AND l.newest <= coalesce((SELECT c.start_time FROM cycle c WHERE c.pool_key "
-        "= $1 AND c.state IN (1, 2)), 'infinity') ORDER BY b.key",
-        pool_key);
+    return ReadBatches(tx, Predictions::kWithout,
+                       Exec(tx, BatchQuery(kBatchesSincePublished), pool_key));
   });
 }
 
-absl::StatusOr<std::vector<Batch>> PostgresCycleStore::RealisedBatches(int64_t pool_key) {
+absl::StatusOr<std::vector<Batch>> PostgresCycleStore::RealizedBatches(int64_t pool_key) {
   return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) {
-    return LoadBatches(tx, Predictions::kWithout,
-                       "WHERE b.pool_key = $1 AND b.realised_gain IS NOT NULL ORDER BY b.key",
-                       pool_key);
+    return ReadBatches(tx, Predictions::kWithout, Exec(tx, BatchQuery(kRealizedBatches), pool_key));
   });
 }
 

@@ -54,11 +54,11 @@ void CopyQueues(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot
   stream.complete();
 }
 
-void StoreRealisedGains(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot& snapshot) {
-  for (const CycleStore::RealisedGain& realised : snapshot.realised) {
+void StoreRealizedGains(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot& snapshot) {
+  for (const CycleStore::RealizedGain& realized : snapshot.realized) {
     Exec(tx,
          "UPDATE batch SET realised_gain = $3::double precision[] WHERE key = $1 AND pool_key = $2",
-         ParseNumericId(realised.batch_id), job.pool_key, GainArray(realised.gain));
+         ParseNumericId(realized.batch_id), job.pool_key, GainArray(realized.gain));
   }
 }
 
@@ -66,7 +66,7 @@ void FinishCycle(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot
   Exec(tx,
        "UPDATE cycle SET predicted_gain = $2::double precision, predicted_gain_se = $3::double "
        "precision, realised_gain = $4::double precision WHERE key = $1",
-       job.cycle_key, snapshot.predicted_gain, snapshot.predicted_gain_se, snapshot.realised_gain);
+       job.cycle_key, snapshot.predicted_gain, snapshot.predicted_gain_se, snapshot.realized_gain);
   EndCycle(tx, job.cycle_key, domain::CycleState::kSucceeded, "");
 }
 
@@ -108,7 +108,7 @@ absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
   KeepForSnapshot(tx, job.pool_key, key, artifacts);
   CopyImages(tx, key, snapshot);
   CopyQueues(tx, key, snapshot);
-  StoreRealisedGains(tx, job, snapshot);
+  StoreRealizedGains(tx, job, snapshot);
   DropOlderSnapshots(tx, job.pool_key);
   Exec(tx, "UPDATE pool SET snapshot_key = $2 WHERE key = $1", job.pool_key, key);
   FinishCycle(tx, job, snapshot);

@@ -15,12 +15,13 @@ namespace mgral::storage {
 // Calls that may be repeated (AIP-155). The call's row is inserted by the transaction that does its
 // work, so a concurrent repetition waits for it and then finds the answer.
 //
-// The stored answer when the call was made before; nullopt (and the row is inserted) when it is
-// new or has no request_id. `pool_key` nullopt: the call is no pool's. Errors: INVALID_ARGUMENT on
-// "request_id" when it stands for another call.
-absl::StatusOr<std::optional<std::vector<int64_t>>> FindAnswer(pqxx::work& tx,
-                                                               std::optional<int64_t> pool_key,
-                                                               const domain::RequestKey& request);
+// Inserts the row of a call that is new: nullopt, as for a call without a request_id. Of a call
+// made before: the answer stored then. `pool_key` nullopt: the call is no pool's. Errors:
+// INVALID_ARGUMENT on "request_id" when it stands for another call.
+absl::StatusOr<std::optional<std::vector<int64_t>>> BeginRequest(pqxx::work& tx,
+                                                                 std::optional<int64_t> pool_key,
+                                                                 const domain::RequestKey& request);
+// For a call that BeginRequest found to be new.
 void StoreAnswer(pqxx::work& tx, std::optional<int64_t> pool_key, const domain::RequestKey& request,
                  const std::vector<int64_t>& answer);
 

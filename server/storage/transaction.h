@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/storage/connection_pool.h"
+#include "server/storage/sql.h"
 
 namespace mgral::storage {
 
@@ -45,12 +47,15 @@ inline std::optional<int64_t> Adapt(std::optional<int64_t> value) { return value
 std::optional<std::string> Adapt(const std::optional<std::string>& text);
 std::optional<std::string> Adapt(std::optional<double> value);
 
+// Runs one statement, in which states stand as their names (sql.h). Columns of the result are read
+// by name: row["key"].
 template <typename... Args>
-pqxx::result Exec(pqxx::transaction_base& tx, const std::string& sql, const Args&... args) {
-  return tx.exec_params(sql, Adapt(args)...);
+pqxx::result Exec(pqxx::transaction_base& tx, absl::string_view statement, const Args&... args) {
+  return tx.exec_params(NumberStates(statement), Adapt(args)...);
 }
 
-// Fields of a row. Bytes, doubles and times are exact; a time is selected as MICROS(column).
+// Fields of a row. Bytes, doubles and times are exact; a time is selected in microseconds since the
+// epoch: (extract(epoch FROM x) * 1000000)::bigint.
 std::string ReadBytes(const pqxx::field& field);
 double ReadDouble(const pqxx::field& field);
 std::vector<std::string> ReadTextArray(const pqxx::field& field);

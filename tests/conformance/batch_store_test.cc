@@ -108,10 +108,10 @@ TEST_F(BatchStoreTest, SweepsEndedLeasesOnce) {
   Register(4);
   const Batch batch = Lease(2);
   Lease(1);
-  EXPECT_EQ(Value(batches().ExpireLeases()), 0);
+  EXPECT_EQ(Value(batches().RunMaintenance()), 0);
   stores_->EndBatchLease(batch.batch_id);
-  EXPECT_EQ(Value(batches().ExpireLeases()), 1);
-  EXPECT_EQ(Value(batches().ExpireLeases()), 0);
+  EXPECT_EQ(Value(batches().RunMaintenance()), 1);
+  EXPECT_EQ(Value(batches().RunMaintenance()), 0);
   EXPECT_EQ(Counts().leased, 1);
   EXPECT_EQ(Counts().unlabeled, 3);
 }

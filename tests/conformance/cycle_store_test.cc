@@ -125,7 +125,7 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   snapshot.report->fidelity = 0.75;
   snapshot.predicted_gain = 0.02;
   snapshot.predicted_gain_se = 0.01;
-  snapshot.realised_gain = 0.03;
+  snapshot.realized_gain = 0.03;
   EXPECT_EQ(Lease(1, "mgral").strategy, "random");
   ASSERT_OK(cycles().Publish(job, snapshot, 1.5));
   const Cycle cycle = Value(cycles().GetCycle(pool_.key, "1"));
@@ -135,7 +135,7 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   EXPECT_EQ(cycle.model_version, 1);
   EXPECT_EQ(cycle.predicted_gain, 0.02);
   EXPECT_EQ(cycle.predicted_gain_se, 0.01);
-  EXPECT_EQ(cycle.realised_gain, 0.03);
+  EXPECT_EQ(cycle.realized_gain, 0.03);
   ASSERT_TRUE(cycle.table.has_value());
   EXPECT_EQ(cycle.table->probes, 12);
   EXPECT_EQ(cycle.table->fidelity, 0.75);
@@ -223,16 +223,16 @@ TEST_F(CycleStoreTest, ABatchBelongsToTheCycleThatTrainedOnIt) {
   EXPECT_EQ(batches_of_cycle[0].batch_id, early.batch_id);
   EXPECT_EQ(Ids(batches_of_cycle[0]), Ids(early));
   auto snapshot = SnapshotOf("mgral", {"img-4"});
-  snapshot.realised = {{early.batch_id, {0.04, 0.01, {0.1, 0.0, -0.02}, {0.1, 0.1, 0.1}}}};
+  snapshot.realized = {{early.batch_id, {0.04, 0.01, {0.1, 0.0, -0.02}, {0.1, 0.1, 0.1}}}};
   ASSERT_OK(cycles().Publish(job, snapshot, 1));
   const auto since = Value(cycles().BatchesSincePublished(pool_.key));
   ASSERT_EQ(since.size(), 1u);
   EXPECT_EQ(since[0].batch_id, late.batch_id);
-  const auto realised = Value(cycles().RealisedBatches(pool_.key));
-  ASSERT_EQ(realised.size(), 1u);
-  EXPECT_EQ(realised[0].batch_id, early.batch_id);
-  EXPECT_EQ(realised[0].realised_gain->mean, 0.04);
-  EXPECT_EQ(Value(batches().GetBatch(pool_.key, early.batch_id)).realised_gain->class_mean[2],
+  const auto realized = Value(cycles().RealizedBatches(pool_.key));
+  ASSERT_EQ(realized.size(), 1u);
+  EXPECT_EQ(realized[0].batch_id, early.batch_id);
+  EXPECT_EQ(realized[0].realized_gain->mean, 0.04);
+  EXPECT_EQ(Value(batches().GetBatch(pool_.key, early.batch_id)).realized_gain->class_mean[2],
             -0.02);
 }
 
@@ -253,7 +253,7 @@ TEST_F(CycleStoreTest, WatchersHearOfEveryChange) {
     last = Value(cycles().WaitForChange(pool_.key, "1", last.revision, absl::Seconds(30)));
   }
   canceller.join();
-  EXPECT_EQ(last.state, CycleState::kCancelled);
+  EXPECT_EQ(last.state, CycleState::kCanceled);
 }
 
 }  // namespace

@@ -158,12 +158,12 @@ TEST_F(JobQueueTest, AFailedJobFailsTheCycle) {
 
 TEST_F(JobQueueTest, CancellingStopsTheWork) {
   const JobLease job = Claim(JobKind::kTrain);
-  EXPECT_EQ(Value(cycles().CancelCycle(pool_.key, cycle_.cycle_id)).state, CycleState::kCancelled);
+  EXPECT_EQ(Value(cycles().CancelCycle(pool_.key, cycle_.cycle_id)).state, CycleState::kCanceled);
   ExpectLost(job);
   stores_->EndJobLeases();
   EXPECT_FALSE(Value(jobs().Claim("w", absl::Minutes(1))).has_value());
   // Again, and of a cycle that has ended: no error.
-  EXPECT_EQ(Value(cycles().CancelCycle(pool_.key, cycle_.cycle_id)).state, CycleState::kCancelled);
+  EXPECT_EQ(Value(cycles().CancelCycle(pool_.key, cycle_.cycle_id)).state, CycleState::kCanceled);
 }
 
 TEST_F(JobQueueTest, ProgressIsBoundedAndNeverGoesBack) {

@@ -108,7 +108,7 @@ TEST_F(LabelStoreTest, AcceptsLateLabelsAndFlagsThem) {
   const auto late = Value(Label({ids[0]}, batch.batch_id));
   EXPECT_EQ(late.ingested, 1);
   EXPECT_EQ(late.late, 1);
-  ASSERT_OK(batches().ExpireLeases());
+  ASSERT_OK(batches().RunMaintenance());
   EXPECT_EQ(StateOf(ids[0]), ImageState::kLabeled);
   EXPECT_EQ(StateOf(ids[1]), ImageState::kUnlabeled);
 

@@ -311,7 +311,7 @@ TEST_F(PoolStoreTest, CountsByStateAndUse) {
   stores_->EndBatchLease(batch.batch_id);
   EXPECT_EQ(Counts().leased, 0);
   EXPECT_EQ(Counts().unlabeled, 6);
-  ASSERT_OK(batches().ExpireLeases());
+  ASSERT_OK(batches().RunMaintenance());
   EXPECT_EQ(Counts().leased, 0);
   EXPECT_EQ(Counts().unlabeled, 6);
 }

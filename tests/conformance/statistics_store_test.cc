@@ -145,13 +145,13 @@ TEST_F(StatisticsStoreTest, TellsWhatWasPublished) {
   EXPECT_EQ(pool.published->predicted_gain, 0.125);
   EXPECT_EQ(pool.published->fidelity, 0.75);
   EXPECT_EQ(pool.published->replay_probes, 6);
-  EXPECT_FALSE(pool.published->realised_gain.has_value());
+  EXPECT_FALSE(pool.published->realized_gain.has_value());
 
   const JobLease next = RunToPublish();
   snapshot = SnapshotOf("mgral", {"img-0"});  // its fidelity could not be measured
-  snapshot.realised_gain = -0.5;
+  snapshot.realized_gain = -0.5;
   ASSERT_OK(cycles().Publish(next, snapshot, 1));
-  EXPECT_EQ(Read().pools.at(0).published->realised_gain, -0.5);
+  EXPECT_EQ(Read().pools.at(0).published->realized_gain, -0.5);
   EXPECT_FALSE(Read().pools.at(0).published->fidelity.has_value());
 }
 
@@ -184,7 +184,7 @@ TEST_F(StatisticsStoreTest, LeasesCountOnceWhenTheyAreGrantedAndWhenTheyEnd) {
   stores_->EndBatchLease(batch.batch_id);
   Lease(4);  // needs its images
   EXPECT_EQ(stores_->seen().expired, 1);
-  EXPECT_EQ(Value(batches().ExpireLeases()), 0);
+  EXPECT_EQ(Value(batches().RunMaintenance()), 0);
   EXPECT_EQ(stores_->seen().expired, 1);
   EXPECT_EQ(stores_->seen().granted, 2);
 }
@@ -194,7 +194,7 @@ TEST_F(StatisticsStoreTest, SweptLeasesCountAndThoseReleasedDoNot) {
   const domain::Batch over = Lease(2), released = Lease(2);
   Value(batches().ReleaseBatch(pool_.key, released.batch_id));
   stores_->EndBatchLease(over.batch_id);
-  EXPECT_EQ(Value(batches().ExpireLeases()), 1);
+  EXPECT_EQ(Value(batches().RunMaintenance()), 1);
   EXPECT_EQ(stores_->seen().expired, 1);
 }
 

@@ -57,12 +57,12 @@ TEST_F(CycleTest, LaterCyclesReplayWhatWasLabelledAndReportTheRealisedGain) {
   EXPECT_EQ(cycle.training_images, 10);
   ASSERT_TRUE(cycle.table.has_value());
   EXPECT_EQ(cycle.table->replay_probes, 2);
-  EXPECT_TRUE(cycle.realised_gain.has_value());
+  EXPECT_TRUE(cycle.realized_gain.has_value());
   EXPECT_NEAR(cycle.predicted_gain, batch.estimated_gain->mean, 1e-9);
   const auto after = place_.batches->GetBatch(pool.key, batch.batch_id);
   ASSERT_TRUE(after.ok());
-  ASSERT_TRUE(after->realised_gain.has_value());
-  EXPECT_NEAR(after->realised_gain->mean, *cycle.realised_gain, 1e-9);
+  ASSERT_TRUE(after->realized_gain.has_value());
+  EXPECT_NEAR(after->realized_gain->mean, *cycle.realized_gain, 1e-9);
   // And once more, with the first period's gain as an observation.
   place_.LabelBatch(pool, 4);
   const domain::Cycle third = place_.RunCycle(pool);
@@ -139,7 +139,7 @@ TEST_F(CycleTest, ACancelledCycleStopsInTheMiddleAndLeavesTheSnapshotAsItWas) {
         ASSERT_TRUE(place_.cycles->CancelCycle(endless.key, running.cycle_id).ok());
       },
       [&](const std::string& outcome) { ended.set_value(outcome); });
-  EXPECT_EQ(cycle.state, CycleState::kCancelled);
+  EXPECT_EQ(cycle.state, CycleState::kCanceled);
   EXPECT_EQ(ended.get_future().get(), "lost");
   EXPECT_EQ(place_.Queue(endless, "entropy"), "");
   EXPECT_EQ(place_.Queue(pool, "entropy"), before);

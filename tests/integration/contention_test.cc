@@ -165,7 +165,7 @@ TEST_F(ContentionTest, EverythingAtOnceKeepsTheBooks) {
           EXPECT_TRUE(batches_.ReleaseBatch(pool_key_, batch->batch_id).ok());
         } else if (c % 4 == 1) {
           EXPECT_TRUE(batches_.RenewBatch(pool_key_, batch->batch_id, absl::Seconds(0)).ok());
-          EXPECT_TRUE(batches_.ExpireLeases().ok());
+          EXPECT_TRUE(batches_.RunMaintenance().ok());
         } else {
           std::vector<domain::NewLabels> labels;
           for (const auto& image : batch->images) {
@@ -178,7 +178,7 @@ TEST_F(ContentionTest, EverythingAtOnceKeepsTheBooks) {
     });
   }
   for (std::thread& client : clients) client.join();
-  ASSERT_TRUE(batches_.ExpireLeases().ok());
+  ASSERT_TRUE(batches_.RunMaintenance().ok());
   const auto pool = pools_.GetPool("pool");
   ASSERT_TRUE(pool.ok());
   EXPECT_EQ(pool->counts.leased, 0);

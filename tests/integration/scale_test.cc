@@ -63,7 +63,7 @@ TEST_F(ScaleTest, CountsNeedNoImages) {
     image.image_id = absl::StrCat("new-", i);
     ASSERT_TRUE(pools_.RegisterImages(pool_key_, {image}, {}).ok());
   }
-  ASSERT_TRUE(batches_.ExpireLeases().ok());  // adds the counts up
+  ASSERT_TRUE(batches_.RunMaintenance().ok());  // adds the counts up
   EXPECT_EQ(database_->Query("SELECT count(*) FROM image_count"), "1");
   EXPECT_EQ(pools_.GetPool("pool")->counts.unlabeled, 50040);
 }

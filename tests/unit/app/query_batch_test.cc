@@ -37,7 +37,7 @@ class FakeBatchStore : public domain::BatchStore {
   absl::StatusOr<domain::Batch> ReleaseBatch(int64_t, const std::string&) override {
     return absl::UnimplementedError("");
   }
-  absl::StatusOr<int64_t> ExpireLeases() override { return 0; }
+  absl::StatusOr<int64_t> RunMaintenance() override { return 0; }
   absl::StatusOr<TableLookup> LookUp(int64_t, const std::vector<std::string>& ids) override {
     TableLookup lookup;
     lookup.images.resize(ids.size());

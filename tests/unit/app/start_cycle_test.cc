@@ -41,7 +41,7 @@ class FakeCycleStore : public domain::CycleStore {
   absl::StatusOr<std::vector<domain::Batch>> BatchesSincePublished(int64_t) override {
     return No();
   }
-  absl::StatusOr<std::vector<domain::Batch>> RealisedBatches(int64_t) override { return No(); }
+  absl::StatusOr<std::vector<domain::Batch>> RealizedBatches(int64_t) override { return No(); }
   absl::StatusOr<domain::Model> GetModel(int64_t, int64_t) override { return No(); }
   absl::StatusOr<domain::Page<domain::Model>> ListModels(int64_t,
                                                          const domain::PageRequest&) override {

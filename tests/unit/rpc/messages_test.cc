@@ -20,7 +20,7 @@ static_assert(static_cast<int>(domain::ImageUse::kValidation) == mgral::v1::IMAG
 static_assert(static_cast<int>(domain::BatchState::kLeased) == mgral::v1::BATCH_STATE_LEASED);
 static_assert(static_cast<int>(domain::BatchState::kExpired) == mgral::v1::BATCH_STATE_EXPIRED);
 static_assert(static_cast<int>(domain::CycleState::kQueued) == mgral::v1::CYCLE_STATE_QUEUED);
-static_assert(static_cast<int>(domain::CycleState::kCancelled) == mgral::v1::CYCLE_STATE_CANCELLED);
+static_assert(static_cast<int>(domain::CycleState::kCanceled) == mgral::v1::CYCLE_STATE_CANCELLED);
 static_assert(static_cast<int>(domain::CycleStage::kTrain) == mgral::v1::CYCLE_STAGE_TRAIN);
 static_assert(static_cast<int>(domain::CycleStage::kPublish) == mgral::v1::CYCLE_STAGE_PUBLISH);
 
@@ -125,7 +125,7 @@ TEST(CycleMessageTest, WhatIsUnknownIsMissing) {
 
   cycle.table = domain::TableReport();
   cycle.table->fidelity = 0.5;
-  cycle.realised_gain = -0.01;
+  cycle.realized_gain = -0.01;
   cycle.stages = {{domain::CycleStage::kProbe, 0.5, 2.0, {{"probes", 4}}}};
   FromCycle(cycle, "cats", &message);
   EXPECT_TRUE(message.table().has_fidelity());
