@@ -31,7 +31,7 @@ class RestoreTest : public testing::Test {
       if (running.stages.empty() || running.stages[0].fraction == 0) return;
       ASSERT_TRUE(place_.cycles->CancelCycle(pool.key, running.cycle_id).ok());
     });
-    ASSERT_EQ(cycle.state, CycleState::kCancelled);
+    ASSERT_EQ(cycle.state, CycleState::kCanceled);
     place_.database->Execute("UPDATE pool SET training_steps = 12");
   }
 
