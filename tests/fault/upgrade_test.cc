@@ -53,8 +53,8 @@ TEST_F(UpgradeTest, ACycleInProgressBeginsAnewAndUsesWhatTheReleaseLeft) {
   // Replay probes begin from the weights, signals and examples of the snapshot before.
   ASSERT_TRUE(cycle.table.has_value());
   EXPECT_EQ(cycle.table->replay_probes, 2);
-  EXPECT_TRUE(cycle.realised_gain.has_value());
-  EXPECT_TRUE(place_->batches->GetBatch(pool_.key, "2")->realised_gain.has_value());
+  EXPECT_TRUE(cycle.realized_gain.has_value());
+  EXPECT_TRUE(place_->batches->GetBatch(pool_.key, "2")->realized_gain.has_value());
   EXPECT_NE(place_->Queue(pool_, "mgral"), "");
   // The lease outlived the upgrade.
   const auto leased = place_->batches->GetBatch(pool_.key, "3");
