@@ -29,7 +29,7 @@ StageResult RunEmbed(const StageContext& stage) {
     ++rejected;
   }
   StageOutcome outcome;
-  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage.ports, SerializeSignals(signals)));
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage, SerializeSignals(signals)));
   outcome.metrics = {{"images", static_cast<double>(images.size())}, {"undecodable", rejected}};
   if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images.size() / seconds);
   const bool table = WantsTable(stage, trained);

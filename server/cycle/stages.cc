@@ -19,9 +19,12 @@ std::unordered_set<int64_t> KeysOf(const std::vector<domain::Example>& examples)
 
 }  // namespace
 
-absl::StatusOr<std::string> PutRecord(const CyclePorts& ports, absl::StatusOr<std::string> record) {
+absl::StatusOr<std::string> PutRecord(const StageContext& stage,
+                                      absl::StatusOr<std::string> record) {
   MGRAL_RETURN_IF_ERROR(record.status());
-  return ports.artifacts->Put(*record);
+  MGRAL_ASSIGN_OR_RETURN(const std::string sha256, stage.ports.artifacts->Put(*record));
+  MGRAL_RETURN_IF_ERROR(stage.ports.cycles->KeepArtifacts(stage.job, {sha256}));
+  return sha256;
 }
 
 absl::StatusOr<std::string> ResultOf(const StageContext& stage, JobKind kind) {

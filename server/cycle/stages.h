@@ -30,8 +30,9 @@ StageResult RunTable(const StageContext& stage);
 StageResult RunSelector(const StageContext& stage);
 StageResult RunPublish(const StageContext& stage);
 
-// Stores a record as an artifact; its SHA-256.
-absl::StatusOr<std::string> PutRecord(const CyclePorts& ports, absl::StatusOr<std::string> record);
+// Stores a record as an artifact, which is kept until the cycle ends; its SHA-256.
+absl::StatusOr<std::string> PutRecord(const StageContext& stage,
+                                      absl::StatusOr<std::string> record);
 // Reads an artifact with one of the Parse functions of records.h.
 template <typename T>
 absl::StatusOr<T> LoadRecord(const CyclePorts& ports, const std::string& sha256,

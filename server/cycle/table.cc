@@ -51,19 +51,19 @@ absl::StatusOr<ModelRuntime::TableRequest> MakeRequest(const StageContext& stage
 }
 
 // The table in parts; the SHA-256 of the first.
-absl::StatusOr<std::string> PutTable(const CyclePorts& ports,
+absl::StatusOr<std::string> PutTable(const StageContext& stage,
                                      const ModelRuntime::TableResult& table) {
   TableParts parts;
   const size_t candidates = table.entries.size();
   for (size_t begin = 0; begin < candidates; begin += kTableImages) {
     const size_t end = std::min(candidates, begin + kTableImages);
     MGRAL_ASSIGN_OR_RETURN(std::string sha256,
-                           PutRecord(ports, SerializeTableImages(table, begin, end)));
+                           PutRecord(stage, SerializeTableImages(table, begin, end)));
     parts.images.push_back(std::move(sha256));
   }
   parts.table.table = table.table;
   parts.table.report = table.report;
-  return PutRecord(ports, SerializeTable(parts));
+  return PutRecord(stage, SerializeTable(parts));
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ StageResult RunTable(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const ModelRuntime::TableRequest request, MakeRequest(stage));
   MGRAL_ASSIGN_OR_RETURN(const auto table, stage.ports.runtime->FitTable(request));
   StageOutcome outcome;
-  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutTable(stage.ports, table));
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutTable(stage, table));
   outcome.metrics = {{"cells", static_cast<double>(table.report.cells)},
                      {"seconds_per_lookup", table.report.seconds_per_lookup}};
   if (table.report.fidelity) outcome.metrics.emplace_back("fidelity", *table.report.fidelity);

@@ -43,14 +43,14 @@ absl::StatusOr<std::vector<Image>> ReadUnlabeled(domain::PoolStore* pools, int64
   }
 }
 
-absl::StatusOr<std::vector<std::string>> PutShards(const CyclePorts& ports,
+absl::StatusOr<std::vector<std::string>> PutShards(const StageContext& stage,
                                                    const std::vector<Image>& images) {
   std::vector<std::string> shards;
   for (size_t begin = 0; begin < images.size(); begin += kShardImages) {
     const size_t end = std::min(images.size(), begin + kShardImages);
     MGRAL_ASSIGN_OR_RETURN(
         std::string sha256,
-        PutRecord(ports, SerializeImages({images.begin() + begin, images.begin() + end})));
+        PutRecord(stage, SerializeImages({images.begin() + begin, images.begin() + end})));
     shards.push_back(std::move(sha256));
   }
   return shards;
@@ -74,9 +74,8 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   for (const domain::Example& example : examples.training) images.push_back(example.image);
 
   CycleInputs inputs;
-  MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256,
-                         PutRecord(stage.ports, SerializeExamples(examples)));
-  MGRAL_ASSIGN_OR_RETURN(inputs.shards, PutShards(stage.ports, images));
+  MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256, PutRecord(stage, SerializeExamples(examples)));
+  MGRAL_ASSIGN_OR_RETURN(inputs.shards, PutShards(stage, images));
   MGRAL_ASSIGN_OR_RETURN(const auto published, stage.ports.cycles->PublishedSnapshot(pool.key));
   uint64_t cycle_number = 1;
   if (published) {

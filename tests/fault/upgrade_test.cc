@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "server/storage/artifact_catalog.h"
 #include "server/storage/migrations.h"
 #include "tests/fault/workplace.h"
 
@@ -12,6 +15,7 @@ namespace mgral::test {
 namespace {
 
 using domain::CycleState;
+namespace fs = std::filesystem;
 
 // What release_0_1/make.sh left: a pool with two finished cycles, a batch labeled after them, a
 // leased one, and a third cycle whose worker was killed when it began to probe.
@@ -43,6 +47,17 @@ class UpgradeTest : public testing::Test {
 };
 
 TEST_F(UpgradeTest, ACycleInProgressBeginsAnewAndUsesWhatTheReleaseLeft) {
+  // What only older formats name is kept when the operator prunes at once.
+  for (const auto& entry : fs::recursive_directory_iterator(place_->folder + "/artifacts")) {
+    if (entry.is_regular_file()) {
+      fs::last_write_time(entry, fs::file_time_type::clock::now() - std::chrono::hours(48));
+    }
+  }
+  storage::ArtifactCatalog catalog(*place_->connections, place_->folder + "/artifacts");
+  const auto pruned = catalog.Prune(absl::Hours(24), false);
+  ASSERT_TRUE(pruned.ok()) << pruned.status();
+  EXPECT_GT(pruned->artifacts.size(), 3u);
+
   domain::Cycle cycle = *place_->cycles->GetCycle(pool_.key, "3");
   EXPECT_EQ(cycle.state, CycleState::kQueued);
   EXPECT_EQ(place_->database->Query("SELECT count(*) FROM job WHERE state IN (1, 2)"), "1");
