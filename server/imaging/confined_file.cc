@@ -21,7 +21,7 @@ namespace {
 
 using base::InvalidField;
 
-constexpr char kField[] = "source.path";
+constexpr char kPathField[] = "source.path";
 
 class Descriptor {
  public:
@@ -46,27 +46,28 @@ std::string Resolve(const std::string& root) {
 }
 
 absl::Status CheckForm(const std::string& path) {
-  if (path.empty()) return InvalidField(kField, "is empty");
-  if (path.find('\0') != std::string::npos) return InvalidField(kField, "has a NUL character");
+  if (path.empty()) return InvalidField(kPathField, "is empty");
+  if (path.find('\0') != std::string::npos) return InvalidField(kPathField, "has a NUL character");
   if (path[0] == '/') {
-    return InvalidField(kField, "is absolute: give it relative to the server's image root");
+    return InvalidField(kPathField, "is absolute: give it relative to the server's image root");
   }
   const std::vector<std::string> parts = absl::StrSplit(path, '/');
   for (const std::string& part : parts) {
-    if (part == "..") return InvalidField(kField, "has \"..\": it may not leave the image root");
+    if (part == "..")
+      return InvalidField(kPathField, "has \"..\": it may not leave the image root");
   }
   return absl::OkStatus();
 }
 
 absl::Status OpenError(const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR) {
-    return InvalidField(kField, absl::StrCat("no such file below the image root: ", path));
+    return InvalidField(kPathField, absl::StrCat("no such file below the image root: ", path));
   }
   if (error == EMFILE || error == ENFILE || error == ENOMEM) {
     return base::Unavailable(absl::StrCat("cannot open ", path, ": ", strerror(error)),
                              absl::Seconds(1));
   }
-  return InvalidField(kField, absl::StrCat("cannot be opened: ", strerror(error)));
+  return InvalidField(kPathField, absl::StrCat("cannot be opened: ", strerror(error)));
 }
 
 absl::StatusOr<std::string> ReadAll(int fd, int64_t max_bytes, const std::string& field) {
@@ -100,7 +101,7 @@ absl::StatusOr<std::string> ConfinedFiles::Read(const std::string& path) const {
   const absl::Status form = CheckForm(path);
   if (!form.ok()) return form;
   if (root_.empty()) {
-    return InvalidField(kField, "this server has no image root (option image_root)");
+    return InvalidField(kPathField, "this server has no image root (option image_root)");
   }
   // O_PATH touches nothing (no device, no waiting pipe); what it found is then judged by its real
   // name, so that no link can be swapped between the check and the reading.
@@ -111,14 +112,14 @@ absl::StatusOr<std::string> ConfinedFiles::Read(const std::string& path) const {
   const ssize_t length = readlink(self.c_str(), real, sizeof(real));
   if (length < 0 || static_cast<size_t>(length) >= sizeof(real) ||
       !absl::StartsWith(absl::string_view(real, length), root_)) {
-    return InvalidField(kField, "leaves the image root by a symbolic link");
+    return InvalidField(kPathField, "leaves the image root by a symbolic link");
   }
   struct stat info;
   if (fstat(found.get(), &info) != 0) return OpenError(path, errno);
-  if (!S_ISREG(info.st_mode)) return InvalidField(kField, "is not a regular file");
+  if (!S_ISREG(info.st_mode)) return InvalidField(kPathField, "is not a regular file");
   const Descriptor file(open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.ok()) return OpenError(path, errno);
-  return ReadAll(file.get(), max_bytes_, kField);
+  return ReadAll(file.get(), max_bytes_, kPathField);
 }
 
 }  // namespace mgral::imaging

@@ -14,13 +14,13 @@
 namespace mgral::rpc {
 namespace {
 
-constexpr size_t kMaxNameBytes = 64;
+constexpr size_t kMaxKeyNameBytes = 64;
 constexpr size_t kKeyBytes = 32;
 constexpr char kPrefix[] = "mgral_";  // what scanners for lost secrets can look for
 
 // Empty when it is fine.
 std::string NameProblem(absl::string_view name) {
-  bool good = !name.empty() && name.size() <= kMaxNameBytes;
+  bool good = !name.empty() && name.size() <= kMaxKeyNameBytes;
   for (const char c : name) {
     good = good && (absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-');
   }

@@ -15,8 +15,6 @@
 namespace mgral::storage {
 namespace {
 
-constexpr size_t kSha256Digits = 64;
-
 // Every run of 64 lower-case hexadecimal digits: what the JSON manifests of before migration 003
 // name.
 std::vector<std::string> HashesIn(const std::string& text) {

@@ -18,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kSha256Digits = 64;
-
 absl::StatusOr<std::vector<StoredFile>> ListFiles(const std::string& folder) {
   std::error_code error;
   fs::recursive_directory_iterator entry(folder, error);

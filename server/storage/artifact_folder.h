@@ -11,6 +11,8 @@
 
 namespace mgral::storage {
 
+constexpr size_t kSha256Digits = 64;  // of an artifact's name
+
 // <root>/objects/ab/<sha256>
 std::string ObjectPath(const std::string& root, const std::string& sha256);
 
