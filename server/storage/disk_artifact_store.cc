@@ -18,6 +18,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/base/errors.h"
 #include "server/base/files.h"
@@ -29,6 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kChunkBytes = 1 << 20;
+constexpr absl::Duration kTick = absl::Seconds(1);  // that no file system's clock exceeds much
+constexpr size_t kMaxChecked = 10'000;
 
 class Sha256 {
  public:
@@ -75,6 +78,16 @@ bool IsSha256(const std::string& text) {
     if (!absl::ascii_isdigit(c) && (c < 'a' || c > 'f')) return false;
   }
   return true;
+}
+
+std::string NameOf(const std::string& sha256) { return absl::StrCat("artifact ", sha256); }
+
+absl::Status Missing(const std::string& sha256) {
+  return absl::DataLossError(absl::StrCat(NameOf(sha256), " is missing"));
+}
+
+absl::Status Changed(const std::string& sha256) {
+  return absl::DataLossError(absl::StrCat(NameOf(sha256), " was changed on disk"));
 }
 
 bool IsFolderName(const std::string& name) {
@@ -203,25 +216,39 @@ absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) 
 }
 
 absl::StatusOr<std::string> DiskArtifactStore::PathOf(const std::string& sha256) {
-  if (!IsSha256(sha256)) return base::NotFound("artifact", sha256);
   const std::string path = ObjectPath(root_, sha256);
-  if (access(path.c_str(), R_OK) != 0) return base::NotFound("artifact", sha256);
+  struct stat info;
+  if (!IsSha256(sha256) || stat(path.c_str(), &info) != 0) return Missing(sha256);
+  const FileState state = {info.st_dev, info.st_ino, info.st_size,
+                           absl::ToUnixNanos(absl::TimeFromTimespec(info.st_ctim))};
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto checked = checked_.find(sha256);
+    if (checked != checked_.end() && checked->second == state) return path;
+  }
+  Sha256 hash;
+  MGRAL_RETURN_IF_ERROR(ReadAll(path, NameOf(sha256), [&](const char* data, size_t size) {
+    hash.Add(data, size);
+    return absl::OkStatus();
+  }));
+  if (hash.Hex() != sha256) return Changed(sha256);
+  // A change within the clock's tick would not show.
+  if (absl::Now() - absl::TimeFromTimespec(info.st_ctim) < kTick) return path;
+  absl::MutexLock lock(&mutex_);
+  if (checked_.size() >= kMaxChecked) checked_.clear();
+  checked_[sha256] = state;
   return path;
 }
 
 absl::StatusOr<std::string> DiskArtifactStore::Get(const std::string& sha256) {
-  const absl::StatusOr<std::string> path = PathOf(sha256);
-  if (!path.ok()) return absl::DataLossError(absl::StrCat("artifact ", sha256, " is missing"));
+  const std::string path = ObjectPath(root_, sha256);
+  if (!IsSha256(sha256) || access(path.c_str(), F_OK) != 0) return Missing(sha256);
   std::string bytes;
-  const absl::Status status =
-      ReadAll(*path, absl::StrCat("artifact ", sha256), [&](const char* data, size_t size) {
-        bytes.append(data, size);
-        return absl::OkStatus();
-      });
-  if (!status.ok()) return status;
-  if (HashOf(bytes) != sha256) {
-    return absl::DataLossError(absl::StrCat("artifact ", sha256, " was changed on disk"));
-  }
+  MGRAL_RETURN_IF_ERROR(ReadAll(path, NameOf(sha256), [&](const char* data, size_t size) {
+    bytes.append(data, size);
+    return absl::OkStatus();
+  }));
+  if (HashOf(bytes) != sha256) return Changed(sha256);
   return bytes;
 }
 

@@ -1,7 +1,12 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <tuple>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "server/domain/artifact_store.h"
 
 namespace mgral::storage {
@@ -31,7 +36,13 @@ class DiskArtifactStore : public domain::ArtifactStore {
   // Moves a complete file to its place; `path` is gone afterwards.
   absl::Status Install(const std::string& path, const std::string& sha256) const;
 
+  // Device, inode, size, time of the last change in nanoseconds.
+  using FileState = std::tuple<uint64_t, uint64_t, int64_t, int64_t>;
+
   const std::string root_;
+  absl::Mutex mutex_;
+  // By hash: the files whose content PathOf has checked, as they were then.
+  std::map<std::string, FileState> checked_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mgral::storage

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/storage/disk_artifact_store.h"
 
@@ -49,19 +50,38 @@ TEST_F(ArtifactStoreTest, WhatIsMissingIsLost) {
        {std::string(), std::string("x"), std::string("../../etc/passwd"), std::string(64, '/'),
         std::string(64, 'A'), std::string(64, '0')}) {
     EXPECT_TRUE(absl::IsDataLoss(store_->Get(name).status())) << name;
-    EXPECT_TRUE(absl::IsNotFound(store_->PathOf(name).status())) << name;
+    EXPECT_TRUE(absl::IsDataLoss(store_->PathOf(name).status())) << name;
   }
   EXPECT_TRUE(absl::IsNotFound(store_->PutFile(root_ + "/missing").status()));
 }
 
 TEST_F(ArtifactStoreTest, FindsWhatWasChangedOnDisk) {
   const std::string sha256 = *store_->Put("hello");
-  std::ofstream(*store_->PathOf(sha256)) << "jello";
-  EXPECT_TRUE(absl::IsDataLoss(store_->Get(sha256).status()));
-  std::ofstream(*store_->PathOf(sha256)) << "";
-  EXPECT_TRUE(absl::IsDataLoss(store_->Get(sha256).status()));
+  const std::string path = *store_->PathOf(sha256);
+  for (const std::string content : {"jello", "hell", ""}) {
+    std::ofstream(path) << content;
+    for (const absl::Status& status :
+         {store_->Get(sha256).status(), store_->PathOf(sha256).status()}) {
+      EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+      EXPECT_NE(status.message().find(sha256), absl::string_view::npos) << status;
+    }
+  }
   ASSERT_TRUE(store_->Put("hello").ok());  // a truncated file is healed by the same content
   EXPECT_EQ(*store_->Get(sha256), "hello");
+  EXPECT_EQ(*store_->PathOf(sha256), path);
+}
+
+// The time of the last change cannot be set, so this test waits for the file to grow old.
+TEST_F(ArtifactStoreTest, FindsWhatWasChangedAfterItWasChecked) {
+  const std::string sha256 = *store_->Put("hello");
+  const std::string path = *store_->PathOf(sha256);
+  absl::SleepFor(absl::Milliseconds(1100));
+  EXPECT_EQ(*store_->PathOf(sha256), path);
+  EXPECT_EQ(*store_->PathOf(sha256), path);
+  std::ofstream(path) << "jello";
+  EXPECT_TRUE(absl::IsDataLoss(store_->PathOf(sha256).status()));
+  fs::remove(path);
+  EXPECT_TRUE(absl::IsDataLoss(store_->PathOf(sha256).status()));
 }
 
 TEST_F(ArtifactStoreTest, StoresTheSameContentOnce) {
@@ -130,7 +150,8 @@ TEST_F(ArtifactStoreTest, WorkFoldersStayUntilRemoved) {
 // Clients see them.
 TEST_F(ArtifactStoreTest, ErrorsNameNoPath) {
   const std::string sha256 = *store_->Put("hello");
-  std::ofstream(*store_->PathOf(sha256)) << "jello";
+  const std::string path = *store_->PathOf(sha256);
+  std::ofstream(path) << "jello";
   const std::string elsewhere = root_ + "/elsewhere", file = WriteFile("file", "x");
   storage::DiskArtifactStore broken(file);  // its folder is a file
   for (const absl::Status& status :
@@ -140,8 +161,8 @@ TEST_F(ArtifactStoreTest, ErrorsNameNoPath) {
     EXPECT_FALSE(status.ok());
     EXPECT_EQ(status.message().find(root_), absl::string_view::npos) << status;
   }
-  fs::remove(*store_->PathOf(sha256));
-  fs::create_directory(root_ + "/objects/" + sha256.substr(0, 2) + "/" + sha256);
+  fs::remove(path);
+  fs::create_directory(path);
   const absl::Status status = store_->Get(sha256).status();
   EXPECT_NE(status.message().find(sha256), absl::string_view::npos) << status;
   EXPECT_EQ(status.message().find(root_), absl::string_view::npos) << status;
