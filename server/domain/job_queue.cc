@@ -1,5 +1,7 @@
 #include "server/domain/job_queue.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace mgral::domain {
 
 const char* JobKindName(JobKind kind) {
@@ -20,6 +22,11 @@ const char* JobKindName(JobKind kind) {
       return "publish";
   }
   return "unknown";
+}
+
+std::string AttemptsExhausted(const JobLease& job, int attempts, const std::string& worker) {
+  return absl::StrCat("job ", JobKindName(job.kind), " (part ", job.shard, ") was begun ", attempts,
+                      " times and never finished, last by worker \"", worker, "\"");
 }
 
 }  // namespace mgral::domain

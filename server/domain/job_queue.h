@@ -44,6 +44,10 @@ struct JobLease {
   int attempt = 1;  // from 1
 };
 
+// What a cycle FAILED with when a job was claimed `attempts` times, last by `worker`, and never
+// finished.
+std::string AttemptsExhausted(const JobLease& job, int attempts, const std::string& worker);
+
 // Jobs in PostgreSQL. Thread-safe. Times are the database's.
 // Every call with a JobLease gives ABORTED "LEASE_LOST" when the token is no longer the newest or
 // the cycle was canceled or deleted.

@@ -1,65 +1,137 @@
 #include "server/storage/cycle_rows.h"
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "server/base/errors.h"
+#include "server/base/status_macros.h"
+#include "server/domain/cycle_progress.h"
 #include "server/storage/encoding.h"
 
 namespace mgral::storage {
 namespace {
 
 using domain::Cycle;
-using domain::CycleStage;
 using domain::CycleState;
 using domain::JobKind;
-using domain::StageProgress;
 
-CycleStage StageOf(JobKind kind) {
-  switch (kind) {
-    case JobKind::kTrain:
-      return CycleStage::kTrain;
-    case JobKind::kEmbed:
-      return CycleStage::kEmbed;
-    case JobKind::kPlan:
-    case JobKind::kProbe:
-      return CycleStage::kProbe;
-    case JobKind::kTable:
-      return CycleStage::kTable;
-    case JobKind::kSelector:
-      return CycleStage::kSelector;
-    case JobKind::kPublish:
-      return CycleStage::kPublish;
-  }
-  return CycleStage::kTrain;
-}
+constexpr char kSelectCycle[] = R"sql(
+SELECT
+  c.key,
+  c.pool_key,
+  c.number,
+  c.state,
+  c.without_table,
+  c.revision,
+  (extract(epoch FROM c.create_time) * 1000000)::bigint AS create_time,
+  (extract(epoch FROM c.start_time) * 1000000)::bigint AS start_time,
+  (extract(epoch FROM c.end_time) * 1000000)::bigint AS end_time,
+  (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now,
+  c.error,
+  c.training_images,
+  c.validation_images,
+  c.map50,
+  c.map,
+  c.predicted_gain,
+  c.predicted_gain_se,
+  c.realised_gain,
+  (
+    SELECT m.version
+    FROM model m
+    WHERE m.cycle_key = c.key
+      AND c.state = {cycle.succeeded}
+  ) AS model_version,
+  (SELECT s.report FROM snapshot s WHERE s.cycle_key = c.key) AS report
+FROM cycle c
+)sql";
 
-// Planning is a small part of the probe stage, which so never seems to go back when the probes are
-// inserted.
-constexpr double kPlanShare = 0.05;
+// One row per kind of job that has begun.
+constexpr char kJobProgress[] = R"sql(
+SELECT
+  cycle_key,
+  kind,
+  avg(CASE WHEN state = {job.done} THEN 1 ELSE fraction END) AS fraction,
+  sum(seconds) AS seconds
+FROM job
+WHERE cycle_key = ANY($1::bigint[])
+GROUP BY cycle_key, kind
+HAVING bool_or(lease_token > 0)
+ORDER BY cycle_key, kind
+)sql";
 
-// What part of a cycle's time a stage usually takes, for the ETA.
-double UsualShare(CycleStage stage, bool without_table) {
-  switch (stage) {
-    case CycleStage::kTrain:
-      return without_table ? 0.85 : 0.40;
-    case CycleStage::kEmbed:
-      return without_table ? 0.13 : 0.10;
-    case CycleStage::kProbe:
-      return without_table ? 0 : 0.40;
-    case CycleStage::kTable:
-      return without_table ? 0 : 0.02;
-    case CycleStage::kSelector:
-      return without_table ? 0 : 0.06;
-    case CycleStage::kPublish:
-      return 0.02;
-  }
-  return 0;
-}
+constexpr char kJobMetrics[] = R"sql(
+SELECT j.cycle_key, j.kind, m.key AS name, avg(m.value::double precision) AS value
+FROM job j, jsonb_each_text(j.metrics) m
+WHERE j.cycle_key = ANY($1::bigint[])
+  AND j.metrics <> '{}'
+GROUP BY j.cycle_key, j.kind, m.key
+ORDER BY j.cycle_key, j.kind, m.key
+)sql";
+
+constexpr char kSelectModel[] = R"sql(
+SELECT
+  m.key,
+  m.version,
+  (SELECT number FROM cycle WHERE key = m.cycle_key) AS cycle_number,
+  EXISTS (
+    SELECT 1
+    FROM pool p
+    JOIN snapshot s ON s.key = p.snapshot_key
+    WHERE p.key = m.pool_key
+      AND s.model_key = m.key
+  ) AS published,
+  m.profile,
+  m.parameters,
+  m.weights_sha256,
+  m.training_images,
+  m.validation_images,
+  m.map50,
+  m.map50_11_point,
+  m.map,
+  m.class_ap50,
+  m.class_ap50_11_point,
+  m.class_ap,
+  m.class_boxes,
+  (extract(epoch FROM m.create_time) * 1000000)::bigint AS create_time
+FROM model m
+)sql";
+
+constexpr char kStoreModel[] = R"sql(
+INSERT INTO model (
+  pool_key, version, cycle_key, profile, parameters, weights_sha256, cold_start, training_images,
+  validation_images, map50, map50_11_point, map, class_ap50, class_ap50_11_point, class_ap,
+  class_boxes
+)
+VALUES (
+  $1,
+  (SELECT coalesce(max(version), 0) + 1 FROM model WHERE pool_key = $1),
+  $2, $3, $4, $5, $6, $7, $8,
+  $9::double precision,
+  $10::double precision,
+  $11::double precision,
+  $12::double precision[],
+  $13::double precision[],
+  $14::double precision[],
+  $15::bigint[]
+)
+ON CONFLICT (cycle_key) DO UPDATE
+SET profile = excluded.profile,
+  parameters = excluded.parameters,
+  weights_sha256 = excluded.weights_sha256,
+  cold_start = excluded.cold_start,
+  training_images = excluded.training_images,
+  validation_images = excluded.validation_images,
+  map50 = excluded.map50,
+  map50_11_point = excluded.map50_11_point,
+  map = excluded.map,
+  class_ap50 = excluded.class_ap50,
+  class_ap50_11_point = excluded.class_ap50_11_point,
+  class_ap = excluded.class_ap,
+  class_boxes = excluded.class_boxes
+RETURNING version
+)sql";
 
 domain::TableReport ReadReport(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
@@ -80,71 +152,30 @@ domain::TableReport ReadReport(const std::string& text) {
 
 Cycle ReadCycle(const pqxx::row& row) {
   Cycle cycle;
-  cycle.key = row[0].as<int64_t>();
-  cycle.pool_key = row[1].as<int64_t>();
-  cycle.cycle_id = ReadText(row[2]);
-  cycle.state = static_cast<CycleState>(row[3].as<int>());
-  cycle.without_table = row[4].as<bool>();
-  cycle.revision = row[5].as<int64_t>();
-  cycle.create_time = ReadTime(row[6]);
-  if (!row[7].is_null()) cycle.end_time = ReadTime(row[7]);
-  cycle.error = ReadText(row[8]);
-  cycle.training_images = row[9].as<int64_t>();
-  cycle.validation_images = row[10].as<int64_t>();
-  cycle.map50 = ReadDouble(row[11]);
-  cycle.map = ReadDouble(row[12]);
-  cycle.predicted_gain = ReadDouble(row[13]);
-  cycle.predicted_gain_se = ReadDouble(row[14]);
-  if (!row[15].is_null()) cycle.realized_gain = ReadDouble(row[15]);
-  cycle.model_version = ReadOptional<int64_t>(row[16]);
-  if (!row[17].is_null()) cycle.table = ReadReport(ReadText(row[17]));
+  cycle.key = row["key"].as<int64_t>();
+  cycle.pool_key = row["pool_key"].as<int64_t>();
+  cycle.cycle_id = ReadText(row["number"]);
+  cycle.state = static_cast<CycleState>(row["state"].as<int>());
+  cycle.without_table = row["without_table"].as<bool>();
+  cycle.revision = row["revision"].as<int64_t>();
+  cycle.create_time = ReadTime(row["create_time"]);
+  if (!row["end_time"].is_null()) cycle.end_time = ReadTime(row["end_time"]);
+  cycle.error = ReadText(row["error"]);
+  cycle.training_images = row["training_images"].as<int64_t>();
+  cycle.validation_images = row["validation_images"].as<int64_t>();
+  cycle.map50 = ReadDouble(row["map50"]);
+  cycle.map = ReadDouble(row["map"]);
+  cycle.predicted_gain = ReadDouble(row["predicted_gain"]);
+  cycle.predicted_gain_se = ReadDouble(row["predicted_gain_se"]);
+  if (!row["realised_gain"].is_null()) cycle.realized_gain = ReadDouble(row["realised_gain"]);
+  cycle.model_version = ReadOptional<int64_t>(row["model_version"]);
+  if (!row["report"].is_null()) cycle.table = ReadReport(ReadText(row["report"]));
   return cycle;
-}
-
-StageProgress* FindStage(Cycle* cycle, CycleStage stage) {
-  for (StageProgress& progress : cycle->stages) {
-    if (progress.stage == stage) return &progress;
-  }
-  cycle->stages.push_back({});
-  cycle->stages.back().stage = stage;
-  return &cycle->stages.back();
-}
-
-// One row per kind of job that has begun: its mean fraction and the seconds of all of them.
-void AddProgress(JobKind kind, double fraction, double seconds, Cycle* cycle) {
-  StageProgress* const progress = FindStage(cycle, StageOf(kind));
-  if (kind == JobKind::kPlan) {
-    progress->fraction += kPlanShare * fraction;
-  } else if (kind == JobKind::kProbe) {
-    progress->fraction += (1 - kPlanShare) * fraction;
-  } else {
-    progress->fraction = fraction;
-  }
-  progress->seconds += seconds;
-  cycle->stage = std::max(cycle->stage, progress->stage);
-}
-
-void SetEta(absl::Time start, absl::Time now, Cycle* cycle) {
-  double done = 0;
-  for (const StageProgress& stage : cycle->stages) {
-    done += stage.fraction * UsualShare(stage.stage, cycle->without_table);
-  }
-  if (cycle->state != CycleState::kRunning || done < 0.05) return;
-  cycle->eta = now + (now - start) * ((1 - std::min(done, 1.0)) / done);
 }
 
 }  // namespace
 
-std::string CycleQuery(const std::string& rest) {
-  return absl::StrCat(
-      "SELECT c.key, c.pool_key, c.number, c.state, c.without_table, c.revision, ",
-      MGRAL_MICROS("c.create_time"), ", ", MGRAL_MICROS("c.end_time"),
-      ", c.error, c.training_images, c.validation_images, c.map50, c.map, c.predicted_gain, "
-      "c.predicted_gain_se, c.realised_gain, (SELECT m.version FROM model m WHERE m.cycle_key = "
-      "c.key AND c.state = 3), (SELECT s.report FROM snapshot s WHERE s.cycle_key = c.key), ",
-      MGRAL_MICROS("c.start_time"), ", ", MGRAL_MICROS("clock_timestamp()"), " FROM cycle c ",
-      rest);
-}
+std::string CycleQuery(absl::string_view rest) { return absl::StrCat(kSelectCycle, rest); }
 
 absl::StatusOr<std::vector<Cycle>> ReadCycles(pqxx::work& tx, const pqxx::result& rows) {
   std::vector<Cycle> cycles;
@@ -156,92 +187,67 @@ absl::StatusOr<std::vector<Cycle>> ReadCycles(pqxx::work& tx, const pqxx::result
     keys.push_back(cycles.back().key);
   }
   if (cycles.empty()) return cycles;
-  const pqxx::result kinds =
-      Exec(tx,
-           "SELECT cycle_key, kind, avg(CASE WHEN state = 3 THEN 1 ELSE fraction END), "
-           "sum(seconds) FROM job WHERE cycle_key = ANY($1::bigint[]) GROUP BY 1, 2 HAVING "
-           "bool_or(lease_token > 0) ORDER BY 1, 2",
-           IntArray(keys));
-  for (const pqxx::row& row : kinds) {
-    AddProgress(static_cast<JobKind>(row[1].as<int>()), ReadDouble(row[2]), ReadDouble(row[3]),
-                &cycles[index.at(row[0].as<int64_t>())]);
+  for (const pqxx::row& row : Exec(tx, kJobProgress, IntArray(keys))) {
+    domain::AddJobProgress({static_cast<JobKind>(row["kind"].as<int>()),
+                            ReadDouble(row["fraction"]), ReadDouble(row["seconds"])},
+                           &cycles[index.at(row["cycle_key"].as<int64_t>())]);
   }
-  const pqxx::result metrics =
-      Exec(tx,
-           "SELECT j.cycle_key, j.kind, m.key, avg(m.value::double precision) FROM job j, "
-           "jsonb_each_text(j.metrics) m WHERE j.cycle_key = ANY($1::bigint[]) AND j.metrics <> "
-           "'{}' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-           IntArray(keys));
-  for (const pqxx::row& row : metrics) {
-    FindStage(&cycles[index.at(row[0].as<int64_t>())],
-              StageOf(static_cast<JobKind>(row[1].as<int>())))
-        ->metrics.emplace_back(ReadText(row[2]), ReadDouble(row[3]));
+  for (const pqxx::row& row : Exec(tx, kJobMetrics, IntArray(keys))) {
+    domain::AddStageMetric(static_cast<JobKind>(row["kind"].as<int>()), ReadText(row["name"]),
+                           ReadDouble(row["value"]),
+                           &cycles[index.at(row["cycle_key"].as<int64_t>())]);
   }
   for (size_t i = 0; i < cycles.size(); ++i) {
-    if (!rows[i][18].is_null()) SetEta(ReadTime(rows[i][18]), ReadTime(rows[i][19]), &cycles[i]);
+    if (rows[i]["start_time"].is_null()) continue;
+    domain::EstimateEnd(ReadTime(rows[i]["start_time"]), ReadTime(rows[i]["now"]), &cycles[i]);
   }
   return cycles;
 }
 
-absl::Status LockJob(pqxx::work& tx, const domain::JobLease& job) {
+std::string ModelQuery(absl::string_view rest) { return absl::StrCat(kSelectModel, rest); }
+
+absl::StatusOr<domain::Model> ReadModel(const pqxx::row& row) {
+  domain::Model model;
+  model.key = row["key"].as<int64_t>();
+  model.version = row["version"].as<int64_t>();
+  model.cycle_id = ReadText(row["cycle_number"]);
+  model.published = row["published"].as<bool>();
+  model.profile = ReadText(row["profile"]);
+  model.parameters = row["parameters"].as<int64_t>();
+  model.weights_sha256 = ReadText(row["weights_sha256"]);
+  model.training_images = row["training_images"].as<int64_t>();
+  model.validation.images = row["validation_images"].as<int64_t>();
+  model.validation.map50 = ReadDouble(row["map50"]);
+  model.validation.map50_11_point = ReadDouble(row["map50_11_point"]);
+  model.validation.map = ReadDouble(row["map"]);
+  MGRAL_ASSIGN_OR_RETURN(const auto ap50, ParseDoubleArray(ReadText(row["class_ap50"])));
+  MGRAL_ASSIGN_OR_RETURN(const auto ap50_11_point,
+                         ParseDoubleArray(ReadText(row["class_ap50_11_point"])));
+  MGRAL_ASSIGN_OR_RETURN(const auto ap, ParseDoubleArray(ReadText(row["class_ap"])));
+  MGRAL_ASSIGN_OR_RETURN(const auto boxes, ParseIntArray(ReadText(row["class_boxes"])));
+  for (size_t c = 0; c < boxes.size(); ++c) {
+    model.validation.classes.push_back({ap50.at(c), ap50_11_point.at(c), ap.at(c), boxes.at(c)});
+  }
+  model.create_time = ReadTime(row["create_time"]);
+  return model;
+}
+
+int64_t StoreModel(pqxx::work& tx, int64_t pool_key, int64_t cycle_key,
+                   const domain::CycleStore::TrainedModel& model) {
+  std::vector<double> ap50, ap50_11_point, ap;
+  std::vector<int64_t> boxes;
+  for (const domain::ClassAccuracy& accuracy : model.validation.classes) {
+    ap50.push_back(accuracy.ap50);
+    ap50_11_point.push_back(accuracy.ap50_11_point);
+    ap.push_back(accuracy.ap);
+    boxes.push_back(accuracy.ground_truth_boxes);
+  }
   const pqxx::result rows =
-      Exec(tx, "SELECT state, lease_token FROM job WHERE key = $1 AND cycle_key = $2 FOR UPDATE",
-           job.job_key, job.cycle_key);
-  if (rows.empty()) return base::LeaseLost("the cycle was deleted");
-  if (rows[0][1].as<int64_t>() != job.token || rows[0][0].as<int>() != 2) {
-    return base::LeaseLost("the job was claimed by another worker, finished or given back");
-  }
-  const pqxx::result cycle =
-      Exec(tx, "SELECT state FROM cycle WHERE key = $1 FOR UPDATE", job.cycle_key);
-  if (cycle.empty() || cycle[0][0].as<int>() > 2) return base::LeaseLost("the cycle has ended");
-  return absl::OkStatus();
-}
-
-void InsertJobs(pqxx::work& tx, int64_t cycle_key, const std::vector<domain::NewJob>& jobs) {
-  if (jobs.empty()) return;
-  std::vector<int64_t> kinds, shards;
-  std::vector<std::string> payloads;
-  for (const domain::NewJob& job : jobs) {
-    kinds.push_back(static_cast<int>(job.kind));
-    shards.push_back(job.shard);
-    payloads.push_back(job.payload);
-  }
-  Exec(tx,
-       "INSERT INTO job (cycle_key, kind, shard, payload) SELECT $1::bigint, u.* FROM "
-       "unnest($2::smallint[], $3::integer[], $4::bytea[]) AS u",
-       cycle_key, IntArray(kinds), IntArray(shards), BytesArray(payloads));
-  NotifyJobs(tx);
-}
-
-void EndCycle(pqxx::work& tx, int64_t cycle_key, CycleState state, const std::string& error) {
-  Exec(tx,
-       "UPDATE cycle SET state = $2, error = $3, end_time = clock_timestamp(), revision = revision "
-       "+ 1 WHERE key = $1",
-       cycle_key, static_cast<int>(state), error);
-  // Jobs that others have locked are dead by their cycle's state.
-  Exec(tx,
-       "UPDATE job SET state = 4 WHERE key IN (SELECT key FROM job WHERE cycle_key = $1 AND state "
-       "IN (1, 2) FOR UPDATE SKIP LOCKED)",
-       cycle_key);
-  tx.exec("SELECT pg_notify('mgral_cycle', '')");
-}
-
-void TouchCycle(pqxx::work& tx, int64_t cycle_key, bool got_on) {
-  Exec(tx,
-       "UPDATE cycle SET revision = revision + 1, progress_time = CASE WHEN $2 THEN "
-       "clock_timestamp() ELSE progress_time END WHERE key = $1",
-       cycle_key, got_on);
-  tx.exec("SELECT pg_notify('mgral_cycle', '')");
-}
-
-void NotifyJobs(pqxx::work& tx) { tx.exec("SELECT pg_notify('mgral_job', '')"); }
-
-std::string MetricsJson(const std::vector<std::pair<std::string, double>>& metrics) {
-  nlohmann::json json = nlohmann::json::object();
-  for (const auto& [name, value] : metrics) {
-    if (std::isfinite(value)) json[name] = value;  // JSON has no NaN
-  }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      Exec(tx, kStoreModel, pool_key, cycle_key, model.profile, model.parameters,
+           model.weights_sha256, model.cold_start, model.training_images, model.validation.images,
+           model.validation.map50, model.validation.map50_11_point, model.validation.map,
+           DoubleArray(ap50), DoubleArray(ap50_11_point), DoubleArray(ap), IntArray(boxes));
+  return rows[0]["version"].as<int64_t>();
 }
 
 std::string ReportJson(const domain::TableReport& report) {

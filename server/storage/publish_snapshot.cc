@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/storage/artifact_references.h"
+#include "server/storage/cycle_jobs.h"
 #include "server/storage/cycle_rows.h"
 #include "server/storage/encoding.h"
 #include "server/storage/page_token.h"
@@ -18,15 +19,55 @@ namespace {
 using domain::CycleStore;
 using domain::JobLease;
 
+constexpr char kInsertTable[] = R"sql(
+INSERT INTO lookup_table (pool_key, version, cycle_key, data)
+VALUES (
+  $1,
+  (SELECT coalesce(max(version), 0) + 1 FROM lookup_table WHERE pool_key = $1),
+  $2,
+  $3
+)
+RETURNING key
+)sql";
+
+constexpr char kInsertSnapshot[] = R"sql(
+INSERT INTO snapshot (
+  pool_key, cycle_key, model_key, table_key, report, strategies, note, selector_sha256,
+  manifest_sha256
+)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7, $8, $9)
+RETURNING key
+)sql";
+
+constexpr char kStoreRealizedGain[] = R"sql(
+UPDATE batch
+SET realised_gain = $3::double precision[]
+WHERE key = $1
+  AND pool_key = $2
+)sql";
+
+constexpr char kStoreGains[] = R"sql(
+UPDATE cycle
+SET predicted_gain = $2::double precision,
+  predicted_gain_se = $3::double precision,
+  realised_gain = $4::double precision
+WHERE key = $1
+)sql";
+
+constexpr char kOlderSnapshots[] = R"sql(
+SELECT key
+FROM snapshot
+WHERE pool_key = $1
+ORDER BY key DESC
+OFFSET 2
+)sql";
+
 std::optional<int64_t> StoreTable(pqxx::work& tx, const JobLease& job,
                                   const CycleStore::Snapshot& snapshot) {
   if (snapshot.table.empty()) return std::nullopt;
-  return Exec(tx,
-              "INSERT INTO lookup_table (pool_key, version, cycle_key, data) VALUES ($1, (SELECT "
-              "coalesce(max(version), 0) + 1 FROM lookup_table WHERE pool_key = $1), $2, $3) "
-              "RETURNING key",
-              job.pool_key, job.cycle_key, Bytes{snapshot.table})[0][0]
-      .as<int64_t>();
+  const pqxx::result rows =
+      Exec(tx, kInsertTable, job.pool_key, job.cycle_key, Bytes{snapshot.table});
+  return rows[0]["key"].as<int64_t>();
 }
 
 void CopyImages(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
@@ -56,25 +97,20 @@ void CopyQueues(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot
 
 void StoreRealizedGains(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot& snapshot) {
   for (const CycleStore::RealizedGain& realized : snapshot.realized) {
-    Exec(tx,
-         "UPDATE batch SET realised_gain = $3::double precision[] WHERE key = $1 AND pool_key = $2",
-         ParseNumericId(realized.batch_id), job.pool_key, GainArray(realized.gain));
+    Exec(tx, kStoreRealizedGain, ParseNumericId(realized.batch_id), job.pool_key,
+         GainArray(realized.gain));
   }
 }
 
 void FinishCycle(pqxx::work& tx, const JobLease& job, const CycleStore::Snapshot& snapshot) {
-  Exec(tx,
-       "UPDATE cycle SET predicted_gain = $2::double precision, predicted_gain_se = $3::double "
-       "precision, realised_gain = $4::double precision WHERE key = $1",
-       job.cycle_key, snapshot.predicted_gain, snapshot.predicted_gain_se, snapshot.realized_gain);
+  Exec(tx, kStoreGains, job.cycle_key, snapshot.predicted_gain, snapshot.predicted_gain_se,
+       snapshot.realized_gain);
   EndCycle(tx, job.cycle_key, domain::CycleState::kSucceeded, "");
 }
 
 void DropOlderSnapshots(pqxx::work& tx, int64_t pool_key) {
-  const pqxx::result rows =
-      Exec(tx, "SELECT key FROM snapshot WHERE pool_key = $1 ORDER BY key DESC OFFSET 2", pool_key);
-  for (const pqxx::row& row : rows) {
-    const int64_t key = row[0].as<int64_t>();
+  for (const pqxx::row& row : Exec(tx, kOlderSnapshots, pool_key)) {
+    const int64_t key = row["key"].as<int64_t>();
     Exec(tx, "DELETE FROM queue_entry WHERE snapshot_key = $1", key);
     Exec(tx, "DELETE FROM snapshot_image WHERE snapshot_key = $1", key);
   }
@@ -94,15 +130,11 @@ absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
   }
   std::optional<std::string> report;
   if (snapshot.report) report = ReportJson(*snapshot.report);
-  const int64_t key =
-      Exec(tx,
-           "INSERT INTO snapshot (pool_key, cycle_key, model_key, table_key, report, strategies, "
-           "note, selector_sha256, manifest_sha256) VALUES ($1, $2, $3, $4, $5::jsonb, "
-           "$6::text[], $7, $8, $9) RETURNING key",
-           job.pool_key, job.cycle_key, model[0][0].as<int64_t>(), StoreTable(tx, job, snapshot),
-           report, TextArray(strategies), snapshot.note, snapshot.selector_sha256,
-           snapshot.manifest_sha256)[0][0]
-          .as<int64_t>();
+  const pqxx::result inserted =
+      Exec(tx, kInsertSnapshot, job.pool_key, job.cycle_key, model[0]["key"].as<int64_t>(),
+           StoreTable(tx, job, snapshot), report, TextArray(strategies), snapshot.note,
+           snapshot.selector_sha256, snapshot.manifest_sha256);
+  const int64_t key = inserted[0]["key"].as<int64_t>();
   std::vector<std::string> artifacts = snapshot.artifacts;
   artifacts.insert(artifacts.end(), {snapshot.selector_sha256, snapshot.manifest_sha256});
   KeepForSnapshot(tx, job.pool_key, key, artifacts);

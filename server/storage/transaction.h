@@ -69,11 +69,6 @@ std::optional<T> ReadOptional(const pqxx::field& field) {
   return field.as<T>();
 }
 
-// Microseconds since the epoch, as SQL.
-#define MGRAL_MICROS(expression) "(extract(epoch FROM " expression ") * 1000000)::bigint"
-// A microsecond parameter as an interval, as SQL.
-#define MGRAL_INTERVAL(parameter) "(" parameter "::bigint * interval '1 microsecond')"
-
 enum class Access {
   kRead,  // changes nothing: also repeated when the answer to COMMIT was lost
   kWrite,
