@@ -51,6 +51,44 @@ WHERE bi.batch_key = ANY($1::bigint[])
 ORDER BY bi.batch_key, bi.rank
 )sql";
 
+// Batches whose newest labels came after the published cycle began and before the running one did.
+constexpr char kBatchesSincePublished[] = R"sql(
+JOIN LATERAL (
+  SELECT max(r.create_time) AS newest
+  FROM label_revision r
+  WHERE r.batch_key = b.key
+) AS l ON true
+WHERE b.pool_key = $1
+  AND b.realised_gain IS NULL
+  AND l.newest IS NOT NULL
+  AND l.newest > coalesce(
+    (
+      SELECT c.start_time
+      FROM pool p
+      JOIN snapshot s ON s.key = p.snapshot_key
+      JOIN cycle c ON c.key = s.cycle_key
+      WHERE p.key = $1
+    ),
+    '-infinity'
+  )
+  AND l.newest <= coalesce(
+    (
+      SELECT c.start_time
+      FROM cycle c
+      WHERE c.pool_key = $1
+        AND c.state IN ({cycle.queued}, {cycle.running})
+    ),
+    'infinity'
+  )
+ORDER BY b.key
+)sql";
+
+constexpr char kRealizedBatches[] = R"sql(
+WHERE b.pool_key = $1
+  AND b.realised_gain IS NOT NULL
+ORDER BY b.key
+)sql";
+
 constexpr char kReturnImages[] = R"sql(
 WITH held AS (
   SELECT key, pool_key
@@ -167,6 +205,15 @@ absl::StatusOr<std::vector<Batch>> ReadBatches(pqxx::work& tx, Predictions predi
     batches[index.at(row["batch_key"].as<int64_t>())].images.push_back(std::move(image));
   }
   return batches;
+}
+
+absl::StatusOr<std::vector<Batch>> LoadBatchesSincePublished(pqxx::work& tx, int64_t pool_key) {
+  return ReadBatches(tx, Predictions::kWithout,
+                     Exec(tx, BatchQuery(kBatchesSincePublished), pool_key));
+}
+
+absl::StatusOr<std::vector<Batch>> LoadRealizedBatches(pqxx::work& tx, int64_t pool_key) {
+  return ReadBatches(tx, Predictions::kWithout, Exec(tx, BatchQuery(kRealizedBatches), pool_key));
 }
 
 void ReturnImages(pqxx::work& tx, const std::vector<int64_t>& batch_keys) {

@@ -3,11 +3,34 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/storage/encoding.h"
+#include "server/storage/pool_rows.h"
 
 namespace mgral::storage {
 namespace {
+
+// Locks the pool's row: two starts at once come one after the other.
+constexpr char kNumberCycle[] = R"sql(
+UPDATE pool
+SET cycles = cycles + 1
+WHERE key = $1
+RETURNING cycles AS number, pool_id
+)sql";
+
+constexpr char kNumberOfRunning[] = R"sql(
+SELECT number
+FROM cycle
+WHERE pool_key = $1
+  AND state IN ({cycle.queued}, {cycle.running})
+)sql";
+
+constexpr char kInsertCycle[] = R"sql(
+INSERT INTO cycle (pool_key, number, without_table)
+VALUES ($1, $2, $3)
+RETURNING key
+)sql";
 
 constexpr char kLockJob[] = R"sql(
 SELECT state = {job.claimed} AND lease_token = $3 AS held
@@ -79,6 +102,22 @@ std::string MetricsJson(const Metrics& metrics) {
 }
 
 }  // namespace
+
+absl::StatusOr<int64_t> InsertCycle(pqxx::work& tx, int64_t pool_key, bool without_table) {
+  const pqxx::result pool = Exec(tx, kNumberCycle, pool_key);
+  if (pool.empty()) return PoolNotFound();
+  const pqxx::result running = Exec(tx, kNumberOfRunning, pool_key);
+  if (!running.empty()) {
+    return base::AlreadyExists("cycle",
+                               absl::StrCat("pools/", ReadText(pool[0]["pool_id"]), "/cycles/",
+                                            running[0]["number"].as<int64_t>()),
+                               "it is still running; wait for it or cancel it");
+  }
+  const int64_t number = pool[0]["number"].as<int64_t>();
+  const pqxx::result cycle = Exec(tx, kInsertCycle, pool_key, number, without_table);
+  InsertJobs(tx, cycle[0]["key"].as<int64_t>(), {domain::NewJob{}});
+  return number;
+}
 
 absl::Status LockJob(pqxx::work& tx, const domain::JobLease& job) {
   const pqxx::result rows = Exec(tx, kLockJob, job.job_key, job.cycle_key, job.token);

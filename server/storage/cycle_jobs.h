@@ -6,12 +6,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/domain/cycle.h"
 #include "server/domain/job_queue.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {
+
+// Inserts the pool's next cycle and its first job; the cycle's number. Errors: NOT_FOUND;
+// ALREADY_EXISTS naming the cycle that runs.
+absl::StatusOr<int64_t> InsertCycle(pqxx::work& tx, int64_t pool_key, bool without_table);
 
 // Locks the job, then its cycle, for a call that is fenced by its token. Errors: ABORTED
 // "LEASE_LOST".

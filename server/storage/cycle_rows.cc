@@ -9,6 +9,7 @@
 #include "server/base/status_macros.h"
 #include "server/domain/cycle_progress.h"
 #include "server/storage/encoding.h"
+#include "server/storage/pool_rows.h"
 
 namespace mgral::storage {
 namespace {
@@ -68,6 +69,13 @@ WHERE j.cycle_key = ANY($1::bigint[])
   AND j.metrics <> '{}'
 GROUP BY j.cycle_key, j.kind, m.key
 ORDER BY j.cycle_key, j.kind, m.key
+)sql";
+
+constexpr char kCycleInputs[] = R"sql(
+SELECT c.inputs, coalesce(c.work_id::text, '') AS work_id, m.version
+FROM cycle c
+LEFT JOIN model m ON m.cycle_key = c.key
+WHERE c.key = $1
 )sql";
 
 constexpr char kSelectModel[] = R"sql(
@@ -202,6 +210,20 @@ absl::StatusOr<std::vector<Cycle>> ReadCycles(pqxx::work& tx, const pqxx::result
     domain::EstimateEnd(ReadTime(rows[i]["start_time"]), ReadTime(rows[i]["now"]), &cycles[i]);
   }
   return cycles;
+}
+
+absl::StatusOr<domain::CycleStore::CycleContext> LoadContext(pqxx::work& tx,
+                                                             const domain::JobLease& job) {
+  MGRAL_ASSIGN_OR_RETURN(std::vector<Cycle> cycles,
+                         ReadCycles(tx, Exec(tx, CycleQuery("WHERE c.key = $1"), job.cycle_key)));
+  domain::CycleStore::CycleContext context;
+  context.cycle = std::move(cycles.at(0));
+  MGRAL_ASSIGN_OR_RETURN(context.pool, LoadPool(tx, context.cycle.pool_key));
+  const pqxx::row row = Exec(tx, kCycleInputs, job.cycle_key)[0];
+  context.inputs = ReadBytes(row["inputs"]);
+  context.work_id = ReadText(row["work_id"]);
+  context.cycle.model_version = ReadOptional<int64_t>(row["version"]);
+  return context;
 }
 
 std::string ModelQuery(absl::string_view rest) { return absl::StrCat(kSelectModel, rest); }

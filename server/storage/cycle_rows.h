@@ -19,6 +19,10 @@ std::string CycleQuery(absl::string_view rest);
 // With their stages.
 absl::StatusOr<std::vector<domain::Cycle>> ReadCycles(pqxx::work& tx, const pqxx::result& rows);
 
+// The cycle of a job that the caller has locked.
+absl::StatusOr<domain::CycleStore::CycleContext> LoadContext(pqxx::work& tx,
+                                                             const domain::JobLease& job);
+
 // A query for ReadModel; `rest` follows "FROM model m".
 std::string ModelQuery(absl::string_view rest);
 absl::StatusOr<domain::Model> ReadModel(const pqxx::row& row);

@@ -21,7 +21,7 @@ using domain::ImageState;
 using domain::NewLabels;
 using Ingested = domain::LabelStore::Ingested;
 
-constexpr size_t kMaxReportedImages = 10;
+constexpr size_t kMaxReportedLabels = 10;
 
 // Whether a batch's lease is over, of those that the labels name and those that hold their images.
 constexpr char kLockBatches[] = R"sql(
@@ -153,7 +153,7 @@ absl::StatusOr<std::vector<int64_t>> LockImages(pqxx::work& tx, int64_t pool_key
     const auto image = found.find(labels[i].image_id);
     if (image != found.end()) {
       keys.push_back(image->second);
-    } else if (violations.size() < kMaxReportedImages) {
+    } else if (violations.size() < kMaxReportedLabels) {
       violations.push_back({Field(i, "image_id"), "is not registered in the pool"});
     }
   }

@@ -19,7 +19,7 @@ using domain::BatchStore;
 
 constexpr size_t kCachedTables = 64;
 
-constexpr char kPublishedSnapshot[] = R"sql(
+constexpr char kSnapshotToLeaseFrom[] = R"sql(
 SELECT
   nextval('batch_key') AS batch_key,
   s.key AS snapshot_key,
@@ -141,7 +141,7 @@ struct Leased {
 };
 
 absl::StatusOr<PublishedSnapshot> ReadSnapshot(pqxx::work& tx, int64_t pool_key) {
-  const pqxx::result rows = Exec(tx, kPublishedSnapshot, pool_key);
+  const pqxx::result rows = Exec(tx, kSnapshotToLeaseFrom, pool_key);
   if (rows.empty()) return PoolNotFound();
   const pqxx::row row = rows[0];
   PublishedSnapshot snapshot;

@@ -9,6 +9,14 @@ namespace {
 
 constexpr int64_t kLock = 0x6d6772616c01;  // "mgral", 1
 
+constexpr char kCreateVersions[] = R"sql(
+CREATE TABLE IF NOT EXISTS schema_version (
+  version integer PRIMARY KEY,
+  name text NOT NULL,
+  apply_time timestamptz NOT NULL DEFAULT now()
+)
+)sql";
+
 absl::Status Newer(int found, int known) {
   return base::FailedPrecondition(
       "SCHEMA_NEWER",
@@ -17,8 +25,11 @@ absl::Status Newer(int found, int known) {
 }
 
 int CurrentVersion(pqxx::transaction_base& tx) {
-  if (tx.exec("SELECT to_regclass('schema_version') IS NULL")[0][0].as<bool>()) return 0;
-  return tx.exec("SELECT coalesce(max(version), 0) FROM schema_version")[0][0].as<int>();
+  const pqxx::result table = Exec(tx, "SELECT to_regclass('schema_version') IS NULL AS missing");
+  if (table[0]["missing"].as<bool>()) return 0;
+  const pqxx::result rows =
+      Exec(tx, "SELECT coalesce(max(version), 0) AS version FROM schema_version");
+  return rows[0]["version"].as<int>();
 }
 
 absl::Status Apply(pqxx::connection& connection, const Migration& migration) {
@@ -53,10 +64,7 @@ absl::StatusOr<MigrationResult> Migrate(const std::string& conninfo,
       tx.exec("SET lock_timeout = 0");
       Exec(tx, "SELECT pg_advisory_lock($1)", kLock);
       result.from_version = CurrentVersion(tx);
-      tx.exec(
-          "CREATE TABLE IF NOT EXISTS schema_version ("
-          "version integer PRIMARY KEY, name text NOT NULL, "
-          "apply_time timestamptz NOT NULL DEFAULT now())");
+      Exec(tx, kCreateVersions);
     }
     const int known = migrations.empty() ? 0 : migrations.back().version;
     if (result.from_version > known) return Newer(result.from_version, known);

@@ -13,7 +13,6 @@
 #include "server/storage/cycle_jobs.h"
 #include "server/storage/cycle_rows.h"
 #include "server/storage/page_token.h"
-#include "server/storage/pool_rows.h"
 #include "server/storage/publish_snapshot.h"
 #include "server/storage/request_log.h"
 #include "server/storage/transaction.h"
@@ -28,44 +27,6 @@ using domain::Page;
 
 constexpr absl::Duration kPollInterval = absl::Seconds(2);
 
-// Batches whose newest labels came after the published cycle began and before the running one did.
-constexpr char kBatchesSincePublished[] = R"sql(
-JOIN LATERAL (
-  SELECT max(r.create_time) AS newest
-  FROM label_revision r
-  WHERE r.batch_key = b.key
-) AS l ON true
-WHERE b.pool_key = $1
-  AND b.realised_gain IS NULL
-  AND l.newest IS NOT NULL
-  AND l.newest > coalesce(
-    (
-      SELECT c.start_time
-      FROM pool p
-      JOIN snapshot s ON s.key = p.snapshot_key
-      JOIN cycle c ON c.key = s.cycle_key
-      WHERE p.key = $1
-    ),
-    '-infinity'
-  )
-  AND l.newest <= coalesce(
-    (
-      SELECT c.start_time
-      FROM cycle c
-      WHERE c.pool_key = $1
-        AND c.state IN ({cycle.queued}, {cycle.running})
-    ),
-    'infinity'
-  )
-ORDER BY b.key
-)sql";
-
-constexpr char kRealizedBatches[] = R"sql(
-WHERE b.pool_key = $1
-  AND b.realised_gain IS NOT NULL
-ORDER BY b.key
-)sql";
-
 constexpr char kListCycles[] = R"sql(
 WHERE c.pool_key = $1
   AND c.key < $2
@@ -73,39 +34,11 @@ ORDER BY c.key DESC
 LIMIT $3
 )sql";
 
-// Locks the pool's row: two starts at once come one after the other.
-constexpr char kNumberCycle[] = R"sql(
-UPDATE pool
-SET cycles = cycles + 1
-WHERE key = $1
-RETURNING cycles AS number, pool_id
-)sql";
-
-constexpr char kFindRunningCycle[] = R"sql(
-SELECT number
-FROM cycle
-WHERE pool_key = $1
-  AND state IN ({cycle.queued}, {cycle.running})
-)sql";
-
-constexpr char kInsertCycle[] = R"sql(
-INSERT INTO cycle (pool_key, number, without_table)
-VALUES ($1, $2, $3)
-RETURNING key
-)sql";
-
 constexpr char kFindCycle[] = R"sql(
 SELECT key, revision
 FROM cycle
 WHERE pool_key = $1
   AND number = $2
-)sql";
-
-constexpr char kCycleInputs[] = R"sql(
-SELECT c.inputs, coalesce(c.work_id::text, '') AS work_id, m.version
-FROM cycle c
-LEFT JOIN model m ON m.cycle_key = c.key
-WHERE c.key = $1
 )sql";
 
 constexpr char kFixInputs[] = R"sql(
@@ -132,19 +65,6 @@ SET training_images = $2,
 WHERE key = $1
 )sql";
 
-constexpr char kPublishedSnapshot[] = R"sql(
-SELECT
-  s.cycle_key,
-  s.model_key,
-  s.selector_sha256,
-  s.manifest_sha256,
-  coalesce(t.data, '') AS data
-FROM pool p
-JOIN snapshot s ON s.key = p.snapshot_key
-LEFT JOIN lookup_table t ON t.key = s.table_key
-WHERE p.key = $1
-)sql";
-
 constexpr char kModelOfVersion[] = "WHERE m.pool_key = $1 AND m.version = $2";
 
 constexpr char kListModels[] = R"sql(
@@ -165,38 +85,6 @@ absl::StatusOr<Cycle> LoadCycle(pqxx::work& tx, int64_t pool_key, const std::str
                           ParseNumericId(cycle_id))));
   if (cycles.empty()) return CycleNotFound(cycle_id);
   return std::move(cycles.front());
-}
-
-// The new cycle's number. Errors: NOT_FOUND; ALREADY_EXISTS naming the cycle that runs.
-absl::StatusOr<int64_t> InsertCycle(pqxx::work& tx, int64_t pool_key, bool without_table) {
-  const pqxx::result pool = Exec(tx, kNumberCycle, pool_key);
-  if (pool.empty()) return PoolNotFound();
-  const pqxx::result running = Exec(tx, kFindRunningCycle, pool_key);
-  if (!running.empty()) {
-    return base::AlreadyExists("cycle",
-                               absl::StrCat("pools/", ReadText(pool[0]["pool_id"]), "/cycles/",
-                                            running[0]["number"].as<int64_t>()),
-                               "it is still running; wait for it or cancel it");
-  }
-  const int64_t number = pool[0]["number"].as<int64_t>();
-  const pqxx::result cycle = Exec(tx, kInsertCycle, pool_key, number, without_table);
-  InsertJobs(tx, cycle[0]["key"].as<int64_t>(), {domain::NewJob{}});
-  return number;
-}
-
-// The cycle of a job that the caller has locked.
-absl::StatusOr<domain::CycleStore::CycleContext> LoadContext(pqxx::work& tx,
-                                                             const domain::JobLease& job) {
-  MGRAL_ASSIGN_OR_RETURN(std::vector<Cycle> cycles,
-                         ReadCycles(tx, Exec(tx, CycleQuery("WHERE c.key = $1"), job.cycle_key)));
-  domain::CycleStore::CycleContext context;
-  context.cycle = std::move(cycles.at(0));
-  MGRAL_ASSIGN_OR_RETURN(context.pool, LoadPool(tx, context.cycle.pool_key));
-  const pqxx::row row = Exec(tx, kCycleInputs, job.cycle_key)[0];
-  context.inputs = ReadBytes(row["inputs"]);
-  context.work_id = ReadText(row["work_id"]);
-  context.cycle.model_version = ReadOptional<int64_t>(row["version"]);
-  return context;
 }
 
 }  // namespace
@@ -333,32 +221,18 @@ absl::Status PostgresCycleStore::Publish(const domain::JobLease& job, const Snap
 
 absl::StatusOr<std::optional<domain::CycleStore::Published>> PostgresCycleStore::PublishedSnapshot(
     int64_t pool_key) {
-  using Result = std::optional<Published>;
-  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Result> {
-    const pqxx::result rows = Exec(tx, kPublishedSnapshot, pool_key);
-    if (rows.empty()) return Result();
-    const pqxx::row row = rows[0];
-    const pqxx::result models =
-        Exec(tx, ModelQuery("WHERE m.key = $1"), row["model_key"].as<int64_t>());
-    if (models.empty()) return Result();
-    MGRAL_ASSIGN_OR_RETURN(Model model, ReadModel(models[0]));
-    return Result({row["cycle_key"].as<int64_t>(), std::move(model),
-                   ReadText(row["selector_sha256"]), ReadText(row["manifest_sha256"]),
-                   ReadBytes(row["data"])});
-  });
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) { return LoadPublishedSnapshot(tx, pool_key); });
 }
 
 absl::StatusOr<std::vector<Batch>> PostgresCycleStore::BatchesSincePublished(int64_t pool_key) {
-  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) {
-    return ReadBatches(tx, Predictions::kWithout,
-                       Exec(tx, BatchQuery(kBatchesSincePublished), pool_key));
-  });
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) { return LoadBatchesSincePublished(tx, pool_key); });
 }
 
 absl::StatusOr<std::vector<Batch>> PostgresCycleStore::RealizedBatches(int64_t pool_key) {
-  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) {
-    return ReadBatches(tx, Predictions::kWithout, Exec(tx, BatchQuery(kRealizedBatches), pool_key));
-  });
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) { return LoadRealizedBatches(tx, pool_key); });
 }
 
 absl::StatusOr<Model> PostgresCycleStore::GetModel(int64_t pool_key, int64_t version) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 #include "server/storage/artifact_references.h"
 #include "server/storage/cycle_jobs.h"
 #include "server/storage/cycle_rows.h"
@@ -18,6 +19,19 @@ namespace {
 
 using domain::CycleStore;
 using domain::JobLease;
+
+constexpr char kPublishedSnapshot[] = R"sql(
+SELECT
+  s.cycle_key,
+  s.model_key,
+  s.selector_sha256,
+  s.manifest_sha256,
+  coalesce(t.data, '') AS data
+FROM pool p
+JOIN snapshot s ON s.key = p.snapshot_key
+LEFT JOIN lookup_table t ON t.key = s.table_key
+WHERE p.key = $1
+)sql";
 
 constexpr char kInsertTable[] = R"sql(
 INSERT INTO lookup_table (pool_key, version, cycle_key, data)
@@ -145,6 +159,20 @@ absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
   Exec(tx, "UPDATE pool SET snapshot_key = $2 WHERE key = $1", job.pool_key, key);
   FinishCycle(tx, job, snapshot);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<CycleStore::Published>> LoadPublishedSnapshot(pqxx::work& tx,
+                                                                           int64_t pool_key) {
+  using Result = std::optional<CycleStore::Published>;
+  const pqxx::result rows = Exec(tx, kPublishedSnapshot, pool_key);
+  if (rows.empty()) return Result();
+  const pqxx::row row = rows[0];
+  const pqxx::result models =
+      Exec(tx, ModelQuery("WHERE m.key = $1"), row["model_key"].as<int64_t>());
+  if (models.empty()) return Result();
+  MGRAL_ASSIGN_OR_RETURN(domain::Model model, ReadModel(models[0]));
+  return Result({row["cycle_key"].as<int64_t>(), std::move(model), ReadText(row["selector_sha256"]),
+                 ReadText(row["manifest_sha256"]), ReadBytes(row["data"])});
 }
 
 }  // namespace mgral::storage

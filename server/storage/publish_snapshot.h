@@ -2,7 +2,9 @@
 
 // Inside of server/storage only.
 
-#include "absl/status/status.h"
+#include <optional>
+
+#include "absl/status/statusor.h"
 #include "server/domain/cycle_store.h"
 #include "server/storage/transaction.h"
 
@@ -13,5 +15,9 @@ namespace mgral::storage {
 // older ones go.
 absl::Status StoreSnapshot(pqxx::work& tx, const domain::JobLease& job,
                            const domain::CycleStore::Snapshot& snapshot);
+
+// As CycleStore::PublishedSnapshot.
+absl::StatusOr<std::optional<domain::CycleStore::Published>> LoadPublishedSnapshot(
+    pqxx::work& tx, int64_t pool_key);
 
 }  // namespace mgral::storage
