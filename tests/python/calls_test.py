@@ -1,36 +1,14 @@
-"""Single calls: errors, retries, credentials, batches, cycles. Against a server that fails."""
+"""Single calls: errors, retries, batches, exports. Against a server that fails."""
 
-import datetime
-import socket
 import threading
-import traceback
 
 import grpc
 import pytest
-from fake_server import Clock, FakeServer, Failure
+from fake_server import UNAVAILABLE, FakeServer, Failure, client_of, failing
 
 import mgral
-from mgral import connection, errors
-from mgral.v1 import (cycle_service_pb2, label_service_pb2, pool_service_pb2,
-                      selection_service_pb2)
-
-UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "the database is away", "DATABASE_UNAVAILABLE")
-
-
-def client_of(server, sleeps=None, **options):
-    policy = mgral.RetryPolicy(sleep=(sleeps if sleeps is not None else []).append)
-    return mgral.Client(server.target, retry=policy, **options)
-
-
-def failing(times, failure, answer):
-    """A handler that fails that many times first."""
-    left = [failure] * times
-
-    def handler(request, context):
-        if left:
-            raise left.pop()
-        return answer
-    return handler
+from mgral import errors
+from mgral.v1 import label_service_pb2, pool_service_pb2, selection_service_pb2
 
 
 def test_a_refused_call_is_a_typed_error_with_its_fields():
@@ -134,105 +112,6 @@ def test_deleting_again_what_the_lost_answer_deleted_is_no_error():
             client_of(server).delete_pool("p")
 
 
-def test_the_key_goes_with_every_call_but_not_in_plaintext_to_another_machine():
-    answer = pool_service_pb2.Pool(name="pools/p")
-    with FakeServer(GetPool=failing(0, None, answer)) as server:
-        client_of(server, api_key="secret").pool("p")
-        assert server.metadata[0]["authorization"] == "Bearer secret"
-    with pytest.raises(ValueError, match="without TLS"):
-        mgral.Client("mgral.example:50051", api_key="secret")
-    mgral.Client("mgral.example:50051", api_key="secret", allow_plaintext_key=True).close()
-    mgral.Client("mgral.example:50051", api_key="secret", tls=True).close()
-
-
-@pytest.mark.parametrize("target, loopback", [
-    ("127.0.0.1:50051", True), ("localhost:1", True), ("localhost", True), ("[::1]:50051", True),
-    ("127.8.9.1:2", True), ("unix:/run/mgral.sock", True), ("dns:///localhost:1", True),
-    ("ipv4:127.0.0.1:1", True), ("ipv6:[::1]:1", True), ("dns:localhost:1", True),
-    ("localhost.evil.example:1", False), ("127.0.0.1.evil.example:1", False), ("10.0.0.1:1", False),
-    ("dns:///10.0.0.1:1", False), ("dns://localhost/far.example:1", False), ("mgral:50051", False),
-    ("ipv4:127.0.0.1:1,10.0.0.1:2", False), ("", False), ("unix:///run/mgral.sock", True),
-    ("ipv6:[::1]:1,[2001:db8::1]:2", False), ("ipv6:[::1%2C2001:db8::1]:1", False),
-    ("dns://8.8.8.8/localhost:1", False), ("unix://far.example/run/mgral.sock", False),
-    ("dns:unix:/run/mgral.sock", False), ("dns:far.example:1dns:localhost", False),
-    ("::1:1", False), ("[::1]far.example:1", False), ("localhost@far.example:1", False),
-])
-def test_what_is_loopback(target, loopback):
-    assert connection.is_loopback(target) is loopback
-
-
-def test_a_key_to_loopback_does_not_travel_to_a_proxy(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-        for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY", "https_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("grpc_proxy", "http_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        answer = pool_service_pb2.Pool(name="pools/p")
-        with FakeServer(GetPool=failing(0, None, answer)) as server:
-            with client_of(server, api_key="secret", timeout=5.0) as client:
-                assert client.pool("p").name == "pools/p"
-        proxy.setblocking(False)
-        with pytest.raises(BlockingIOError):  # nobody has come
-            proxy.accept()
-
-
-BAD_KEYS = ["", " \n", "secret key", "secret\nkey", "secr\u00e9t", "secret\x00", "secret\udcff",
-            "secret\x7f", "s" * 501]
-
-
-@pytest.mark.parametrize("key", BAD_KEYS)
-def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key):
-    with pytest.raises(ValueError, match="api_key: must be 1 to 500") as caught:
-        mgral.Client("127.0.0.1:1", api_key=key)
-    shown = "".join(traceback.format_exception_only(type(caught.value), caught.value))
-    assert "secr" not in shown and "sss" not in shown
-    assert caught.value.__cause__ is None and caught.value.__context__ is None
-
-
-def test_a_key_of_the_environment_that_cannot_be_sent_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setenv("MGRAL_API_KEY", "secret\udcff")
-    with pytest.raises(ValueError, match="api_key: must be 1 to 500"):
-        mgral.Client("127.0.0.1:1")
-    for content in (b"", b"\n", b"secret\xff\n", b"secret\nsecret\n"):
-        (tmp_path / "key").write_bytes(content)
-        monkeypatch.setenv("MGRAL_API_KEY_FILE", str(tmp_path / "key"))
-        with pytest.raises(ValueError, match="api_key: must be 1 to 500") as caught:
-            mgral.Client("127.0.0.1:1")
-        assert caught.value.__context__ is None  # an error of decoding has it all
-
-
-def test_space_around_a_key_is_no_part_of_it(monkeypatch):
-    with FakeServer(GetPool=failing(0, None, pool_service_pb2.Pool(name="pools/p"))) as server:
-        client_of(server, api_key=" secret\r\n").pool("p")
-        monkeypatch.setenv("MGRAL_API_KEY", "secret\n")
-        client_of(server).pool("p")
-        monkeypatch.setenv("MGRAL_API_KEY", "")
-        client_of(server).pool("p")
-        sent = [metadata.get("authorization") for metadata in server.metadata]
-    assert sent == ["Bearer secret", "Bearer secret", None]
-
-
-def test_options_that_cannot_be(tmp_path):
-    with pytest.raises(ValueError, match="timeout"):
-        mgral.Client(timeout=0)
-    with pytest.raises(ValueError, match="cert and key go together"):
-        mgral.Client(tls=mgral.Tls(cert="c.pem"))
-    with pytest.raises(FileNotFoundError):
-        mgral.Client(tls=mgral.Tls(ca=tmp_path / "none.pem"))
-
-
-def test_the_environment_names_the_server(monkeypatch, tmp_path):
-    with FakeServer(GetPool=failing(0, None, pool_service_pb2.Pool(name="pools/p"))) as server:
-        monkeypatch.setenv("MGRAL_SERVER", server.target)
-        monkeypatch.setenv("MGRAL_API_KEY", "from-environment")
-        mgral.Client().pool("p")
-        assert server.metadata[0]["authorization"] == "Bearer from-environment"
-        (tmp_path / "key").write_text("of-a-file\n")
-        monkeypatch.setenv("MGRAL_API_KEY_FILE", str(tmp_path / "key"))
-        mgral.Client().pool("p")
-        assert server.metadata[1]["authorization"] == "Bearer of-a-file"
-
-
 def test_lists_hide_their_pages():
     def list_pools(request, context):
         page = int(request.page_token or 0)
@@ -301,107 +180,6 @@ def test_labels_are_made_of_boxes_by_image():
     assert request.labels[0].boxes[0].width == 3
     with pytest.raises(ValueError, match="ingest_many"):
         batch.ingest({str(number): [] for number in range(1001)})
-
-
-def cycle(state, stage=0, fraction=0.0):
-    message = cycle_service_pb2.Cycle(name="pools/p/cycles/1", state=state, stage=stage,
-                                      error="out of memory" if state == 4 else "")
-    message.stages.add(stage=stage, fraction=fraction)
-    return cycle_service_pb2.WatchCycleResponse(cycle=message)
-
-
-def cycle_server(watch):
-    return FakeServer(
-        GetPool=lambda request, context: pool_service_pb2.Pool(name="pools/p"),
-        StartCycle=lambda request, context: cycle(1).cycle, WatchCycle=watch)
-
-
-def test_a_watch_goes_on_after_a_break():
-    streams = [[cycle(2, 1, 0.5), UNAVAILABLE], [], [cycle(2, 3, 0.25), cycle(3, 6, 1.0)]]
-
-    def watch(request, context):
-        for answer in streams.pop(0):
-            if isinstance(answer, Failure):
-                raise answer
-            yield answer
-
-    sleeps = []
-    with cycle_server(watch) as server:
-        seen = list(client_of(server, sleeps).pool("p").start_cycle().watch())
-    assert [(one.state, one.stage, one.fraction) for one in seen] == [
-        ("RUNNING", "TRAIN", 0.5), ("RUNNING", "PROBE", 0.25), ("SUCCEEDED", "PUBLISH", 1.0)]
-    assert len(sleeps) == 2
-
-
-def test_a_cycle_that_fails_raises_with_the_reason():
-    with cycle_server(lambda request, context: iter([cycle(4)])) as server:
-        with pytest.raises(mgral.CycleFailed, match="FAILED: out of memory"):
-            client_of(server).pool("p").start_cycle().wait()
-
-
-def test_waiting_has_an_end():
-    over = threading.Event()
-
-    def watch(request, context):
-        yield cycle(2, 1, 0.1)
-        over.wait(20)
-
-    with cycle_server(watch) as server:
-        started = client_of(server).pool("p").start_cycle()
-        with pytest.raises(TimeoutError, match="it goes on"):
-            started.wait(timeout=datetime.timedelta(seconds=0.3))
-        over.set()
-
-
-def started_cycle(server, clock, **policy):
-    retry = mgral.RetryPolicy(sleep=clock.sleep, clock=clock, **policy)
-    return mgral.Client(server.target, retry=retry).pool("p").start_cycle()
-
-
-def test_a_watch_counts_the_time_of_attempts_that_hang():
-    clock, opened = Clock(), []
-
-    def watch(request, context):
-        opened.append(clock.now)
-        if len(opened) == 1:
-            yield cycle(2, 1, 0.5)
-        else:
-            clock.now += 120.0  # until the deadline
-        raise UNAVAILABLE
-
-    with cycle_server(watch) as server:
-        with pytest.raises(mgral.Unavailable):
-            list(started_cycle(server, clock, reconnect_patience=300.0).watch())
-    assert len(opened) == 4 and 360 <= clock.now < 370
-
-
-def test_a_watch_that_was_quiet_for_long_is_not_given_up():
-    clock, streams = Clock(), [[cycle(2, 1, 0.1)], [], [cycle(2, 1, 0.2)], [cycle(3, 6, 1.0)]]
-
-    def watch(request, context):
-        answers = streams.pop(0)
-        yield from answers
-        if answers:
-            clock.now += 600.0
-        raise UNAVAILABLE
-
-    with cycle_server(watch) as server:
-        seen = list(started_cycle(server, clock, reconnect_patience=300.0).watch())
-    assert [one.state for one in seen] == ["RUNNING", "RUNNING", "SUCCEEDED"]
-
-
-def test_waiting_ends_in_time_where_the_server_asks_for_a_longer_pause():
-    clock = Clock()
-    busy = Failure(grpc.StatusCode.UNAVAILABLE, "busy", "OVERLOADED", retry_seconds=2.0)
-
-    def watch(request, context):
-        yield cycle(2, 1, 0.1)
-        raise busy
-
-    with cycle_server(watch) as server:
-        with pytest.raises(TimeoutError, match="it goes on"):
-            started_cycle(server, clock).wait(timeout=datetime.timedelta(seconds=0.7))
-    assert clock.sleeps == [pytest.approx(0.7)]
 
 
 def test_an_export_that_cannot_be_written_ends_its_stream(tmp_path):

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
 import grpc
+import mgral
 from mgral.google_rpc import error_details_pb2, status_pb2
 from mgral.v1 import (cycle_service_pb2_grpc, label_service_pb2_grpc, model_service_pb2_grpc,
                       pool_service_pb2_grpc, selection_service_pb2_grpc)
@@ -108,3 +109,23 @@ class FakeServer:
 
         streaming = name in ("RegisterImages", "IngestLabels", "WatchCycle", "ExportLabels")
         return stream if streaming else unary
+
+
+UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "the database is away", "DATABASE_UNAVAILABLE")
+
+
+def client_of(server: FakeServer, sleeps: Optional[List[float]] = None, **options: Any) -> mgral.Client:
+    """A client that does not wait between attempts; what it would have waited is in `sleeps`."""
+    policy = mgral.RetryPolicy(sleep=(sleeps if sleeps is not None else []).append)
+    return mgral.Client(server.target, retry=policy, **options)
+
+
+def failing(times: int, failure: Optional[Failure], answer: Any) -> Handler:
+    """A handler that fails that many times first."""
+    left = [failure] * times
+
+    def handler(request: Any, context: grpc.ServicerContext) -> Any:
+        if left:
+            raise left.pop()
+        return answer
+    return handler

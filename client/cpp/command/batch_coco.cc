@@ -6,8 +6,29 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "client/cpp/lib/image_matching.h"
 
 namespace mgral::client {
+namespace {
+
+// The image's file below the directory that it was registered from. An id doesn't tell whether its
+// ":" stands for a "/"; the path does, if the server was given one.
+std::string FileName(const v1::Image& image, const std::string& image_id) {
+  for (absl::string_view rest = image.path(); !rest.empty();) {
+    if (ImageIdOfFile(std::string(rest)) == image_id) return std::string(rest);
+    const size_t slash = rest.find('/');
+    rest = slash == absl::string_view::npos ? "" : rest.substr(slash + 1);
+  }
+  if (!image.path().empty()) return image.path();  // the id was not made of it
+  const std::string name = absl::StrReplaceAll(image_id, {{":", "/"}});
+  // Such a name no file has: the id was not made of one.
+  for (const absl::string_view part : absl::StrSplit(name, '/')) {
+    if (part.empty() || part == "." || part == "..") return image_id;
+  }
+  return name;
+}
+
+}  // namespace
 
 absl::StatusOr<Json> BatchAsCoco(const v1::Batch& batch, double min_score, Client& client) {
   const std::vector<std::string> parts = absl::StrSplit(batch.name(), '/');
@@ -31,8 +52,9 @@ absl::StatusOr<Json> BatchAsCoco(const v1::Batch& batch, double min_score, Clien
     if (!image.ok()) return image.status();
     const size_t image_number = document["images"].size() + 1;
     Json item = {{"id", image_number},
-                 // The file that ToNewImage and its readers made the id of.
-                 {"file_name", absl::StrReplaceAll(member.image_id(), {{":", "/"}})}};
+                 {"file_name", FileName(*image, member.image_id())},
+                 // Tools that keep it bring the labels back to their image whatever the name.
+                 {"mgral_image_id", member.image_id()}};
     if (image->width() > 0) {  // unknown where it was registered unseen
       item["width"] = image->width();
       item["height"] = image->height();

@@ -6,10 +6,11 @@
 
 namespace mgral::client {
 
-// The batch as a COCO document that annotation tools read: its images with their sizes, the
-// detector's boxes (with scores) as annotations to begin from, the pool's classes as categories,
-// from id 1. Boxes below `min_score` are left out. Labels made from it find their images again
-// (`mgral label --coco`). Asks the server for the pool and for each image.
+// The batch as a COCO document for annotation tools: its images with their sizes, the
+// detector's boxes (with scores) as annotations to start from, the pool's classes as categories,
+// from id 1. Boxes below `min_score` are left out. "mgral_image_id" holds an image's id, by which
+// labels made from the file find their image again; where a tool drops it, "file_name" does (`mgral
+// label --coco`). Asks the server for the pool and for each image.
 absl::StatusOr<Json> BatchAsCoco(const v1::Batch& batch, double min_score, Client& client);
 
 }  // namespace mgral::client

@@ -49,7 +49,7 @@ void PrintBatch(const v1::Batch& batch, std::ostream& out) {
   out << "\n  expected gain  " << FormatGain(batch.has_estimated_gain(), batch.estimated_gain())
       << " mAP"
       << "\n  lease until    " << FormatTimestamp(batch.expire_time()) << "\n"
-      << "Hand in the labels: mgral label " << PoolOf(batch.name()) << " --coco FILE --batch "
+      << "Submit the labels: mgral label " << PoolOf(batch.name()) << " --coco FILE --batch "
       << batch.name() << "\n";
 }
 
@@ -80,12 +80,12 @@ absl::Status Query(QueryOptions* options, Session& session) {
   }
   const absl::Status status = WriteBatch(*options, *batch, **client);
   if (status.ok()) return status;
-  // The lease is taken: without its name the user could not give it back.
+  // The lease is taken: without its name the user could not release it.
   return UsageError(absl::StrCat(
-      status.message(), "\nThe batch is leased all the same: ", "mgral release ", batch->name()));
+      status.message(), "\nThe batch is leased nevertheless: ", "mgral release ", batch->name()));
 }
 
-std::string StateName(v1::BatchState state) {
+std::string BatchStateName(v1::BatchState state) {
   return absl::AsciiStrToLower(v1::BatchState_Name(state).substr(sizeof("BATCH_STATE_") - 1));
 }
 
@@ -97,7 +97,7 @@ absl::Status ReportLease(const absl::StatusOr<v1::Batch>& batch, Session& sessio
     session.out() << batch->name() << " is leased until " << FormatTimestamp(batch->expire_time())
                   << "\n";
   } else {
-    session.out() << batch->name() << ": " << StateName(batch->state()) << "\n";
+    session.out() << batch->name() << ": " << BatchStateName(batch->state()) << "\n";
   }
   return absl::OkStatus();
 }
@@ -116,7 +116,7 @@ absl::Status Release(const std::string& batch, Session& session) {
   return ReportLease((*client)->ReleaseBatch(batch), session);
 }
 
-absl::Status List(const std::string& pool, Session& session) {
+absl::Status ListBatches(const std::string& pool, Session& session) {
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
   v1::ListBatchesRequest request;
@@ -134,7 +134,7 @@ absl::Status List(const std::string& pool, Session& session) {
     const auto labeled = std::count_if(
         batch.images().begin(), batch.images().end(),
         [](const v1::BatchImage& image) { return image.state() == v1::IMAGE_STATE_LABELED; });
-    table.Add({batch.name(), StateName(batch.state()),
+    table.Add({batch.name(), BatchStateName(batch.state()),
                absl::StrCat(labeled, " of ", batch.images_size()), batch.strategy(),
                batch.annotator().empty() ? "-" : batch.annotator(),
                FormatTimestamp(batch.expire_time())});
@@ -152,7 +152,7 @@ absl::StatusOr<std::vector<std::string>> ImageIds(const EstimateOptions& options
     for (const v1::BatchImage& image : batch->images()) ids.push_back(image.image_id());
     return ids;
   }
-  if (options.file.empty()) return UsageError("which images? Give --images, --file or --batch");
+  if (options.file.empty()) return UsageError("which images? Give --images, --file, or --batch");
   std::ifstream file(options.file);
   if (!file) return UsageError(absl::StrCat(options.file, ": cannot be read"));
   for (std::string line; std::getline(file, line);) {
@@ -182,7 +182,7 @@ absl::Status Estimate(const EstimateOptions& options, Session& session) {
                absl::StrFormat("%.4f", gain.standard_error())});
   }
   table.Print(session.out());
-  session.out() << "\nLabelling these " << ids->size() << " images is worth "
+  session.out() << "\nLabeling these " << ids->size() << " images is worth "
                 << FormatGain(true, estimate->gain()) << " mAP (table " << estimate->table_version()
                 << " of " << estimate->model() << ")\n";
   return absl::OkStatus();
@@ -193,52 +193,53 @@ void AddQuery(CLI::App& app, Session& session) {
   query->footer(
       "Example:\n"
       "  mgral query cells --size 20 --lease 2h --annotator anna --coco-out to_label.json\n"
-      "Nobody else gets these images until the lease is over. Both files hold the detector's "
-      "boxes\n"
-      "too: correct them before you hand them in as labels.");
+      "Nobody else is given these images until the lease expires. Both files include the "
+      "detector's\n"
+      "boxes: correct them before you submit them as labels.");
   auto options = std::make_shared<QueryOptions>();
   v1::QueryBatchRequest* request = &options->request;
   query->add_option("pool", options->pool, "The pool's name")->required();
   query
       ->add_option_function<int32_t>(
-          "--size,-n", [options, request](int32_t v) { request->set_size(v); }, "How many images")
+          "--size,-n", [options, request](int32_t v) { request->set_size(v); }, "Number of images")
       ->required();
   query->add_option_function<std::string>(
       "--strategy", [options, request](const std::string& v) { request->set_strategy(v); },
-      "mgral, lookup_greedy, random, entropy, margin or core_set (default: the pool's own)");
-  query->add_option("--lease", options->lease, "How long they are kept for you: 90s, 45m, 2h")
+      "mgral, lookup_greedy, random, entropy, margin, or core_set (default: the pool's)");
+  query->add_option("--lease", options->lease, "Lease duration: 90s, 45m, 2h")
       ->capture_default_str();
   query->add_option_function<std::string>(
       "--annotator", [options, request](const std::string& v) { request->set_annotator(v); },
       "Who will label, for the record");
   query->add_option_function<std::string>(
       "--request-id", [options, request](const std::string& v) { request->set_request_id(v); },
-      "Repeating a call with the same id gives the same batch");
+      "Repeating a call with the same id returns the same batch");
   query->add_flag_callback(
       "--allow-fewer", [options, request] { request->set_allow_fewer(true); },
-      "Take what is left when the pool has fewer images");
+      "Accept a smaller batch if the pool has fewer images left");
   query->add_option("--out", options->out, "Write the batch as JSON to this file")
       ->type_name("FILE");
   query
       ->add_option("--coco-out", options->coco_out,
                    "Write the images as a COCO file for an annotation tool, with the detector's "
-                   "boxes to begin from")
+                   "boxes as a starting point")
       ->type_name("FILE");
-  query->add_option("--min-score", options->min_score, "Leave boxes below this out of --coco-out")
+  query
+      ->add_option("--min-score", options->min_score, "Omit boxes below this score from --coco-out")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   query->callback([options, &session] { session.Finish(Query(options.get(), session)); });
 }
 
 void AddEstimate(CLI::App& app, Session& session) {
-  auto* estimate = app.add_subcommand("estimate", "What labelling some images is worth");
+  auto* estimate = app.add_subcommand("estimate", "Estimate the gain of labeling given images");
   estimate->footer("Example:\n  mgral estimate cells --images a.jpg,b.jpg");
   auto options = std::make_shared<EstimateOptions>();
   estimate->add_option("pool", options->pool, "The pool's name")->required();
-  auto* images = estimate->add_option("--images", options->images, "Image ids, with commas")
+  auto* images = estimate->add_option("--images", options->images, "Image ids, separated by commas")
                      ->delimiter(',')
                      ->allow_extra_args(false);
-  auto* file = estimate->add_option("--file", options->file, "A file with an image id per line");
+  auto* file = estimate->add_option("--file", options->file, "A file with one image id per line");
   auto* batch = estimate->add_option("--batch", options->batch, "The images of this batch");
   images->excludes(file)->excludes(batch);
   file->excludes(batch);
@@ -252,18 +253,19 @@ void AddBatchCommands(CLI::App& app, Session& session) {
   auto batch = std::make_shared<std::string>();
   auto lease = std::make_shared<std::string>("1h");
 
-  auto* list = app.add_subcommand("batches", "A pool's batches, newest first");
+  auto* list = app.add_subcommand("batches", "List a pool's batches, newest first");
   list->footer("Example:\n  mgral batches cells");
   list->add_option("pool", *batch, "The pool's name")->required();
-  list->callback([batch, &session] { session.Finish(List(*batch, session)); });
+  list->callback([batch, &session] { session.Finish(ListBatches(*batch, session)); });
 
-  auto* renew = app.add_subcommand("renew", "Keep a batch longer");
+  auto* renew = app.add_subcommand("renew", "Extend a batch's lease");
   renew->footer("Example:\n  mgral renew pools/cells/batches/7 --lease 2h");
   renew->add_option("batch", *batch, "pools/POOL/batches/BATCH, as query prints it")->required();
-  renew->add_option("--lease", *lease, "From now on: 90s, 45m, 2h")->capture_default_str();
+  renew->add_option("--lease", *lease, "Lease duration from now: 90s, 45m, 2h")
+      ->capture_default_str();
   renew->callback([batch, lease, &session] { session.Finish(Renew(*batch, *lease, session)); });
 
-  auto* release = app.add_subcommand("release", "Give a batch back");
+  auto* release = app.add_subcommand("release", "Release a batch");
   release->footer("Example:\n  mgral release pools/cells/batches/7");
   release->add_option("batch", *batch, "pools/POOL/batches/BATCH, as query prints it")->required();
   release->callback([batch, &session] { session.Finish(Release(*batch, session)); });

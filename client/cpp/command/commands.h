@@ -6,8 +6,8 @@ namespace CLI {
 class App;
 }
 
-// The commands of `mgral`, one function and one file per group. Each adds its subcommands to `app`;
-// both references must outlive the parsing.
+// The commands of `mgral`, one function and one file per group. Each adds its subcommands to `app`.
+// Both references must outlive parsing.
 namespace mgral::client {
 
 void AddPoolCommands(CLI::App& app, Session& session);     // pool create|list|show|delete

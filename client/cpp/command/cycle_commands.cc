@@ -19,7 +19,7 @@ struct StartOptions {
   bool without_table = false, watch = false;
 };
 
-// Prints the cycle; one that failed or was cancelled is an error of the command.
+// Prints the cycle; one that failed or was canceled is an error of the command.
 absl::Status ReportEnd(const v1::Cycle& cycle, Session& session) {
   if (session.json) {
     session.PrintJson(ToJson(cycle));
@@ -30,7 +30,7 @@ absl::Status ReportEnd(const v1::Cycle& cycle, Session& session) {
     return absl::AbortedError(absl::StrCat(cycle.name(), " failed: ", cycle.error()));
   }
   if (cycle.state() == v1::CYCLE_STATE_CANCELLED) {
-    return absl::CancelledError(absl::StrCat(cycle.name(), " was cancelled"));
+    return absl::CancelledError(absl::StrCat(cycle.name(), " was canceled"));
   }
   return absl::OkStatus();
 }
@@ -98,12 +98,12 @@ absl::Status Cancel(const std::string& given, Session& session) {
   } else if (HasEnded(*cycle)) {
     session.out() << cycle->name() << ": " << StateName(cycle->state()) << "\n";
   } else {
-    session.out() << cycle->name() << " stops at its next step\n";
+    session.out() << cycle->name() << " will stop after its current step\n";
   }
   return absl::OkStatus();
 }
 
-absl::Status List(const std::string& pool, Session& session) {
+absl::Status ListCycles(const std::string& pool, Session& session) {
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
   v1::ListCyclesRequest request;
@@ -117,7 +117,7 @@ absl::Status List(const std::string& pool, Session& session) {
     return absl::OkStatus();
   }
   TextTable table(
-      {"CYCLE", "STATE", "STAGE", "LABELS", "MAP@.5", "PREDICTED", "REALISED", "BEGUN"});
+      {"CYCLE", "STATE", "STAGE", "LABELS", "MAP@.5", "PREDICTED", "REALIZED", "STARTED"});
   for (const v1::Cycle& cycle : *cycles) {
     const bool measured = cycle.state() == v1::CYCLE_STATE_SUCCEEDED;
     table.Add({cycle.name(), StateName(cycle.state()), StageName(cycle.stage()),
@@ -134,7 +134,7 @@ absl::Status List(const std::string& pool, Session& session) {
 }  // namespace
 
 void AddCycleCommands(CLI::App& app, Session& session) {
-  auto* cycle = app.add_subcommand("cycle", "Train, and learn what to label next");
+  auto* cycle = app.add_subcommand("cycle", "Run and follow training cycles");
   cycle->require_subcommand(1);
   cycle->footer("Help for one of them: mgral cycle start --help");
 
@@ -142,26 +142,26 @@ void AddCycleCommands(CLI::App& app, Session& session) {
   auto* start = cycle->add_subcommand("start", "Start a cycle");
   start->footer("Example:\n  mgral cycle start cells --watch");
   start->add_option("pool", options->pool, "The pool's name")->required();
-  start->add_flag("--watch", options->watch, "Follow it to its end");
+  start->add_flag("--watch", options->watch, "Follow it until it ends");
   start->add_flag("--without-table", options->without_table,
-                  "Train and embed only: enough for random, entropy, margin and core_set");
+                  "Train and embed only: enough for random, entropy, margin, and core_set");
   start->add_option("--request-id", options->request_id,
                     "Repeating a call with the same id starts nothing new");
   start->callback([options, &session] { session.Finish(Start(*options, session)); });
 
   auto given = std::make_shared<std::string>();
-  auto* watch = cycle->add_subcommand("watch", "Follow a cycle to its end");
+  auto* watch = cycle->add_subcommand("watch", "Follow a cycle until it ends");
   watch->footer("Example:\n  mgral cycle watch cells");
   watch->add_option("cycle", *given, "pools/POOL/cycles/CYCLE, or a pool for its newest cycle")
       ->required();
   watch->callback([given, &session] { session.Finish(Watch(*given, session)); });
 
-  auto* list = cycle->add_subcommand("list", "A pool's cycles, newest first");
+  auto* list = cycle->add_subcommand("list", "List a pool's cycles, newest first");
   list->footer("Example:\n  mgral cycle list cells");
   list->add_option("pool", *given, "The pool's name")->required();
-  list->callback([given, &session] { session.Finish(List(*given, session)); });
+  list->callback([given, &session] { session.Finish(ListCycles(*given, session)); });
 
-  auto* cancel = cycle->add_subcommand("cancel", "Stop a cycle; what is published stays");
+  auto* cancel = cycle->add_subcommand("cancel", "Cancel a cycle; the published model stays");
   cancel->footer("Example:\n  mgral cycle cancel cells");
   cancel->add_option("cycle", *given, "pools/POOL/cycles/CYCLE, or a pool for its newest cycle")
       ->required();

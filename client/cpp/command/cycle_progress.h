@@ -15,7 +15,7 @@ std::string StageName(v1::CycleStage stage);
 // "running", "failed", ...
 std::string StateName(v1::CycleState state);
 
-// Shows a cycle's news as a progress bar per stage. One thread.
+// Shows a cycle's progress as one bar per stage. Not thread-safe.
 class CycleProgress {
  public:
   explicit CycleProgress(Session& session) : session_(session) {}
@@ -28,7 +28,7 @@ class CycleProgress {
   std::unique_ptr<ProgressBar> bar_;
 };
 
-// What a cycle brought, in a few lines.
+// A summary of the cycle in a few lines.
 void PrintCycle(const v1::Cycle& cycle, std::ostream& out);
 
 }  // namespace mgral::client

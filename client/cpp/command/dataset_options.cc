@@ -10,30 +10,40 @@ namespace {
 
 constexpr size_t kWarningsShown = 5;
 
-void ReportWarnings(const Dataset& dataset, Session& session) {
-  const int64_t mended = dataset.clipped_boxes + dataset.dropped_boxes;
+}  // namespace
+
+void ReportReading(const Dataset& dataset, Session& session) {
+  for (const std::string& note : dataset.notes) session.Note(absl::StrCat("note: ", note));
   for (size_t i = 0; i < dataset.warnings.size() && i < kWarningsShown; ++i) {
     session.Note(absl::StrCat("warning: ", dataset.warnings[i]));
   }
-  if (mended > 0) {
+  if (dataset.clipped_boxes + dataset.dropped_boxes > 0) {
     session.Note(absl::StrCat("warning: ", dataset.clipped_boxes, " boxes clipped, ",
                               dataset.dropped_boxes, " dropped"));
   }
 }
 
-}  // namespace
+void AddVocCornersOption(CLI::App& command, std::string* corners) {
+  command
+      .add_option("--voc-corners", *corners,
+                  "Whether the corners of VOC boxes count from 0 (Label Studio, CVAT) or from 1 "
+                  "(Pascal VOC); auto decides from the files")
+      ->check(CLI::IsMember({"auto", "0", "1"}))
+      ->capture_default_str();
+}
 
 void AddDatasetOptions(CLI::App& command, DatasetOptions* options) {
   auto* coco = command.add_option("--coco", options->coco, "The dataset: a COCO JSON file")
                    ->type_name("FILE");
   auto* images =
       command
-          .add_option("--images", options->images,
-                      options->allows_unlabeled
-                          ? "A directory of images (JPEG, PNG), with all below it; with --coco the "
-                            "directory of that file's images (default: images, beside the file)"
-                          : "The directory of the COCO file's images (default: images, beside the "
-                            "file)")
+          .add_option(
+              "--images", options->images,
+              options->allows_unlabeled
+                  ? "A directory of JPEG and PNG images, searched recursively; with --coco, "
+                    "the directory of that file's images (default: images beside the file)"
+                  : "The directory of the COCO file's images (default: images beside the "
+                    "file)")
           ->type_name("DIR");
   if (!options->allows_unlabeled) images->needs(coco);
   command
@@ -42,10 +52,14 @@ void AddDatasetOptions(CLI::App& command, DatasetOptions* options) {
       ->type_name("DIR")
       ->excludes(coco)
       ->excludes(images);
+  AddVocCornersOption(command, &options->voc_corners);
 }
 
-absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const ReadOptions& read,
+absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, ReadOptions read,
                                           Session& session) {
+  const absl::StatusOr<VocCorners> corners = ParseVocCorners(options.voc_corners);
+  if (!corners.ok()) return UsageError(std::string(corners.status().message()));
+  read.voc_corners = *corners;
   absl::StatusOr<Dataset> dataset;
   if (!options.coco.empty()) {
     const std::string images =
@@ -60,7 +74,7 @@ absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const R
     dataset = ReadFolder(options.images);
   } else {
     return UsageError(absl::StrCat("which dataset? Give --coco FILE",
-                                   options.allows_unlabeled ? ", --images DIR" : "",
+                                   options.allows_unlabeled ? ", --images DIR," : "",
                                    " or --voc DIR"));
   }
   if (!dataset.ok()) return UsageError(std::string(dataset.status().message()));
@@ -69,7 +83,7 @@ absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const R
     if (!splits.ok()) return UsageError(std::string(splits.status().message()));
     dataset->splits = *std::move(splits);
   }
-  ReportWarnings(*dataset, session);
+  ReportReading(*dataset, session);
   return dataset;
 }
 

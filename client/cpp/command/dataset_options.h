@@ -16,15 +16,20 @@ namespace mgral::client {
 // by the commands that read a dataset.
 struct DatasetOptions {
   std::string coco, images, voc;
+  std::string voc_corners = "auto";
   std::string splits;             // empty: none
   bool allows_unlabeled = false;  // --images alone will do
 };
 
 // Adds all of them but --splits.
 void AddDatasetOptions(CLI::App& command, DatasetOptions* options);
+// Adds --voc-corners alone.
+void AddVocCornersOption(CLI::App& command, std::string* corners);
 
-// Reads the dataset and remarks on stderr what was mended. Errors are usage errors.
-absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, const ReadOptions& read,
+// Reads the dataset and says on stderr what was decided and corrected. Errors are usage errors.
+absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, ReadOptions read,
                                           Session& session);
+// What was decided and corrected when the dataset was read, on stderr.
+void ReportReading(const Dataset& dataset, Session& session);
 
 }  // namespace mgral::client

@@ -1,4 +1,5 @@
 // mgral label, reject, export
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -22,7 +23,7 @@ struct LabelOptions {
   std::string pool, batch, use;  // use: empty leaves it
   DatasetOptions dataset;
   int64_t limit = 0;
-  bool skip_empty = false;
+  bool skip_empty = false, empty_is_labeled = false;
 };
 
 struct RejectOptions {
@@ -34,41 +35,112 @@ struct ExportOptions {
   std::string pool, format = "coco", out;
 };
 
-// Ids of the images whose labels may be handed in: of the batch, or of the whole pool.
-absl::StatusOr<std::set<std::string>> Wanted(const LabelOptions& options, Client& client) {
-  std::set<std::string> ids;
-  if (!options.batch.empty()) {
-    absl::StatusOr<v1::Batch> batch = client.GetBatch(options.batch);
-    if (!batch.ok()) return batch.status();
-    for (const v1::BatchImage& image : batch->images()) ids.insert(image.image_id());
-    return ids;
-  }
+absl::StatusOr<std::vector<std::string>> PoolImages(const std::string& pool, Client& client) {
   v1::ListImagesRequest request;
-  request.set_parent(PoolName(options.pool));
+  request.set_parent(PoolName(pool));
   request.set_page_size(1000);
   Pages<v1::Image> images = client.ListImages(request);
+  std::vector<std::string> ids;
   for (;;) {
     absl::StatusOr<std::optional<v1::Image>> image = images.Next();
     if (!image.ok()) return image.status();
     if (!image->has_value()) return ids;
-    ids.insert((*image)->image_id());
+    ids.push_back((*image)->image_id());
   }
 }
 
+absl::StatusOr<std::vector<std::string>> BatchImages(const std::string& name, Client& client) {
+  absl::StatusOr<v1::Batch> batch = client.GetBatch(name);
+  if (!batch.ok()) return batch.status();
+  std::vector<std::string> ids;
+  for (const v1::BatchImage& image : batch->images()) ids.push_back(image.image_id());
+  return ids;
+}
+
+bool IsMatchedByPartOfPath(const DatasetImage& image) {
+  return image.matched_by == MatchedBy::kPathSuffix || image.matched_by == MatchedBy::kBaseName ||
+         image.matched_by == MatchedBy::kUnprefixedBaseName;
+}
+
+// Finds the dataset's images in the batch, or in the pool where no batch is given.
+absl::Status FindImages(const LabelOptions& options, Client& client, Dataset* dataset) {
+  absl::StatusOr<std::vector<std::string>> batch = std::vector<std::string>();
+  if (!options.batch.empty()) {
+    batch = BatchImages(options.batch, client);
+    if (!batch.ok()) return batch.status();
+    MatchImages(*batch, dataset);
+    if (std::none_of(dataset->images.begin(), dataset->images.end(), IsMatchedByPartOfPath)) {
+      return absl::OkStatus();
+    }
+    // A base name that is unique in the batch may be that of another image of the pool.
+  }
+  const absl::StatusOr<std::vector<std::string>> pool = PoolImages(options.pool, client);
+  if (!pool.ok()) return pool.status();
+  MatchImages(*pool, dataset);
+  if (options.batch.empty()) return absl::OkStatus();
+  const std::set<std::string> wanted(batch->begin(), batch->end());
+  for (DatasetImage& image : dataset->images) {
+    if (wanted.count(image.image_id) > 0) continue;
+    image.image_id.clear();
+    image.matched_by = MatchedBy::kNothing;
+  }
+  return absl::OkStatus();
+}
+
+// The labels to send, in the file's order.
+std::vector<v1::NewLabels> ChooseLabels(const LabelOptions& options, const Dataset& dataset) {
+  std::vector<v1::NewLabels> labels;
+  for (const DatasetImage& image : dataset.images) {
+    if (image.image_id.empty() || (options.skip_empty && image.boxes.empty())) continue;
+    if (options.limit > 0 && static_cast<int64_t>(labels.size()) == options.limit) break;
+    labels.push_back(ToNewLabels(dataset, image));
+    labels.back().set_batch(options.batch);
+    if (!options.use.empty()) {
+      labels.back().set_use(options.use == "validation" ? v1::IMAGE_USE_VALIDATION
+                                                        : v1::IMAGE_USE_TRAINING);
+    }
+  }
+  return labels;
+}
+
+// An image without boxes is a label: nothing is in it. A file that nobody has annotated yet looks
+// the same, and would teach the detector to find nothing.
+absl::Status CheckEmptyImages(const LabelOptions& options,
+                              const std::vector<v1::NewLabels>& labels) {
+  const auto empty = std::count_if(labels.begin(), labels.end(), [](const v1::NewLabels& image) {
+    return image.boxes().empty();
+  });
+  if (options.empty_is_labeled || 2 * empty <= static_cast<int64_t>(labels.size())) {
+    return absl::OkStatus();
+  }
+  return UsageError(absl::StrCat(
+      empty, " of ", labels.size(),
+      " images have no annotation: is the file complete? "
+      "--empty-is-labeled labels them as images with nothing in them, --skip-empty leaves them "
+      "out"));
+}
+
 // Reports on what was handed in; an error when some of it was refused.
-absl::Status ReportLabels(const IngestResult& result, int64_t left_out, Session& session) {
+absl::Status ReportLabels(const IngestResult& result, const MatchCounts& matched, int64_t left_out,
+                          Session& session) {
   if (session.json) {
     Json refused = Json::array();
     for (const v1::RefusedLabels& labels : result.refused) refused.push_back(ToJson(labels));
     session.PrintJson({{"ingested", result.ingested},
                        {"late", result.late},
                        {"not_asked_for", left_out},
+                       {"matched",
+                        {{"image_id", matched.image_id},
+                         {"path", matched.path},
+                         {"base_name", matched.base_name},
+                         {"unprefixed_base_name", matched.unprefixed_base_name},
+                         {"ambiguous", matched.ambiguous}}},
                        {"reconnects", result.reconnects},
                        {"refused", std::move(refused)}});
   } else {
-    session.out() << "labels of " << result.ingested << " images handed in";
-    if (result.late > 0) session.out() << ", " << result.late << " of them after their lease";
-    if (left_out > 0) session.out() << "; " << left_out << " others of the file left out";
+    session.out() << "submitted the labels of " << result.ingested << " images";
+    if (result.late > 0) session.out() << ", " << result.late << " after their lease expired";
+    if (left_out > 0) session.out() << "; skipped " << left_out << " other images of the file";
     session.out() << "\n";
     for (const v1::RefusedLabels& labels : result.refused) {
       session.out() << "  refused " << labels.image_id() << ": " << labels.field() << ": "
@@ -78,46 +150,39 @@ absl::Status ReportLabels(const IngestResult& result, int64_t left_out, Session&
   if (result.refused.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("the labels of ", result.refused.size(),
-                   " images were refused; mend them and run the same command again"));
+                   " images were refused; correct them and run the same command again"));
 }
 
 absl::Status Label(const LabelOptions& options, Session& session) {
   ReadOptions read;
   read.require_files = false;
+  read.any_file_name = true;
   absl::StatusOr<Dataset> dataset = ReadChosenDataset(options.dataset, read, session);
   if (!dataset.ok()) return dataset.status();
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
-  absl::StatusOr<std::set<std::string>> wanted = Wanted(options, **client);
-  if (!wanted.ok()) return wanted.status();
-
-  std::vector<v1::NewLabels> labels;
-  for (const DatasetImage& image : dataset->images) {
-    if (wanted->count(image.image_id) == 0) continue;
-    if (options.skip_empty && image.boxes.empty()) continue;
-    if (options.limit > 0 && static_cast<int64_t>(labels.size()) == options.limit) break;
-    labels.push_back(ToNewLabels(*dataset, image));
-    labels.back().set_batch(options.batch);
-    if (!options.use.empty()) {
-      labels.back().set_use(options.use == "validation" ? v1::IMAGE_USE_VALIDATION
-                                                        : v1::IMAGE_USE_TRAINING);
-    }
+  const absl::Status found = FindImages(options, **client, &*dataset);
+  if (!found.ok()) return found;
+  const MatchCounts matched = CountMatches(*dataset);
+  if (matched.by_name() + matched.ambiguous > 0) {
+    session.Note(absl::StrCat("note: images of the file matched: ", Describe(matched)));
   }
+  std::vector<v1::NewLabels> labels = ChooseLabels(options, *dataset);
   if (labels.empty()) {
-    return UsageError(absl::StrCat(
-        "no image of the file is in ",
-        options.batch.empty() ? PoolName(options.pool) : options.batch,
-        ": labels go to registered images, by the file name that they were registered with"));
+    return UsageError(absl::StrCat("no image of the file is in ",
+                                   options.batch.empty() ? PoolName(options.pool) : options.batch,
+                                   ": labels are assigned to registered images by file name"));
   }
+  if (absl::Status status = CheckEmptyImages(options, labels); !status.ok()) return status;
   const int64_t total = static_cast<int64_t>(labels.size());
   const int64_t left_out = static_cast<int64_t>(dataset->images.size()) - total;
-  const auto bar = session.Progress("labelling", total, "images");
+  const auto bar = session.Progress("labeling", total, "images");
   absl::StatusOr<IngestResult> result =
       (*client)->IngestLabels(PoolName(options.pool), FromVector(std::move(labels)), {},
                               [&bar](int64_t done) { bar->Set(done); });
   bar->Finish();
   if (!result.ok()) return result.status();
-  return ReportLabels(*result, left_out, session);
+  return ReportLabels(*result, matched, left_out, session);
 }
 
 absl::Status Reject(const RejectOptions& options, Session& session) {
@@ -147,7 +212,8 @@ absl::Status Export(const ExportOptions& options, Session& session) {
   const std::string temporary = options.out + ".tmp";
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   if (!file) {
-    return UsageError(absl::StrCat(options.out, ": cannot be written: does its directory exist?"));
+    return UsageError(
+        absl::StrCat(options.out, " cannot be written: check that its directory exists"));
   }
   v1::ExportLabelsRequest request;
   request.set_parent(PoolName(options.pool));
@@ -164,7 +230,7 @@ absl::Status Export(const ExportOptions& options, Session& session) {
   bar->Finish();
   file.close();
   if (status.ok() && (!file || std::rename(temporary.c_str(), options.out.c_str()) != 0)) {
-    status = absl::UnknownError(absl::StrCat(options.out, ": cannot be written"));
+    status = absl::UnknownError(absl::StrCat(options.out, " cannot be written"));
   }
   if (!status.ok()) {
     std::remove(temporary.c_str());
@@ -181,46 +247,50 @@ absl::Status Export(const ExportOptions& options, Session& session) {
 }  // namespace
 
 void AddLabelCommands(CLI::App& app, Session& session) {
-  auto* label = app.add_subcommand("label", "Hand in the labels of registered images");
+  auto* label = app.add_subcommand("label", "Submit labels for registered images");
   label->footer(
       "Examples:\n"
       "  mgral label cells --coco done.json --batch pools/cells/batches/7\n"
       "  mgral label cells --coco first.json --use validation   (to measure with, not to train "
       "on)\n"
-      "An image of the file without boxes says that there is nothing in it (see --skip-empty).");
+      "An image without boxes counts as labeled: there is nothing in it. A file in which most\n"
+      "images have no boxes is refused unless --empty-is-labeled or --skip-empty is given.");
   auto options = std::make_shared<LabelOptions>();
   label->add_option("pool", options->pool, "The pool's name")->required();
   AddDatasetOptions(*label, &options->dataset);
   label->add_option("--batch", options->batch, "Only the images of this batch, under its lease");
   label
       ->add_option("--use", options->use,
-                   "training or validation: what these images are for from now on (default: what "
-                   "they were registered for)")
+                   "From now on, use these images for training or validation (default: unchanged)")
       ->check(CLI::IsMember({"training", "validation"}));
-  label->add_option("--limit", options->limit, "Only the first so many images of the file")
+  label->add_option("--limit", options->limit, "At most this many images, in the order of the file")
       ->check(CLI::PositiveNumber);
-  label->add_flag("--skip-empty", options->skip_empty, "Leave out images without boxes");
+  auto* skip = label->add_flag("--skip-empty", options->skip_empty, "Skip images without boxes");
+  label
+      ->add_flag("--empty-is-labeled,--empty-is-labelled", options->empty_is_labeled,
+                 "Accept a file in which most images have no boxes")
+      ->excludes(skip);
   label->callback([options, &session] { session.Finish(Label(*options, session)); });
 
-  auto* reject = app.add_subcommand("reject", "Take images out of a pool that no one can label");
+  auto* reject = app.add_subcommand("reject", "Exclude images that cannot be labeled");
   reject->footer(
       "Example:\n  mgral reject cells a.jpg b.jpg --reason blurred\n"
-      "They are not handed out again and not trained on. Labels for them bring them back.");
+      "Rejected images are neither handed out nor trained on. Submitting labels restores them.");
   auto rejected = std::make_shared<RejectOptions>();
   reject->add_option("pool", rejected->pool, "The pool's name")->required();
   reject->add_option("images", rejected->images, "Image ids, at most 1000")->required();
   reject->add_option("--reason", rejected->reason, "Why, for the record")->required();
-  reject->add_option("--batch", rejected->batch, "The batch that they were handed out in");
+  reject->add_option("--batch", rejected->batch, "The batch that contains them");
   reject->callback([rejected, &session] { session.Finish(Reject(*rejected, session)); });
 
   auto* command = app.add_subcommand("export", "Write a pool's labels to a file");
   command->footer("Example:\n  mgral export cells --format coco --out labels.json");
   auto exported = std::make_shared<ExportOptions>();
   command->add_option("pool", exported->pool, "The pool's name")->required();
-  command->add_option("--format", exported->format, "The file's format")
+  command->add_option("--format", exported->format, "File format")
       ->check(CLI::IsMember({"coco"}))
       ->capture_default_str();
-  command->add_option("--out", exported->out, "The file")->required()->type_name("FILE");
+  command->add_option("--out", exported->out, "Output file")->required()->type_name("FILE");
   command->callback([exported, &session] { session.Finish(Export(*exported, session)); });
 }
 

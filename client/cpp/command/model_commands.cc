@@ -44,7 +44,7 @@ absl::Status ListModels(const std::string& pool, Session& session) {
     return absl::OkStatus();
   }
   TextTable table(
-      {"MODEL", "VERSION", "PUBLISHED", "PROFILE", "LABELS", "MAP@.5", "MAP@[.5:.95]", "MADE"});
+      {"MODEL", "VERSION", "PUBLISHED", "PROFILE", "LABELS", "MAP@.5", "MAP@[.5:.95]", "CREATED"});
   for (const v1::Model& model : *models) {
     table.Add({model.name(), absl::StrCat(model.version()), model.published() ? "yes" : "",
                model.profile(), absl::StrCat(model.training_images()),
@@ -115,7 +115,7 @@ absl::StatusOr<v1::PredictResponse> PredictAll(const PredictOptions& options, Cl
 
 absl::Status Predict(const PredictOptions& options, Session& session) {
   if (options.files.empty() && options.images.empty()) {
-    return UsageError("which images? Give files, or --images with ids of the pool's images");
+    return UsageError("which images? Give files, or --images with ids of images of the pool");
   }
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
@@ -144,7 +144,7 @@ absl::Status Predict(const PredictOptions& options, Session& session) {
 
 void AddModelCommands(CLI::App& app, Session& session) {
   auto pool = std::make_shared<std::string>();
-  auto* models = app.add_subcommand("models", "A pool's trained detectors, newest first");
+  auto* models = app.add_subcommand("models", "List a pool's trained detectors, newest first");
   models->footer("Example:\n  mgral models cells");
   models->add_option("pool", *pool, "The pool's name")->required();
   models->callback([pool, &session] { session.Finish(ListModels(*pool, session)); });
@@ -157,13 +157,13 @@ void AddModelCommands(CLI::App& app, Session& session) {
       "  mgral predict pools/cells/models/2 --images a.jpg,b.jpg   (images of the pool)");
   predict
       ->add_option("model", options->pool,
-                   "A pool, for its published model, or pools/POOL/models/MODEL")
+                   "A pool (its published model), or pools/POOL/models/MODEL")
       ->required();
   predict->add_option("files", options->files, "Image files (JPEG or PNG)");
-  predict->add_option("--images", options->images, "Ids of images of the pool, with commas")
+  predict->add_option("--images", options->images, "Ids of images of the pool, separated by commas")
       ->delimiter(',')
       ->allow_extra_args(false);
-  predict->add_option("--min-score", options->min_score, "Leave out boxes below this score")
+  predict->add_option("--min-score", options->min_score, "Omit boxes below this score")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   predict->add_option("--out", options->out, "Write the predictions as JSON to this file")

@@ -52,10 +52,12 @@ absl::Status FillClasses(CreateOptions* options) {
   std::vector<std::string> classes = options->classes;
   if (classes.empty()) {
     if (options->coco.empty() && options->voc.empty()) {
-      return UsageError("a pool needs its classes: give --classes, --coco or --voc");
+      return UsageError("a pool needs classes: give --classes, --coco, or --voc");
     }
     ReadOptions read;
     read.require_files = false;
+    read.any_file_name = true;
+    read.voc_corners = VocCorners::kFromOne;  // boxes are not looked at
     absl::StatusOr<Dataset> dataset =
         options->coco.empty() ? ReadVoc(options->voc, read) : ReadCoco(options->coco, "", read);
     if (!dataset.ok()) return UsageError(std::string(dataset.status().message()));
@@ -72,7 +74,7 @@ absl::Status Create(CreateOptions* options, Session& session) {
   return ReportPool((*client)->CreatePool(options->request), session);
 }
 
-absl::Status List(Session& session) {
+absl::Status ListPools(Session& session) {
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
   absl::StatusOr<std::vector<v1::Pool>> pools = (*client)->ListPools().All();
@@ -84,7 +86,7 @@ absl::Status List(Session& session) {
     return absl::OkStatus();
   }
   if (pools->empty()) {
-    session.Note("There are no pools yet. Make one: mgral pool create NAME --classes cat,dog");
+    session.Note("There are no pools yet. Create one: mgral pool create NAME --classes cat,dog");
     return absl::OkStatus();
   }
   TextTable table({"POOL", "CLASSES", "UNLABELED", "LEASED", "LABELED", "REJECTED", "MODEL"});
@@ -105,11 +107,11 @@ absl::Status Show(const std::string& pool, Session& session) {
   return ReportPool((*client)->GetPool(PoolName(pool)), session);
 }
 
-// Asks only where somebody can answer: scripts have said what they want.
+// Asks only on a terminal: scripts have said what they want.
 bool Confirmed(const std::string& name, Session& session) {
   if (isatty(STDIN_FILENO) == 0) return true;
-  session.Note(absl::StrCat("This deletes ", name, " with its images, labels, cycles and models. ",
-                            "Type yes to go on (--yes does not ask):"));
+  session.Note(absl::StrCat("This deletes ", name, " with its images, labels, cycles, and models. ",
+                            "Type yes to continue (--yes skips this question):"));
   std::string answer;
   return std::getline(std::cin, answer) && answer == "yes";
 }
@@ -130,7 +132,7 @@ absl::Status Delete(const std::string& pool, bool force, bool yes, Session& sess
 }
 
 void AddCreate(CLI::App& pool, Session& session) {
-  auto* command = pool.add_subcommand("create", "Make a pool");
+  auto* command = pool.add_subcommand("create", "Create a pool");
   command->footer("Example:\n  mgral pool create cells --classes RBC,WBC,Platelets --profile tiny");
   auto options = std::make_shared<CreateOptions>();
   v1::DetectorSettings* detector = options->request.mutable_pool()->mutable_detector();
@@ -143,63 +145,65 @@ void AddCreate(CLI::App& pool, Session& session) {
   };
   text(
       "name", [options](const std::string& v) { options->request.set_pool_id(v); },
-      "The pool's name: a-z, 0-9 and -, beginning with a letter")
+      "The pool's name: a-z, 0-9, and -, starting with a letter")
       ->required();
-  auto* classes = command->add_option("--classes", options->classes, "Class names, with commas")
-                      ->delimiter(',')
-                      ->allow_extra_args(false);
-  auto* coco = command->add_option("--coco", options->coco, "Take the classes of this COCO file");
-  auto* voc = command->add_option("--voc", options->voc, "Take the classes of this VOC directory");
+  auto* classes =
+      command->add_option("--classes", options->classes, "Class names, separated by commas")
+          ->delimiter(',')
+          ->allow_extra_args(false);
+  auto* coco = command->add_option("--coco", options->coco, "Use the classes of this COCO file");
+  auto* voc = command->add_option("--voc", options->voc, "Use the classes of this VOC directory");
   classes->excludes(coco)->excludes(voc);
   coco->excludes(voc);
   text(
       "--display-name",
       [options](const std::string& v) { options->request.mutable_pool()->set_display_name(v); },
-      "A title for people");
+      "A title for display");
   text(
       "--profile", [options, detector](const std::string& v) { detector->set_profile(v); },
-      "The detector's size: micro, tiny, small, base or large (default: tiny)");
+      "The detector's size: micro, tiny, small, base, or large (default: tiny)");
   command->add_flag_callback(
       "--warm-start", [options, detector] { detector->set_warm_start(true); },
-      "Begin a cycle's training with the last cycle's weights");
+      "Start each training from the previous cycle's weights");
   number(
       "--training-steps", [options, detector](int32_t v) { detector->set_training_steps(v); },
-      "Instead of the profile's own");
+      "Training steps per cycle (default: the profile's)");
   number(
       "--input-size", [options, detector](int32_t v) { detector->set_input_size(v); },
-      "Longest side that the detector sees, in pixels, instead of the profile's own");
+      "Longest side of the detector's input in pixels (default: the profile's)");
   text(
       "--strategy", [options, selection](const std::string& v) { selection->set_strategy(v); },
-      "mgral (default), lookup_greedy, random, entropy, margin or core_set");
+      "mgral (default), lookup_greedy, random, entropy, margin, or core_set");
   number(
       "--batch-size", [options, selection](int32_t v) { selection->set_batch_size(v); },
-      "Images that are labelled between two cycles (default: 20)");
+      "Images to label between two cycles (default: 20)");
   number(
       "--probes", [options, selection](int32_t v) { selection->set_probes(v); },
-      "Semi-supervised probes per cycle, instead of the profile's own");
+      "Semi-supervised probes per cycle (default: the profile's)");
   number(
       "--replay-probes", [options, selection](int32_t v) { selection->set_replay_probes(v); },
-      "Replay probes per cycle, instead of the profile's own");
+      "Replay probes per cycle (default: the profile's)");
   command->add_option_function<int64_t>(
       "--seed", [options, selection](int64_t v) { selection->set_seed(v); },
-      "All random choices follow from it");
+      "Seed of all random choices");
   command->callback([options, &session] { session.Finish(Create(options.get(), session)); });
 }
 
 }  // namespace
 
 void AddPoolCommands(CLI::App& app, Session& session) {
-  auto* pool = app.add_subcommand("pool", "Make, list, show and delete pools");
+  auto* pool = app.add_subcommand("pool", "Create, list, show, and delete pools");
   pool->require_subcommand(1);
   pool->footer("Help for one of them: mgral pool create --help");
   AddCreate(*pool, session);
 
-  auto* list = pool->add_subcommand("list", "All pools with their images by state");
+  auto* list = pool->add_subcommand("list", "List all pools with their image counts by state");
   list->footer("Example:\n  mgral pool list");
-  list->callback([&session] { session.Finish(List(session)); });
+  list->callback([&session] { session.Finish(ListPools(session)); });
 
   auto name = std::make_shared<std::string>();
-  auto* show = pool->add_subcommand("show", "One pool: classes, images by state, settings, model");
+  auto* show =
+      pool->add_subcommand("show", "Show a pool: classes, image counts by state, settings, model");
   show->footer("Example:\n  mgral pool show cells");
   show->add_option("pool", *name, "The pool's name")->required();
   show->callback([name, &session] { session.Finish(Show(*name, session)); });
@@ -208,8 +212,8 @@ void AddPoolCommands(CLI::App& app, Session& session) {
   remove->footer("Example:\n  mgral pool delete cells --yes");
   auto force = std::make_shared<bool>(false), yes = std::make_shared<bool>(false);
   remove->add_option("pool", *name, "The pool's name")->required();
-  remove->add_flag("--force", *force, "Also while a cycle runs");
-  remove->add_flag("--yes", *yes, "Do not ask");
+  remove->add_flag("--force", *force, "Delete even while a cycle runs");
+  remove->add_flag("--yes", *yes, "Do not ask for confirmation");
   remove->callback(
       [name, force, yes, &session] { session.Finish(Delete(*name, *force, *yes, session)); });
 }

@@ -97,9 +97,10 @@ absl::Status Register(const Options& options, Session& session) {
   if (!result.ok()) return result.status();
   Report(*result, session);
   if (!result->refused.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        result->refused.size(), " images were refused; the others are registered. Mend them and ",
-        "run the same command again: it registers only what is missing"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(result->refused.size(),
+                     " images were refused; the others are registered. Correct them and ",
+                     "run the same command again: it registers only what is missing"));
   }
   return absl::OkStatus();
 }
@@ -107,36 +108,37 @@ absl::Status Register(const Options& options, Session& session) {
 }  // namespace
 
 void AddRegisterCommand(CLI::App& app, Session& session) {
-  auto* command = app.add_subcommand(
-      "register", "Put images in a pool: a directory's, or a labelled dataset's");
+  auto* command =
+      app.add_subcommand("register", "Register the images of a directory or a labeled dataset");
   command->footer(
       "Examples:\n"
-      "  mgral register cells --images photos   (nobody has labelled them yet)\n"
+      "  mgral register cells --images photos   (images without labels)\n"
       "  mgral register cells --coco cells/annotations.json --images cells/images\n"
       "  mgral register cells --voc VOC2007 --use validation\n"
       "  mgral register cells --coco a.json --server-path cells/images   (files are on the "
       "server)\n"
-      "Safe to run again after a failure: images that are there already are not sent twice.");
+      "Safe to repeat after a failure: images already registered are skipped.");
   auto options = std::make_shared<Options>();
   command->add_option("pool", options->pool, "The pool's name")->required();
   options->dataset.allows_unlabeled = true;
   AddDatasetOptions(*command, &options->dataset);
-  auto* use = command->add_option("--use", options->use, "training or validation")
-                  ->check(CLI::IsMember({"training", "validation"}))
-                  ->capture_default_str();
+  auto* use =
+      command->add_option("--use", options->use, "What the images are for: training or validation")
+          ->check(CLI::IsMember({"training", "validation"}))
+          ->capture_default_str();
   command
       ->add_option("--splits", options->dataset.splits,
-                   "JSON lists of file names: \"train\" or \"pool\" are registered for training, "
-                   "\"val\" for validation, \"test\" not at all")
+                   "JSON file with lists of file names: \"train\" or \"pool\" is registered for "
+                   "training, \"val\" for validation, \"test\" not at all")
       ->excludes(use);
   // Not an option of an optional: CLI11 takes "" for nothing there.
   command->add_option_function<std::string>(
       "--server-path", [options](const std::string& v) { options->server_path = v; },
-      "The directory of the images below the server's image root (\"\": the root "
-      "itself). Paths are sent then, else the images' bytes");
+      "Send paths instead of bytes: the directory of the images below the server's image root "
+      "(\"\" is the root itself)");
   command
       ->add_option("--verification", options->verification,
-                   "How closely the server looks at each image: decode, header or none")
+                   "How the server checks each image: decode it, read its header, or none")
       ->check(CLI::IsMember({"decode", "header", "none"}))
       ->capture_default_str();
   command->callback([options, &session] { session.Finish(Register(*options, session)); });

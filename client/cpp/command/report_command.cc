@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/command/commands.h"
+#include "client/cpp/command/dataset_options.h"
 #include "client/cpp/lib/dataset.h"
 #include "client/cpp/lib/text_file.h"
 #include "client/cpp/report/report.h"
@@ -19,16 +20,20 @@ namespace mgral::client {
 namespace {
 
 struct ReportOptions {
-  std::string results, dataset, out;
+  std::string results, dataset, out, voc_corners = "auto";
 };
 
-absl::Status Run(const ReportOptions& options, Session& session) {
+absl::Status RunReport(const ReportOptions& options, Session& session) {
   absl::StatusOr<Results> results = ReadResults(options.results);
   if (!results.ok()) return UsageError(absl::StrCat("--results: ", results.status().message()));
-  results->summary = Summarise(*results);
+  results->summary = Summarize(*results);
   std::optional<Dataset> dataset;
   if (!options.dataset.empty()) {
-    absl::StatusOr<Dataset> read = ReadDataset(options.dataset);
+    const absl::StatusOr<VocCorners> corners = ParseVocCorners(options.voc_corners);
+    if (!corners.ok()) return UsageError(std::string(corners.status().message()));
+    ReadOptions read_options;
+    read_options.voc_corners = *corners;
+    absl::StatusOr<Dataset> read = ReadDataset(options.dataset, "", read_options);
     if (!read.ok()) return UsageError(absl::StrCat("--dataset: ", read.status().message()));
     dataset = *std::move(read);
   }
@@ -51,14 +56,16 @@ absl::Status Run(const ReportOptions& options, Session& session) {
 
 void AddReportCommand(CLI::App& app, Session& session) {
   auto options = std::make_shared<ReportOptions>();
-  CLI::App* command = app.add_subcommand("report", "Draws report.html anew from a results.json");
+  CLI::App* command = app.add_subcommand("report", "Render report.html from a results.json");
   command->footer("Example:\n  mgral report --results run/results.json --dataset cells");
-  command->add_option("--results", options->results, "The file that mgral simulate wrote")
+  command->add_option("--results", options->results, "A results.json written by mgral simulate")
       ->required();
   command->add_option("--dataset", options->dataset,
-                      "The dataset's directory; without, images are named and not shown");
-  command->add_option("--out", options->out, "Default: report.html beside the results");
-  command->callback([options, &session] { session.Finish(Run(*options, session)); });
+                      "The dataset's directory; without it, images are not shown");
+  AddVocCornersOption(*command, &options->voc_corners);
+  command->add_option("--out", options->out,
+                      "Output file (default: report.html beside the results)");
+  command->callback([options, &session] { session.Finish(RunReport(*options, session)); });
 }
 
 }  // namespace mgral::client

@@ -12,26 +12,28 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
       ->envname("MGRAL_SERVER")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  app.add_flag("--json", session.json, "Print one JSON document to stdout, for programs");
-  app.add_option("--timeout", session.timeout_seconds, "Longest wait for an answer, in seconds")
+  app.add_flag("--json", session.json, "Print one JSON document to stdout");
+  app.add_option("--timeout", session.timeout_seconds, "Deadline of a call, in seconds")
       ->check(CLI::Range(0.001, 1e6))
       ->type_name("SECONDS")
       ->capture_default_str();
-  app.add_flag("--tls", session.tls, "Connect with TLS, trusting the system's authorities");
-  app.add_option("--tls-ca", session.tls_ca, "Connect with TLS, trusting this PEM file")
+  app.add_flag("--tls", session.tls,
+               "Connect with TLS, trusting the system's certificate authorities");
+  app.add_option("--tls-ca", session.tls_ca,
+                 "Connect with TLS, trusting the authorities in this PEM file")
       ->envname("MGRAL_TLS_CA")
       ->type_name("FILE");
   auto* certificate =
-      app.add_option("--tls-cert", session.tls_certificate, "The client's own certificate (PEM)")
+      app.add_option("--tls-cert", session.tls_certificate, "Client certificate (PEM)")
           ->type_name("FILE");
-  auto* key = app.add_option("--tls-key", session.tls_key, "The key of --tls-cert (PEM)")
+  auto* key = app.add_option("--tls-key", session.tls_key, "Private key of --tls-cert (PEM)")
                   ->type_name("FILE");
   app.add_option("--api-key-file", session.api_key_file,
-                 "Holds the API key; without it MGRAL_API_KEY counts")
+                 "File with the API key (default: MGRAL_API_KEY)")
       ->envname("MGRAL_API_KEY_FILE")
       ->type_name("FILE");
   app.add_flag("--insecure-key", session.insecure_key,
-               "Send the API key without TLS, also to another machine: others can read it");
+               "Send the API key without TLS even to another machine, where others can read it");
   certificate->needs(key);
   key->needs(certificate);
 }
@@ -42,10 +44,10 @@ constexpr char kFooter[] = R"(A first round, with a server at the default addres
   mgral query cells --size 20 --coco-out to_label.json      which images to label first
   mgral label cells --coco measure.json --use validation    labels to measure with
   mgral label cells --coco done.json                        labels to train on
-  mgral cycle start cells --watch                           train, and learn what to label next
+  mgral cycle start cells --watch                           train and select
   mgral query cells --size 20 --coco-out to_label.json
 
-Exit codes: 0 done, 1 refused by the server or failed, 2 wrong usage, 3 no server reached.
+Exit codes: 0 success, 1 refused by the server or failed, 2 usage error, 3 server unreachable.
 Help for one command: mgral COMMAND --help)";
 
 }  // namespace
@@ -53,7 +55,7 @@ Help for one command: mgral COMMAND --help)";
 int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream& error) {
   Session session(out, error);
   CLI::App app("mgral tells you which images to label next.", "mgral");
-  app.fallthrough();  // global options are taken anywhere on the line
+  app.fallthrough();  // global options may stand anywhere on the line
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   app.set_version_flag("--version", "mgral 0.1.0");

@@ -19,7 +19,7 @@
 namespace mgral::client {
 namespace {
 
-// Marks errors that are the caller's, not the server's.
+// Marks errors of the user, not of the server.
 constexpr char kUsage[] = "mgral.client/usage";
 
 absl::StatusOr<std::string> ReadText(const std::string& path, const std::string& what) {
@@ -30,8 +30,8 @@ absl::StatusOr<std::string> ReadText(const std::string& path, const std::string&
   return text;
 }
 
-// Of --api-key-file, else of the environment. Never of the command line, which everybody on the
-// machine can read.
+// From --api-key-file, else from the environment. Never from the command line, which everybody on
+// the machine can read.
 absl::StatusOr<std::string> ReadApiKey(const std::string& path) {
   if (path.empty()) {
     const char* key = std::getenv("MGRAL_API_KEY");
@@ -93,7 +93,7 @@ absl::StatusOr<Client*> Session::client() {
 
 void Session::PrintJson(const Json& document) {
   printed_json_ = true;
-  // Texts of servers and files may hold anything: what is no UTF-8 is replaced.
+  // Texts of servers and files may hold anything: invalid UTF-8 is replaced.
   out_ << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n" << std::flush;
 }
 
@@ -108,7 +108,7 @@ std::unique_ptr<ProgressBar> Session::Progress(const std::string& label, int64_t
 
 void Session::Finish(const absl::Status& status) {
   if (status.ok()) return;
-  // A command that did part of its work has printed that.
+  // A command that did part of its work has already printed a document.
   if (json && !printed_json_) PrintJson(ErrorJson(status));
   Note(Describe(status, server));
   exit_code_ = status.GetPayload(kUsage).has_value() ? kExitUsage
@@ -147,7 +147,8 @@ absl::StatusOr<absl::Duration> ParseDurationOption(const std::string& text,
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration() ||
       duration == absl::InfiniteDuration()) {
-    return UsageError(absl::StrCat(option, ": \"", text, "\" is no duration: write 90s, 45m, 2h"));
+    return UsageError(
+        absl::StrCat(option, ": \"", text, "\" is not a duration such as 90s, 45m, or 2h"));
   }
   return duration;
 }

@@ -20,8 +20,8 @@ enum ExitCode { kExitOk = 0, kExitFailed = 1, kExitUsage = 2, kExitNoConnection 
 // Keys stay in the order in which they are set.
 using Json = nlohmann::ordered_json;
 
-// What all commands of one `mgral` run share: the global options, the connection, the output. A
-// command's callback does its work and hands the outcome to Finish, exactly once.
+// What the commands of one run of `mgral` share: global options, connection, output. A command's
+// callback does its work and passes the outcome to Finish, exactly once.
 class Session {
  public:
   Session(std::ostream& out, std::ostream& error) : out_(out), error_(error) {}
@@ -42,7 +42,7 @@ class Session {
   std::ostream& out() { return out_; }
   // The one document of a run with --json, to stdout.
   void PrintJson(const Json& document);
-  // A remark for people: to stderr, also with --json.
+  // A remark on stderr, also with --json.
   void Note(const std::string& text);
   // On stderr, in the style that fits it.
   std::unique_ptr<ProgressBar> Progress(const std::string& label, int64_t total,
@@ -63,7 +63,7 @@ class Session {
   bool printed_json_ = false;
 };
 
-// A mistake on the command line or in a file that it names, found before the server is asked.
+// A mistake on the command line or in a file that it names, found before the server is called.
 absl::Status UsageError(const std::string& message);
 
 // proto3's JSON mapping with the proto's own field names and every field present.

@@ -55,18 +55,18 @@ void RunSynth(const SynthOptions& options, Session& session) {
 void AddSynthCommand(CLI::App& app, Session& session) {
   auto options = std::make_shared<SynthOptions>();
   CLI::App* command = app.add_subcommand(
-      "synth", "Draws a small labelled dataset: long-tailed classes, bursts, empty images");
+      "synth", "Generate a small labeled dataset: long-tailed classes, bursts, empty images");
   command->footer(
       "Example:\n"
       "  mgral synth --out drawn --images 200\n"
-      "drawn then holds images/, annotations.json (COCO) and splits.json.");
-  command->add_option("--out", options->directory, "Where to write it")->required();
-  command->add_option("--images", options->images, "How many images")->capture_default_str();
-  command->add_option("--seed", options->seed, "The same seed draws the same dataset")
+      "Writes images/, annotations.json (COCO), and splits.json.");
+  command->add_option("--out", options->directory, "Output directory")->required();
+  command->add_option("--images", options->images, "Number of images")->capture_default_str();
+  command->add_option("--seed", options->seed, "The same seed generates the same dataset")
       ->capture_default_str();
   command->add_option("--size", options->size, "Width and height in pixels")->capture_default_str();
   command->add_option("--contact-sheet", options->contact_sheet,
-                      "Also write an overview of 48 images with their boxes to this JPEG");
+                      "Also write an overview of 48 images with their boxes to this JPEG file");
   command->callback([options, &session] { RunSynth(*options, session); });
 }
 

@@ -21,9 +21,9 @@
 
 namespace mgral::client {
 
-// Sends items through a stream whose answers acknowledge a growing prefix of them (RegisterImages,
-// IngestLabels). Keeps what is not acknowledged; when the stream breaks it opens another and sends
-// that first. Used once, by one thread.
+// Sends items through a stream whose responses acknowledge a growing prefix of them
+// (RegisterImages, IngestLabels). Unacknowledged items are kept and sent again first when a broken
+// stream is replaced. Single use, by one thread.
 template <typename Item, typename Request, typename Response>
 class AckedStream {
  public:
@@ -31,10 +31,10 @@ class AckedStream {
 
   struct Hooks {
     std::function<std::unique_ptr<Stream>(grpc::ClientContext*)> open;
-    // Begins a message; `first`: it is the stream's first.
+    // Starts a message; `first`: the stream's first one.
     std::function<Request(bool first)> begin;
     std::function<void(Request*, const Item&)> append;
-    // An answer of a stream whose first item is the source's item number `base`.
+    // A response of a stream whose first item is the source's item number `base`.
     std::function<void(const Response&, int64_t base)> answer;
   };
 
@@ -46,8 +46,9 @@ class AckedStream {
         source_(std::move(source)),
         callback_(std::move(acknowledged)) {}
 
-  // Until the source ends and everything is acknowledged. Gives up after retry.max_attempts streams
-  // without a single acknowledgement, or, when there were some, after options.reconnect_patience.
+  // Runs until the source ends and everything is acknowledged. Gives up after retry.max_attempts
+  // streams without a single acknowledgement, or, when there were some, after
+  // options.reconnect_patience.
   absl::Status Run() {
     if (!PullItem()) return source_status_;
     absl::Duration outage;
@@ -79,7 +80,7 @@ class AckedStream {
     int64_t bytes;
   };
 
-  // Sending again is safe here, so also errors that a server's end or a proxy's reset looks like.
+  // Sending again is safe here, so errors that look like a server shutdown or a proxy reset count.
   // DEADLINE_EXCEEDED and ABORTED come from RunOneStream alone.
   bool IsBroken(const absl::Status& status) const {
     return options_.retry.IsRetryable(status) || absl::IsAborted(status) ||
@@ -180,7 +181,7 @@ class AckedStream {
     return !reader_done_;
   }
 
-  // Puts the next unsent items in the message, first those of a broken stream; false if there are
+  // Adds the next unsent items to the message, those of a broken stream first; false if there are
   // none. Pulls from the source without the lock: it may read files.
   bool FillChunk(Request* request) {
     int items = 0;

@@ -16,17 +16,17 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(options.max_message_bytes);
   arguments.SetMaxSendMessageSize(options.max_message_bytes);
-  // gRPC's own 20 s and 120 s keep a client away long after the server is back.
+  // gRPC's defaults of 20 s and 120 s keep a client away long after the server is back.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  // Finds a host that vanished under an open stream; more often than every five minutes a server
-  // takes for abuse.
+  // Detects a host that vanished under an open stream; a server takes pings more frequent than
+  // every five minutes for abuse.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 6 * 60 * 1000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
-  // Retrying is RetryPolicy's business, with the request_id kept.
+  // RetryPolicy retries, with the same request_id.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // gRPC takes http_proxy for this machine's own addresses, too; keys must not go there.
+  // gRPC applies http_proxy to loopback addresses, too; keys must not go to the proxy.
   if (IsLoopback(options.target)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(options.target, MakeCredentials(options), arguments);
 }
@@ -113,7 +113,7 @@ absl::Status Client::DeletePool(const std::string& name, bool force) {
   for (int attempt = 1;; ++attempt, repeated = true) {
     const absl::Status status =
         Call(once, &stubs_->pool, &v1::PoolService::Stub::DeletePool, request).status();
-    // The answer of an earlier attempt was lost on its way: the pool is gone, as asked.
+    // The response of an earlier attempt was lost: the pool is gone, as requested.
     if (repeated && absl::IsNotFound(status)) return absl::OkStatus();
     if (!options_.retry.IsRetryable(status) || attempt >= options_.retry.max_attempts) {
       return status;

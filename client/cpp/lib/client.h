@@ -21,7 +21,7 @@
 
 namespace mgral::client {
 
-// PEM texts (not file names). An empty root_certificates uses the system's; certificate and
+// PEM texts, not file names. An empty root_certificates selects the system's; certificate and
 // private_key are for servers that ask for a client certificate.
 struct TlsOptions {
   std::string root_certificates;
@@ -34,13 +34,13 @@ struct ClientOptions {
   // Of each attempt of a call; of a stream, the longest wait for the next acknowledgement.
   absl::Duration timeout = absl::Seconds(120);
   int max_message_bytes = 64 << 20;
-  std::optional<TlsOptions> tls;  // plain text without
+  std::optional<TlsOptions> tls;  // unset: plain text
   // Sent with every call ("authorization: Bearer KEY"). Without TLS only to this machine itself,
   // unless `api_key_over_plain_text`: elsewhere the calls go without it, and are refused.
   std::string api_key;
   bool api_key_over_plain_text = false;
   RetryPolicy retry;
-  // A stream that has been working gives up when its server cannot be reached for this long.
+  // An established stream gives up when its server is unreachable for this long.
   absl::Duration reconnect_patience = absl::Minutes(5);
   // Sent when a request's request_id is empty. Null: NewRequestId.
   std::function<std::string()> new_request_id;
@@ -58,8 +58,8 @@ struct StreamOptions {
 // Called from another thread after each acknowledgement, with the items acknowledged so far.
 using AcknowledgedCallback = std::function<void(int64_t)>;
 
-// The next item to send, nothing at the end. An error ends the stream, after what was pulled
-// before is acknowledged, and is returned.
+// Returns the next item to send, nothing at the end. An error ends the stream once the items before
+// it are acknowledged, and is returned.
 template <typename Item>
 using Source = std::function<absl::StatusOr<std::optional<Item>>()>;
 
@@ -88,7 +88,7 @@ struct IngestResult {
   int64_t reconnects = 0;
 };
 
-// All calls of a server. Every call blocks, has a deadline and is repeated by the RetryPolicy where
+// The calls of a server. Every call blocks, has a deadline, and is retried by the RetryPolicy where
 // that is safe: a mutating call gets a fresh request_id if it has none. Errors carry the server's
 // details (client/cpp/lib/errors.h). Thread-safe.
 class Client {
@@ -107,7 +107,7 @@ class Client {
   absl::Status DeletePool(const std::string& name, bool force = false);
 
   // Images. At most 1000 in a BatchRegisterImages; RegisterImages takes any number, in constant
-  // memory, and goes on after a broken stream with the first image that was not acknowledged.
+  // memory, and resumes a broken stream at the first unacknowledged image.
   absl::StatusOr<v1::BatchRegisterImagesResponse> BatchRegisterImages(
       v1::BatchRegisterImagesRequest request);
   absl::StatusOr<RegisterResult> RegisterImages(const std::string& pool,
@@ -125,7 +125,8 @@ class Client {
   absl::StatusOr<v1::Batch> ReleaseBatch(const std::string& name);
   absl::StatusOr<v1::EstimateGainResponse> EstimateGain(const v1::EstimateGainRequest& request);
 
-  // Labels. IngestLabels is to BatchIngestLabels as RegisterImages to BatchRegisterImages.
+  // Labels. IngestLabels relates to BatchIngestLabels as RegisterImages does to
+  // BatchRegisterImages.
   absl::StatusOr<v1::BatchIngestLabelsResponse> BatchIngestLabels(
       v1::BatchIngestLabelsRequest request);
   absl::StatusOr<IngestResult> IngestLabels(const std::string& pool,
@@ -133,7 +134,7 @@ class Client {
                                             const StreamOptions& stream = {},
                                             const AcknowledgedCallback& acknowledged = nullptr);
   Pages<v1::Labels> ListLabels(v1::ListLabelsRequest request);
-  // The file in pieces. Repeated only as long as no piece was handed to `sink`.
+  // Passes the file to `sink` in pieces. Retried only until the first piece.
   absl::Status ExportLabels(const v1::ExportLabelsRequest& request,
                             const std::function<absl::Status(absl::string_view)>& sink);
 

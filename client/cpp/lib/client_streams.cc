@@ -14,7 +14,7 @@
 namespace mgral::client {
 namespace {
 
-// Every so often a watch is opened anew: a connection that died silently is noticed by that.
+// A watch is reopened this often, which detects a connection that died silently.
 constexpr absl::Duration kWatchStream = absl::Minutes(10);
 
 }  // namespace
@@ -136,7 +136,7 @@ absl::StatusOr<v1::Cycle> Client::WatchCycle(
       return response.cycle();
     }
     absl::Status status = FromGrpc(reader->Finish());
-    // A server that drains ends its streams in one of these ways.
+    // A draining server ends its streams in one of these ways.
     const bool broken = status.ok() || options_.retry.IsRetryable(status) ||
                         absl::IsDeadlineExceeded(status) || absl::IsCancelled(status) ||
                         (absl::IsInternal(status) && Reason(status).empty());

@@ -107,9 +107,14 @@ class CocoReader {
     if (file_name == entry.end() || !file_name->is_string()) {
       return builder_.Problem(name, "\"file_name\" is not a string");
     }
-    const int position =
-        builder_.AddImage(file_name->get<std::string>(), NumberOr(entry, "width", 0),
-                          NumberOr(entry, "height", 0), name);
+    const auto image_id = entry.find("mgral_image_id");
+    const bool has_id = image_id != entry.end();
+    if (has_id && (!image_id->is_string() || *image_id == "")) {
+      return builder_.Problem(name, "\"mgral_image_id\" is not an image id");
+    }
+    const int position = builder_.AddImage(
+        file_name->get<std::string>(), NumberOr(entry, "width", 0), NumberOr(entry, "height", 0),
+        name, has_id ? image_id->get<std::string>() : "");
     if (!image_of_.emplace(id, position).second) {
       builder_.Problem(name, absl::StrCat("image id ", id, " is there twice"));
     }

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cpp/lib/image_matching.h"
 #include "mgral/v1/label_service.pb.h"
 #include "mgral/v1/pool_service.pb.h"
 
-// Labelled datasets on the user's disk, read and checked. Everything in such a file is hostile:
-// what cannot be right is an error that names the file and the entry, what can be mended (a box
-// that passes the image's edge) is mended and reported.
+// Labeled datasets on the user's disk, read and checked. Everything in such a file is hostile:
+// what cannot be right is an error that names the file and the entry; what can be corrected (a box
+// that extends past the image's edge) is corrected and reported.
 namespace mgral::client {
 
 // Absolute pixels, 0-based, inside the image, with a positive area.
@@ -22,10 +23,15 @@ struct DatasetBox {
 };
 
 struct DatasetImage {
-  std::string image_id;       // file_name with "/" as ":"; unique
-  std::string file_name;      // below the images' directory, forward slashes
-  std::string path;           // where the file is on this machine
-  int width = 0, height = 0;  // 0 when the dataset doesn't say
+  // file_name with "/" as ":", unless the file carries the id; unique. Empty where MatchImages
+  // finds no image, or still has to (ReadOptions::any_file_name).
+  std::string image_id;
+  std::string file_name;    // below the images' directory, forward slashes
+  std::string listed_name;  // as the dataset's file writes it, forward slashes
+  std::string listed_id;    // "mgral_image_id" of a COCO file; empty: it has none
+  MatchedBy matched_by = MatchedBy::kNothing;  // set by MatchImages
+  std::string path;                            // where the file is on this machine
+  int width = 0, height = 0;                   // 0 when the dataset doesn't say
   std::vector<DatasetBox> boxes;
 };
 
@@ -41,27 +47,44 @@ struct Dataset {
   std::vector<std::string> classes;  // COCO: by category id; VOC: by name
   std::vector<DatasetImage> images;  // in the file's order; VOC: by file name
   std::optional<DatasetSplits> splits;
-  // What was mended. The first hundred in words; the numbers count all.
+  // What was decided about the file as a whole, e.g. how its coordinates are counted.
+  std::vector<std::string> notes;
+  // What was corrected. The first hundred in words; the numbers count all.
   std::vector<std::string> warnings;
-  int64_t clipped_boxes = 0;  // passed the image's edge by more than a pixel
+  int64_t clipped_boxes = 0;  // extended past the image's edge by more than a pixel
   int64_t dropped_boxes = 0;  // no area, or wholly outside the image
 };
 
+// How Pascal VOC's corners are counted. VOC's own files count pixels from 1, and xmax, ymax are the
+// last pixels inside the box; Label Studio, CVAT and Datumaro write coordinates from 0, and xmax,
+// ymax are the edges of the box.
+enum class VocCorners { kAuto, kFromZero, kFromOne };
+// Of "auto", "0" or "1".
+absl::StatusOr<VocCorners> ParseVocCorners(const std::string& text);
+
 struct ReadOptions {
-  // Every image file must exist below the images' directory. Off for labels alone.
+  // Every image must have its file below the images' directory: at the path that the dataset names,
+  // or else the only file there of that base name. Off for labels alone.
   bool require_files = true;
+  // Without require_files: take file names that lead out of the images' directory, too. Such an
+  // image has no image_id until MatchImages has found one.
+  bool any_file_name = false;
+  VocCorners voc_corners = VocCorners::kAuto;
 };
 
-// COCO: `annotations` is the JSON file, `images` the directory that its file names are below.
+// COCO: `annotations` is the JSON file, `images` the directory that its file names are below. An
+// image's "mgral_image_id", if there is one, is its id.
 absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::string& images,
                                  const ReadOptions& options = {});
 
 // Pascal VOC: `directory`/Annotations/*.xml and `directory`/JPEGImages (or images); splits from
-// `directory`/ImageSets/Main/{train,val,test}.txt if there are any. Its pixels count from 1 and
-// xmax, ymax belong to the box: x_min = xmin - 1, width = xmax - xmin + 1.
+// `directory`/ImageSets/Main/{train,val,test}.txt if there are any. kAuto decides how corners are
+// counted for the dataset as a whole, by what its files say, and notes what it decided and why.
+// Counted from 1, x_min = xmin - 1 and width = xmax - xmin + 1; from 0, x_min = xmin and width =
+// xmax - xmin.
 absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions& options = {});
 
-// Images that nobody has labelled: every .jpg, .jpeg and .png of `directory` and of the directories
+// Images without labels: every .jpg, .jpeg and .png of `directory` and of the directories
 // below it, sorted by name; no classes, no boxes. Links to directories are not followed.
 absl::StatusOr<Dataset> ReadFolder(const std::string& directory);
 
@@ -72,7 +95,15 @@ absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset&
 // `directory` holds annotations.json and images/, or a VOC layout; splits from `splits_file`, or
 // from `directory`/splits.json if that exists.
 absl::StatusOr<Dataset> ReadDataset(const std::string& directory,
-                                    const std::string& splits_file = "");
+                                    const std::string& splits_file = "",
+                                    const ReadOptions& options = {});
+
+// Sets each image_id to that of the one of `image_ids` that the image is: by the id that the file
+// carries, by path, then by a unique base name. Where several images of the dataset fit one id, the
+// strongest evidence wins; among equals nobody does. Images that are not found get an empty id.
+void MatchImages(const std::vector<std::string>& image_ids, Dataset* dataset);
+// What the last MatchImages found the images by.
+MatchCounts CountMatches(const Dataset& dataset);
 
 // The image for a registration. With `server_path` (may be "" for the image root itself) the server
 // reads it as server_path/file_name below its image root; without, its bytes are sent.

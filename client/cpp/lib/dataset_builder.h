@@ -1,31 +1,35 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/cpp/lib/dataset.h"
+#include "client/cpp/lib/image_matching.h"
 
 namespace mgral::client {
 
-// The checks that all dataset formats share. Collects what is wrong, so that one run names several
-// mistakes and not only the first. Entries are named by the caller, e.g. "annotations[3]".
+// The checks that all dataset formats share. Collects problems, so that one run reports several
+// instead of only the first. Entries are named by the caller, e.g. "annotations[3]".
 class DatasetBuilder {
  public:
-  // `file`: for the messages.
+  // `file` is named in messages.
   DatasetBuilder(std::string file, std::string images_directory, const ReadOptions& options);
 
   void AddClass(const std::string& name, const std::string& entry);
-  // The image's position, or -1 when something is wrong with it.
-  int AddImage(std::string file_name, double width, double height, const std::string& entry);
-  // Mends what passes the edge of the image, drops what has no area.
+  // The image's position, or -1 when something is wrong with it. `image_id`: that of the file;
+  // empty: made of the file name.
+  int AddImage(std::string file_name, double width, double height, const std::string& entry,
+               const std::string& image_id = "");
+  // Clips what extends past the edge of the image, drops what has no area.
   void AddBox(int image, const DatasetBox& box, const std::string& entry);
 
   // Something is wrong with the dataset; reading goes on to find more.
   void Problem(const std::string& entry, const std::string& what);
-  // So much is wrong that more messages would not help.
+  // There are so many problems that more messages would not help.
   bool GivesUp() const { return problems_.size() >= 10; }
   bool HasClass(const std::string& name) const { return class_positions_.count(name) > 0; }
   int ClassIndex(const std::string& name) const { return class_positions_.at(name); }
@@ -34,15 +38,27 @@ class DatasetBuilder {
   absl::StatusOr<Dataset> Build() &&;
 
  private:
+  // Sets file_name and path to those of the image's file. What is wrong; empty if nothing.
+  std::string FindFile(DatasetImage* image);
+  // What is wrong with the image's file; empty if nothing.
+  std::string CheckName(DatasetImage* image);
   void Warn(const std::string& text);
 
   const std::string file_, images_directory_;
   const ReadOptions options_;
+  // The files below images_directory_, listed when a path first leads nowhere.
+  std::unique_ptr<ImageMatcher> matcher_;
+  std::vector<std::string> files_;
+  MatchCounts matched_;
   Dataset dataset_;
   std::map<std::string, int> class_positions_;
   std::map<std::string, std::string> image_entries_;  // image_id -> entry
   std::vector<std::string> problems_;
 };
+
+// Every .jpg, .jpeg and .png of `directory` and of the directories below it, relative to it,
+// sorted. Links to directories are not followed.
+absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& directory);
 
 // A sorted table from file name to position; and the check that lists don't overlap.
 class SplitLists {

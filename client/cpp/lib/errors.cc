@@ -37,18 +37,18 @@ std::string Advice(const absl::Status& status) {
   }
   switch (status.code()) {
     case absl::StatusCode::kDeadlineExceeded:
-      return "The server did not answer in time. Give it longer with --timeout=SECONDS.";
+      return "The server did not answer in time. Allow more with --timeout=SECONDS.";
     case absl::StatusCode::kUnimplemented:
       return "The server is older than this client: update it.";
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kDataLoss:
-      return "This is a fault of the server: its log says more.";
+      return "This is a server error: its log says more.";
     case absl::StatusCode::kUnauthenticated:
-      return "Give your API key with --api-key-file=FILE, MGRAL_API_KEY_FILE or MGRAL_API_KEY; who "
-             "runs the server makes one.";
+      return "Give your API key with --api-key-file=FILE, MGRAL_API_KEY_FILE or MGRAL_API_KEY; the "
+             "server's operator creates one.";
     case absl::StatusCode::kPermissionDenied:
-      return "Ask who runs the server for access.";
+      return "Ask the server's operator for access.";
     default:
       return "";
   }

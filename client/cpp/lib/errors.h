@@ -11,7 +11,7 @@ namespace grpc {
 class Status;
 }
 
-// What a server says when it refuses a call, made readable. The google.rpc details of a gRPC status
+// Readable errors of refused calls. The google.rpc details of a gRPC status
 // (AIP-193) travel as payloads of the absl::Status, under their type URLs.
 namespace mgral::client {
 
@@ -32,11 +32,11 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status);
 // google.rpc.ResourceInfo.resource_name; empty if none. Names what is in the way of ALREADY_EXISTS.
 std::string ResourceName(const absl::Status& status);
 
-// True when no answer came from a server at all: nobody listens there, or the connection broke.
+// True if no server answered: nothing listens there, or the connection broke.
 bool IsConnectionFailure(const absl::Status& status);
 
-// For people: what was wrong, one line per field, and what to do about it.
-// `target` is the server's address, named where the connection is the problem.
+// A message for users: what went wrong, one line per field, and what to do about it. `target`, the
+// server's address, is named if the connection is the problem.
 std::string Describe(const absl::Status& status, const std::string& target);
 
 }  // namespace mgral::client

@@ -20,7 +20,7 @@ bool IsImageName(const fs::path& file) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> ReadFolder(const std::string& directory) {
+absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& directory) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) {
     return absl::NotFoundError(absl::StrCat(directory, ": there is no such directory"));
@@ -33,9 +33,14 @@ absl::StatusOr<Dataset> ReadFolder(const std::string& directory) {
   }
   if (error) return absl::PermissionDeniedError(absl::StrCat(directory, ": ", error.message()));
   std::sort(names.begin(), names.end());
+  return names;
+}
 
+absl::StatusOr<Dataset> ReadFolder(const std::string& directory) {
+  const absl::StatusOr<std::vector<std::string>> names = ListImageFiles(directory);
+  if (!names.ok()) return names.status();
   DatasetBuilder builder(directory, directory, {});
-  for (const std::string& name : names) {
+  for (const std::string& name : *names) {
     builder.AddImage(name, 0, 0, name);
     if (builder.GivesUp()) break;
   }

@@ -24,7 +24,7 @@ class Pages {
 
   explicit Pages(Fetch fetch) : fetch_(std::move(fetch)) {}
 
-  // The next item, nothing at the end. After an error the same page is asked for again.
+  // The next item, nothing at the end. After an error the same page is requested again.
   absl::StatusOr<std::optional<Item>> Next() {
     while (position_ == page_.items.size()) {
       if (started_ && page_.next_page_token.empty()) return std::optional<Item>();
@@ -40,7 +40,7 @@ class Pages {
     return std::optional<Item>(std::move(page_.items[position_++]));
   }
 
-  // Everything that is left. Mind the memory on a pool of a million images.
+  // All remaining items, in memory.
   absl::StatusOr<std::vector<Item>> All() {
     std::vector<Item> items;
     for (;;) {

@@ -21,7 +21,7 @@ struct ProgressOptions {
   int columns = 0;  // of the terminal; 0 asks it
 };
 
-// Says how far a long piece of work is: count, rate, time left. Thread-safe.
+// Shows the progress of a long operation: count, rate, time left. Thread-safe.
 class ProgressBar {
  public:
   // `total` 0: unknown. `unit`: what is counted, in the plural, e.g. "images"; empty: a share of
@@ -33,12 +33,12 @@ class ProgressBar {
 
   void Add(int64_t count = 1);
   void Set(int64_t done);
-  // The work was so far before the bar began: it counts as done, not for the rate.
+  // Work done before the bar started: it counts as done, but not toward the rate.
   void StartFrom(int64_t done);
   void SetTotal(int64_t total);
-  // A few words behind the figures, e.g. the stage of a cycle.
+  // A few words after the figures, e.g. the stage of a cycle.
   void SetNote(std::string note);
-  // The last line, with the time it took. Further calls do nothing.
+  // Draws the last line, with the elapsed time. Further calls do nothing.
   void Finish();
 
  private:

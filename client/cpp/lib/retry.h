@@ -8,17 +8,17 @@
 
 namespace mgral::client {
 
-// When and how long to wait before a call that failed is made again. Only calls that are safe to
-// repeat are: reads, calls with a request_id, and calls that do nothing the second time.
+// Whether and after what delay a failed call is retried. Only calls that are safe to repeat are:
+// reads, calls with a request_id, and idempotent calls.
 struct RetryPolicy {
   int max_attempts = 5;  // the first one included; 1 never retries
   absl::Duration initial_backoff = absl::Milliseconds(200);
   absl::Duration max_backoff = absl::Seconds(10);
-  // How the waiting is done; tests put their own here. Null: the thread sleeps.
+  // Replaces sleeping in tests. Null: the thread sleeps.
   std::function<void(absl::Duration)> sleep;
 
-  // UNAVAILABLE, and RESOURCE_EXHAUSTED when the server says how long to wait: without that it is a
-  // message larger than a limit, which stays too large.
+  // UNAVAILABLE, and RESOURCE_EXHAUSTED with a RetryInfo: without one, a message exceeds a limit
+  // and will exceed it again.
   bool IsRetryable(const absl::Status& status) const;
 
   // Before attempt `attempt` + 1: the server's own RetryInfo, or else an exponential backoff with

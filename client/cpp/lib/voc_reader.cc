@@ -1,67 +1,80 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cpp/lib/dataset.h"
 #include "client/cpp/lib/dataset_builder.h"
 #include "client/cpp/lib/text_file.h"
-#include "client/cpp/lib/xml.h"
+#include "client/cpp/lib/voc_annotation.h"
 
 namespace mgral::client {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Annotation {
-  std::string entry;  // the XML file's name
-  XmlElement root;
+// What tells how corners are counted.
+struct CornerEvidence {
+  int64_t objects = 0;
+  int64_t at_zero = 0;       // objects that begin before the first pixel of a count from 1
+  int64_t zero_writers = 0;  // files of tools that count from 0
+  int64_t voc_writers = 0;   // files of Pascal VOC itself
 };
 
-// NaN where the element is missing or no number.
-double Number(const XmlElement* parent, const char* name) {
-  const XmlElement* element = parent == nullptr ? nullptr : parent->Child(name);
-  double value = 0;
-  if (element == nullptr || !absl::SimpleAtod(element->text, &value)) return std::nan("");
-  return value;
+CornerEvidence FindEvidence(const std::vector<VocAnnotation>& annotations) {
+  CornerEvidence evidence;
+  const auto at_zero = [](double corner) { return corner >= 0 && corner < 1; };
+  for (const VocAnnotation& annotation : annotations) {
+    if (annotation.writer == VocWriter::kPascalVoc) ++evidence.voc_writers;
+    if (annotation.writer == VocWriter::kLabelStudio || annotation.writer == VocWriter::kDatumaro) {
+      ++evidence.zero_writers;
+    }
+    for (const VocObject& object : annotation.objects) {
+      ++evidence.objects;
+      if (at_zero(object.corners[0]) || at_zero(object.corners[1])) ++evidence.at_zero;
+    }
+  }
+  return evidence;
 }
 
-absl::StatusOr<std::vector<Annotation>> ReadAnnotations(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() == ".xml") files.push_back(it->path());
+// How corners are counted, and in `note` why. One file of a dataset decides for all: a single
+// program wrote them.
+absl::StatusOr<VocCorners> DecideCorners(const std::vector<VocAnnotation>& annotations,
+                                         std::string* note) {
+  const CornerEvidence evidence = FindEvidence(annotations);
+  const std::string zero = absl::StrCat(
+      evidence.at_zero, " of ", evidence.objects, " boxes begin at 0, ", evidence.zero_writers,
+      " of ", annotations.size(), " files are from Label Studio, CVAT or Datumaro");
+  const bool from_zero = evidence.at_zero > 0 || evidence.zero_writers > 0;
+  if (from_zero && evidence.voc_writers > 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "do the corners count from 0 or from 1? ", zero, ", but ", evidence.voc_writers,
+        " are Pascal VOC's own, which counts from 1: say "
+        "--voc-corners=0 or --voc-corners=1"));
   }
-  if (error) return absl::NotFoundError(absl::StrCat(directory.string(), ": cannot be listed"));
-  std::sort(files.begin(), files.end());
-  std::vector<Annotation> annotations;
-  for (const fs::path& file : files) {
-    absl::StatusOr<std::string> text = ReadTextFile(file.string());
-    if (!text.ok()) return text.status();
-    absl::StatusOr<XmlElement> root = ParseXml(*text);
-    if (!root.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(file.string(), ": ", root.status().message()));
-    }
-    if (root->name != "annotation") {
-      return absl::InvalidArgumentError(absl::StrCat(file.string(), ": is <", root->name,
-                                                     ">, not the <annotation> of Pascal VOC"));
-    }
-    annotations.push_back({file.filename().string(), *std::move(root)});
+  if (from_zero) {
+    *note = absl::StrCat("corners count from 0: ", zero);
+    return VocCorners::kFromZero;
   }
-  return annotations;
+  if (evidence.objects > 0) {
+    *note = evidence.voc_writers > 0
+                ? "corners count from 1: the files are Pascal VOC's own"
+                : "corners count from 1, as in Pascal VOC: no box begins at 0, which would prove "
+                  "otherwise (--voc-corners=0)";
+  }
+  return VocCorners::kFromOne;
 }
 
 // <filename> if there is such a file, else the annotation's own name with an image's ending: tools
 // that rename files often forget the element.
-std::string ImageFile(const fs::path& images, const Annotation& annotation, bool require_files) {
-  const XmlElement* element = annotation.root.Child("filename");
-  const std::string named = element == nullptr ? "" : element->text;
+std::string ImageFile(const fs::path& images, const VocAnnotation& annotation, bool require_files) {
+  const std::string& named = annotation.filename;
   std::error_code error;
   if (!named.empty() && (!require_files || fs::is_regular_file(images / named, error))) {
     return named;
@@ -73,26 +86,34 @@ std::string ImageFile(const fs::path& images, const Annotation& annotation, bool
   return named.empty() ? stem + ".jpg" : named;
 }
 
-void AddObject(const XmlElement& object, int image, const std::string& entry,
+void AddObject(const VocObject& object, VocCorners corners, int image, const std::string& entry,
                DatasetBuilder* builder) {
-  const XmlElement* name = object.Child("name");
-  if (name == nullptr || name->text.empty()) return builder->Problem(entry, "<name> is missing");
-  const XmlElement* corners = object.Child("bndbox");
-  const double x_min = Number(corners, "xmin"), y_min = Number(corners, "ymin");
-  const double x_max = Number(corners, "xmax"), y_max = Number(corners, "ymax");
+  if (object.name.empty()) return builder->Problem(entry, "<name> is missing");
+  const auto& [x_min, y_min, x_max, y_max] = object.corners;
   if (!std::isfinite(x_min + y_min + x_max + y_max)) {
     return builder->Problem(entry, "<bndbox> does not hold four finite numbers");
   }
   if (image < 0) return;  // reported already
+  const double first = corners == VocCorners::kFromOne ? 1 : 0;
   DatasetBox box;
-  box.x_min = x_min - 1;
-  box.y_min = y_min - 1;
-  box.width = x_max - x_min + 1;
-  box.height = y_max - y_min + 1;
-  box.class_index = builder->ClassIndex(name->text);
-  const XmlElement* difficult = object.Child("difficult");
-  box.ignore = difficult != nullptr && difficult->text == "1";
+  box.x_min = x_min - first;
+  box.y_min = y_min - first;
+  box.width = x_max - x_min + first;
+  box.height = y_max - y_min + first;
+  box.class_index = builder->ClassIndex(object.name);
+  box.ignore = object.difficult;
   builder->AddBox(image, box, entry);
+}
+
+// Classes in the order of their names: VOC has no list of them.
+void AddClasses(const std::vector<VocAnnotation>& annotations, DatasetBuilder* builder) {
+  std::set<std::string> classes;
+  for (const VocAnnotation& annotation : annotations) {
+    for (const VocObject& object : annotation.objects) {
+      if (!object.name.empty()) classes.insert(object.name);
+    }
+  }
+  for (const std::string& name : classes) builder->AddClass(name, "<name>");
 }
 
 absl::Status ReadImageSet(const fs::path& file, const std::string& split, SplitLists* names,
@@ -135,6 +156,14 @@ absl::Status ReadImageSets(const fs::path& directory, Dataset* dataset) {
 
 }  // namespace
 
+absl::StatusOr<VocCorners> ParseVocCorners(const std::string& text) {
+  if (text == "auto") return VocCorners::kAuto;
+  if (text == "0") return VocCorners::kFromZero;
+  if (text == "1") return VocCorners::kFromOne;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--voc-corners: \"", text, "\" is none of auto, 0 and 1"));
+}
+
 absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions& options) {
   const fs::path root(directory);
   std::error_code error;
@@ -144,35 +173,33 @@ absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions&
     return absl::NotFoundError(
         absl::StrCat(directory, ": neither JPEGImages nor images is a directory in it"));
   }
-  absl::StatusOr<std::vector<Annotation>> annotations = ReadAnnotations(root / "Annotations");
+  absl::StatusOr<std::vector<VocAnnotation>> annotations =
+      ReadVocAnnotations((root / "Annotations").string());
   if (!annotations.ok()) return annotations.status();
-
-  DatasetBuilder builder((root / "Annotations").string(), images.string(), options);
-  std::set<std::string> classes;  // VOC has no list of them: by name
-  for (const Annotation& annotation : *annotations) {
-    for (const XmlElement& object : annotation.root.children) {
-      const XmlElement* name = object.name == "object" ? object.Child("name") : nullptr;
-      if (name != nullptr && !name->text.empty()) classes.insert(name->text);
-    }
+  const std::string file = (root / "Annotations").string();
+  absl::StatusOr<VocCorners> corners = options.voc_corners;
+  std::string note;
+  if (options.voc_corners == VocCorners::kAuto) corners = DecideCorners(*annotations, &note);
+  if (!corners.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": ", corners.status().message()));
   }
-  for (const std::string& name : classes) builder.AddClass(name, "<name>");
-  for (const Annotation& annotation : *annotations) {
+  DatasetBuilder builder(file, images.string(), options);
+  AddClasses(*annotations, &builder);
+  for (const VocAnnotation& annotation : *annotations) {
     if (builder.GivesUp()) break;
-    const XmlElement* size = annotation.root.Child("size");
-    const double width = Number(size, "width"), height = Number(size, "height");
-    const int image = builder.AddImage(ImageFile(images, annotation, options.require_files),
-                                       std::isnan(width) ? 0 : width,
-                                       std::isnan(height) ? 0 : height, annotation.entry);
-    int position = 0;
-    for (const XmlElement& object : annotation.root.children) {
-      if (object.name != "object") continue;
-      const std::string entry = absl::StrCat(annotation.entry, " object ", ++position);
-      AddObject(object, image, entry, &builder);
+    const int image =
+        builder.AddImage(ImageFile(images, annotation, options.require_files),
+                         std::isnan(annotation.width) ? 0 : annotation.width,
+                         std::isnan(annotation.height) ? 0 : annotation.height, annotation.entry);
+    for (size_t i = 0; i < annotation.objects.size(); ++i) {
+      const std::string entry = absl::StrCat(annotation.entry, " object ", i + 1);
+      AddObject(annotation.objects[i], *corners, image, entry, &builder);
     }
   }
   absl::StatusOr<Dataset> dataset = std::move(builder).Build();
   if (!dataset.ok()) return dataset;
   dataset->name = DatasetName(directory);
+  if (!note.empty()) dataset->notes.push_back(absl::StrCat(file, ": ", note));
   const absl::Status status = ReadImageSets(root, &*dataset);
   if (!status.ok()) return status;
   return dataset;

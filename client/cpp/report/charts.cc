@@ -20,7 +20,7 @@ constexpr size_t kMostXTicks = 10;
 
 struct Series {
   std::string strategy;
-  std::string colour;
+  std::string color;
   Curve mean;
   std::vector<Curve> seeds;
   std::map<double, Interval> band;  // by labels
@@ -31,7 +31,7 @@ std::vector<Series> MakeSeries(const Results& results) {
   for (const std::string& strategy : StrategyNames(results)) {
     Series series;
     series.strategy = strategy;
-    series.colour = StrategyColour(strategy, all.size());
+    series.color = StrategyColor(strategy, all.size());
     const std::vector<const StrategyRun*> runs = RunsOf(results, strategy);
     series.mean = MeanCurve(runs);
     std::map<double, std::vector<double>> values;
@@ -67,7 +67,7 @@ std::string Band(const PlotFrame& frame, const Series& series) {
 }
 
 std::string DrawSeries(const PlotFrame& frame, const Series& series) {
-  std::string svg = absl::StrFormat("<g style='--c:%s'%s>", series.colour,
+  std::string svg = absl::StrFormat("<g style='--c:%s'%s>", series.color,
                                     series.strategy == "random" ? " class='baseline'" : "");
   if (series.seeds.size() > 1) {
     for (const Curve& seed : series.seeds) {
@@ -115,7 +115,7 @@ std::string EndLabels(const PlotFrame& frame, const std::vector<Series>& all) {
     svg += absl::StrFormat(
         "<g style='--c:%s'><polyline class='leader' points='%s %s %s'/>"
         "<text class='end' x='%.1f' y='%.1f'>%s <tspan class='endvalue'>%.3f</tspan></text></g>",
-        label.series->colour, PlotPoint(end + 6, label.wanted), PlotPoint(right + 10, label.wanted),
+        label.series->color, PlotPoint(end + 6, label.wanted), PlotPoint(right + 10, label.wanted),
         PlotPoint(right + 18, label.y), right + 22, label.y + 4.5, Escape(name),
         label.series->mean.back().second);
   }
@@ -155,20 +155,20 @@ void SpreadOut(double* low, double* high, double least) {
 std::string GainMarks(const PlotFrame& frame, const GainPair& pair, size_t index) {
   const double x = frame.X(pair.estimated);
   const double reach = frame.X(pair.estimated + pair.standard_error) - x;
-  std::string svg = absl::StrFormat("<g style='--c:%s'>", StrategyColour(pair.strategy, index));
+  std::string svg = absl::StrFormat("<g style='--c:%s'>", StrategyColor(pair.strategy, index));
   svg += absl::StrFormat("<line class='error' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>",
                          std::max(frame.left, x - reach),
-                         std::min(frame.left + frame.width, x + reach), frame.Y(pair.realised),
-                         frame.Y(pair.realised));
+                         std::min(frame.left + frame.width, x + reach), frame.Y(pair.realized),
+                         frame.Y(pair.realized));
   if (pair.test) {
     svg += absl::StrFormat("<circle class='hollow' cx='%.1f' cy='%.1f' r='4'/>", x,
                            frame.Y(*pair.test));
   }
   svg += absl::StrFormat(
-      "<circle class='dot' cx='%.1f' cy='%.1f' r='5'><title>%s: estimated %s ± %s, realised %s "
+      "<circle class='dot' cx='%.1f' cy='%.1f' r='5'><title>%s: estimated %s ± %s, realized %s "
       "points</title></circle></g>",
-      x, frame.Y(pair.realised), Escape(pair.strategy), Points(pair.estimated),
-      Decimal(100 * pair.standard_error, 1), Points(pair.realised));
+      x, frame.Y(pair.realized), Escape(pair.strategy), Points(pair.estimated),
+      Decimal(100 * pair.standard_error, 1), Points(pair.realized));
   return svg;
 }
 
@@ -201,16 +201,16 @@ std::string LearningCurveChart(const Results& results) {
   PlotFrame frame{64, 14, 622, 366, x_low - pad, x_high + pad, y_ticks.front(), y_ticks.back()};
   std::string svg =
       "<svg class='chart' viewBox='0 0 880 436' role='img' aria-label='Learning curves: test mAP "
-      "over labelled images'><clipPath id='curves'><rect x='58' y='8' width='634' "
+      "over labeled images'><clipPath id='curves'><rect x='58' y='8' width='634' "
       "height='378'/></clipPath>";
   const int digits = y_ticks.size() > 1 && y_ticks[1] - y_ticks[0] < 0.0099 ? 3 : 2;
   svg += frame.Axes(x_ticks, Texts(x_ticks, 1, 0), y_ticks, Texts(y_ticks, 1, digits),
-                    "labelled images", "mAP@.5 on the test images");
+                    "labeled images", "mAP@.5 on the test images");
   svg += "<g clip-path='url(#curves)'>";
   for (const Series& series : all) {
     // Two bands can be told apart; six cannot, so the others are only hinted at.
     const bool main = series.strategy == focus || series.strategy == "random" || all.size() < 3;
-    svg += absl::StrFormat("<g style='--c:%s'%s>%s</g>", series.colour, main ? " class='main'" : "",
+    svg += absl::StrFormat("<g style='--c:%s'%s>%s</g>", series.color, main ? " class='main'" : "",
                            Band(frame, series));
   }
   // The first strategy is the one that is looked for: drawn last, on top.
@@ -235,7 +235,7 @@ std::string GainChart(const Results& results) {
   if (pairs.empty()) return "";
   double low = 0, high = 0;
   for (const GainPair& pair : pairs) {
-    for (const double value : {pair.estimated, pair.realised, pair.test.value_or(0)}) {
+    for (const double value : {pair.estimated, pair.realized, pair.test.value_or(0)}) {
       low = std::min(low, value);
       high = std::max(high, value);
     }
@@ -246,9 +246,9 @@ std::string GainChart(const Results& results) {
   const int digits = ticks.size() > 1 && 100 * (ticks[1] - ticks[0]) < 0.99 ? 1 : 0;
   std::string svg =
       "<svg class='chart square' viewBox='0 0 480 436' role='img' aria-label='Estimated against "
-      "realised gain of each batch'>";
+      "realized gain of each batch'>";
   svg += frame.Axes(ticks, Texts(ticks, 100, digits), ticks, Texts(ticks, 100, digits),
-                    "estimated gain, mAP points", "realised gain, mAP points");
+                    "estimated gain, mAP points", "realized gain, mAP points");
   svg += absl::StrFormat("<line class='identity' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/>",
                          frame.X(ticks.front()), frame.Y(ticks.front()), frame.X(ticks.back()),
                          frame.Y(ticks.back()));

@@ -12,14 +12,14 @@ namespace mgral::client {
 // t-interval with three seeds or more and for smallest to largest with two.
 std::string LearningCurveChart(const Results& results);
 
-// Estimated against realised gain of every batch that had an estimate, with standard errors.
+// Estimated against realized gain of every batch that had an estimate, with standard errors.
 std::string GainChart(const Results& results);
 
 struct GainPair {
   std::string strategy;
   double estimated = 0;
   double standard_error = 0;
-  double realised = 0;  // on the service's validation images
+  double realized = 0;  // on the service's validation images
   Number test;          // on the test images
 };
 std::vector<GainPair> GainPairs(const Results& results);

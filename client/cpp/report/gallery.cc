@@ -44,7 +44,7 @@ class Thumbnails {
     for (const DatasetBox& box : dataset_->images[it->second].boxes) {
       svg +=
           absl::StrFormat("<rect style='--c:%s' x='%.1f' y='%.1f' width='%.1f' height='%.1f'%s/>",
-                          ClassColour(box.class_index), box.x_min, box.y_min, box.width, box.height,
+                          ClassColor(box.class_index), box.x_min, box.y_min, box.width, box.height,
                           box.ignore ? " class='ignore'" : "");
     }
     return svg + "</svg>";
@@ -127,7 +127,7 @@ std::string Composition(const CurvePoint& point, const Dataset* dataset,
   for (size_t k = 0; k < objects.size(); ++k) {
     if (objects[k] == 0) continue;
     bar += absl::StrFormat("<i style='--c:%s;flex-grow:%d' title='%s: %d objects'>%s</i>",
-                           ClassColour(k), objects[k], Escape(dataset->classes[k]), objects[k],
+                           ClassColor(k), objects[k], Escape(dataset->classes[k]), objects[k],
                            20 * objects[k] >= total ? absl::StrCat(objects[k]) : "");
   }
   return absl::StrFormat(
@@ -146,19 +146,19 @@ std::vector<Pick> PicksOf(const CurvePoint& point) {
   return picks;
 }
 
-std::string BatchStrip(const StrategyRun& run, size_t at, size_t colour, size_t per_batch,
+std::string BatchStrip(const StrategyRun& run, size_t at, size_t color, size_t per_batch,
                        const Dataset* dataset, Thumbnails& thumbnails) {
   const CurvePoint& point = run.points[at];
   const std::vector<Pick> picks = PicksOf(point);
   std::string html =
       absl::StrFormat("<section class='strip' style='--c:%s'><header><h4>%s</h4><dl>",
-                      StrategyColour(run.strategy, colour), Escape(run.strategy));
+                      StrategyColor(run.strategy, color), Escape(run.strategy));
   if (point.estimated_gain) {
     absl::StrAppend(&html, "<div><dt>estimated</dt><dd>", Points(point.estimated_gain), " ± ",
                     Decimal(100 * point.estimated_gain_se.value_or(0), 1), "</dd></div>");
   }
   if (point.realised_gain) {
-    absl::StrAppend(&html, "<div><dt>realised</dt><dd>", Points(point.realised_gain),
+    absl::StrAppend(&html, "<div><dt>realized</dt><dd>", Points(point.realised_gain),
                     "</dd></div>");
   }
   absl::StrAppend(&html, "<div><dt>on test</dt><dd>", Points(point.test_gain),
@@ -179,7 +179,7 @@ std::string BatchStrip(const StrategyRun& run, size_t at, size_t colour, size_t 
 std::string ClassLegend(const Results& results) {
   std::string html = "<ul class='legend'>";
   for (size_t k = 0; k < results.classes.size(); ++k) {
-    html += absl::StrFormat("<li style='--c:%s'><i class='box'></i>%s</li>", ClassColour(k),
+    html += absl::StrFormat("<li style='--c:%s'><i class='box'></i>%s</li>", ClassColor(k),
                             Escape(results.classes[k]));
   }
   return html + "</ul>";
@@ -209,8 +209,8 @@ std::string Gallery(const Results& results, const Dataset* dataset, const Galler
     int64_t from = 0, to = 0;
     for (const StrategyRun& run : results.runs) {
       if (run.seed != seed || at >= run.points.size() || run.points[at].batch.empty()) continue;
-      const auto colour = std::find(names.begin(), names.end(), run.strategy) - names.begin();
-      strips += BatchStrip(run, at, static_cast<size_t>(colour), per_batch, dataset, thumbnails);
+      const auto color = std::find(names.begin(), names.end(), run.strategy) - names.begin();
+      strips += BatchStrip(run, at, static_cast<size_t>(color), per_batch, dataset, thumbnails);
       from = run.points[at - 1].labels;
       to = run.points[at].labels;
       left -= std::min(left, per_batch);

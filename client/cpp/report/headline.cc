@@ -143,7 +143,7 @@ std::vector<std::string> Caveats(const Results& results) {
         "Three seeds or more are needed for a conclusion.");
   }
   if (!all_complete) {
-    caveats.push_back("Some runs stopped in the middle; they are drawn but not summarised.");
+    caveats.push_back("Some runs stopped in the middle; they are drawn but not summarized.");
   }
   if (replaced) {
     caveats.push_back(

@@ -10,8 +10,8 @@ namespace mgral::client {
 namespace {
 
 constexpr char kMissing[] = "–";
-constexpr int kSpareColours = 4;
-constexpr int kClassColours = 12;
+constexpr int kSpareColors = 4;
+constexpr int kClassColors = 12;
 
 }  // namespace
 
@@ -82,15 +82,15 @@ std::string Duration(const Number& seconds) {
   return absl::StrFormat("%.1f h", s / 3600);
 }
 
-std::string StrategyColour(const std::string& strategy, size_t index) {
+std::string StrategyColor(const std::string& strategy, size_t index) {
   static const std::set<std::string> known = {"mgral",  "lookup_greedy", "random", "entropy",
                                               "margin", "core_set",      "ppal",   "cold_start"};
   if (known.count(strategy) > 0) return absl::StrCat("var(--s-", strategy, ")");
-  return absl::StrCat("var(--s-spare", index % kSpareColours, ")");
+  return absl::StrCat("var(--s-spare", index % kSpareColors, ")");
 }
 
-std::string ClassColour(size_t class_index) {
-  return absl::StrCat("var(--k", class_index % kClassColours, ")");
+std::string ClassColor(size_t class_index) {
+  return absl::StrCat("var(--k", class_index % kClassColors, ")");
 }
 
 }  // namespace mgral::client

@@ -21,10 +21,10 @@ std::string IntervalText(const std::optional<Interval>& interval, int digits = 3
 std::string Points(const Number& value);
 // "84 µs", "1.3 s", "12 min"; "–" when missing.
 std::string Duration(const Number& seconds);
-// A colour of the style sheet for a strategy: "var(--s-mgral)". `index` chooses among spare ones
+// A color of the style sheet for a strategy: "var(--s-mgral)". `index` chooses among spare ones
 // for names that the style sheet doesn't know.
-std::string StrategyColour(const std::string& strategy, size_t index);
+std::string StrategyColor(const std::string& strategy, size_t index);
 // The same for the class of a box.
-std::string ClassColour(size_t class_index);
+std::string ClassColor(size_t class_index);
 
 }  // namespace mgral::client

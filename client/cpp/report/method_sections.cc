@@ -17,24 +17,24 @@ std::string GainSection(const Results& results) {
   if (pairs.empty()) return "";
   std::vector<std::pair<double, double>> validation, test;
   double error = 0;
-  std::vector<double> realised;
+  std::vector<double> realized;
   for (const GainPair& pair : pairs) {
-    validation.emplace_back(pair.estimated, pair.realised);
+    validation.emplace_back(pair.estimated, pair.realized);
     if (pair.test) test.emplace_back(pair.estimated, *pair.test);
-    error += std::abs(pair.estimated - pair.realised);
-    realised.push_back(pair.realised);
+    error += std::abs(pair.estimated - pair.realized);
+    realized.push_back(pair.realized);
   }
-  const Interval range = *Range(realised);
+  const Interval range = *Range(realized);
   std::string facts = absl::StrFormat(
       "<dl class='facts'><div><dt>batches</dt><dd>%d</dd></div><div><dt>mean absolute "
       "error</dt><dd>%s points</dd></div><div><dt>rank correlation, validation</dt><dd>%s</dd>"
-      "</div><div><dt>rank correlation, test</dt><dd>%s</dd></div><div><dt>realised gains "
+      "</div><div><dt>rank correlation, test</dt><dd>%s</dd></div><div><dt>realized gains "
       "span</dt><dd>%s to %s points</dd></div></dl>",
       pairs.size(), Decimal(100 * error / static_cast<double>(pairs.size()), 1),
       Decimal(RankCorrelation(validation), 2), Decimal(RankCorrelation(test), 2), Points(range.low),
       Points(range.high));
   return absl::StrCat(
-      "<section><h2>Predicted and realised gain</h2><div class='split'>", GainChart(results),
+      "<section><h2>Predicted and realized gain</h2><div class='split'>", GainChart(results),
       "<div>", facts,
       "<p class='note'>One filled dot per batch: what the look-up table promised, with its "
       "standard error, against the change of mAP@.5 that the next cycle measured on the "

@@ -24,7 +24,7 @@ std::string GallerySection(const Results& results, const Dataset* dataset) {
 }  // namespace
 
 std::string RenderReport(Results results, const Dataset* dataset) {
-  results.summary = Summarise(results);
+  results.summary = Summarize(results);
   return absl::StrCat(
       "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
       "content='width=device-width,initial-scale=1'><title>mgral on ",

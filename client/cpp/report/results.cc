@@ -1,8 +1,6 @@
 #include "client/cpp/report/results.h"
 
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -98,14 +96,6 @@ Json ToJson(const LookupRow& row) {
           {"seconds_per_lookup", ToJson(row.seconds_per_lookup)},
           {"selector_gain", ToJson(row.selector_gain)},
           {"greedy_gain", ToJson(row.greedy_gain)}};
-}
-
-absl::StatusOr<std::string> ReadWholeFile(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", file));
-  return text.str();
 }
 
 // Reading. A wrong type throws std::invalid_argument with the field's path; ResultsFromJson
@@ -285,7 +275,7 @@ absl::StatusOr<Results> ResultsFromJson(const Json& document) {
 }
 
 absl::StatusOr<Results> ReadResults(const std::string& file) {
-  absl::StatusOr<std::string> text = ReadWholeFile(file);
+  absl::StatusOr<std::string> text = ReadTextFile(file);
   if (!text.ok()) return text.status();
   const Json document = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {

@@ -54,7 +54,7 @@ std::string StrategyLegend(const Results& results) {
   const std::vector<std::string> names = StrategyNames(results);
   for (size_t i = 0; i < names.size(); ++i) {
     html += absl::StrFormat("<li style='--c:%s'%s><i class='line'></i>%s</li>",
-                            StrategyColour(names[i], i),
+                            StrategyColor(names[i], i),
                             names[i] == "random" ? " class='baseline'" : "", Escape(names[i]));
   }
   return html + "</ul>";
@@ -90,7 +90,7 @@ std::string LabelsSaved(const Results& results) {
     rows += absl::StrFormat(
         "<div class='bar%s' style='--c:%s;--w:%.1f%%'><span class='name'>%s</span><span "
         "class='track'><i></i></span><span class='text'>%s</span></div>",
-        summary.labels_to_match_random ? "" : " never", StrategyColour(summary.strategy, i),
+        summary.labels_to_match_random ? "" : " never", StrategyColor(summary.strategy, i),
         std::min(100.0, 100 * needed / all), Escape(summary.strategy), text);
   }
   if (rows.empty()) return "";

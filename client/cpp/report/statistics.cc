@@ -1,23 +1,12 @@
 #include "client/cpp/report/statistics.h"
 
 #include <algorithm>
-#include <array>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <map>
 
 namespace mgral::client {
 namespace {
-
-// Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
-constexpr std::array<double, 30> kStudent = {
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
-
-double StudentQuantile(size_t freedom) {
-  if (freedom <= kStudent.size()) return kStudent[freedom - 1];
-  return 1.960 + 2.4 / static_cast<double>(freedom);  // within 0.002 beyond 30
-}
 
 std::vector<double> Ranks(const std::vector<double>& values) {
   std::vector<size_t> order(values.size());
@@ -69,7 +58,7 @@ std::vector<double> AreaDifferences(const std::vector<const StrategyRun*>& runs,
   return differences;
 }
 
-StrategySummary SummariseStrategy(const Results& results, const std::string& strategy) {
+StrategySummary SummarizeStrategy(const Results& results, const std::string& strategy) {
   const std::vector<const StrategyRun*> runs = CompleteRuns(results, strategy);
   const std::vector<const StrategyRun*> baseline = CompleteRuns(results, "random");
   StrategySummary summary;
@@ -134,7 +123,8 @@ std::optional<Interval> MeanInterval(const std::vector<double>& values) {
   double squares = 0;
   for (double value : values) squares += (value - mean) * (value - mean);
   const double count = static_cast<double>(values.size());
-  const double half = StudentQuantile(values.size() - 1) * std::sqrt(squares / (count - 1) / count);
+  const double t = boost::math::quantile(boost::math::students_t(count - 1), 0.975);
+  const double half = t * std::sqrt(squares / (count - 1) / count);
   return Interval{mean - half, mean + half};
 }
 
@@ -206,10 +196,10 @@ std::vector<const StrategyRun*> RunsOf(const Results& results, const std::string
   return runs;
 }
 
-std::vector<StrategySummary> Summarise(const Results& results) {
+std::vector<StrategySummary> Summarize(const Results& results) {
   std::vector<StrategySummary> summaries;
   for (const std::string& strategy : StrategyNames(results)) {
-    summaries.push_back(SummariseStrategy(results, strategy));
+    summaries.push_back(SummarizeStrategy(results, strategy));
   }
   return summaries;
 }

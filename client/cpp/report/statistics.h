@@ -44,7 +44,7 @@ std::vector<std::string> StrategyNames(const Results& results);
 std::vector<const StrategyRun*> RunsOf(const Results& results, const std::string& strategy);
 
 // From the complete runs; a strategy without any is listed without numbers.
-std::vector<StrategySummary> Summarise(const Results& results);
+std::vector<StrategySummary> Summarize(const Results& results);
 
 // The figures of a strategy's tables, missing ones left out.
 struct LookupMeans {

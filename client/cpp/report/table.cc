@@ -17,7 +17,7 @@ std::string StrategyCell(const Results& results, const std::string& strategy) {
   const std::vector<std::string> names = StrategyNames(results);
   const auto at = std::find(names.begin(), names.end(), strategy) - names.begin();
   return absl::StrFormat("<th scope='row' style='--c:%s'><i class='key'></i>%s</th>",
-                         StrategyColour(strategy, static_cast<size_t>(at)), Escape(strategy));
+                         StrategyColor(strategy, static_cast<size_t>(at)), Escape(strategy));
 }
 
 std::string Table(const std::vector<std::string>& head, const std::string& rows) {

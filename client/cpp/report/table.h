@@ -11,7 +11,7 @@ namespace mgral::client {
 // A cell, flush right. `text` is escaped.
 std::string Cell(const std::string& text);
 
-// A row's heading: the strategy with its colour.
+// A row's heading: the strategy with its color.
 std::string StrategyCell(const Results& results, const std::string& strategy);
 
 // `rows` are complete <tr> elements; the first column is flush left.

@@ -1,35 +1,19 @@
 #include "client/cpp/simulate/play_strategy.h"
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "client/cpp/simulate/cycle_figures.h"
 #include "client/cpp/simulate/test_accuracy.h"
 
 namespace mgral::client {
 namespace {
 
 constexpr int64_t kLeaseSeconds = 24 * 3600;
-
-Number Sum(const Number& a, double b) { return a.value_or(0) + b; }
-
-std::string StageWords(const v1::Cycle& cycle) {
-  static const char* const kWords[] = {
-      "waiting for a worker",  "training",  "embedding", "probing", "fitting the table",
-      "training the selector", "publishing"};
-  const int stage = cycle.stage();
-  std::string words = kWords[stage >= 0 && stage <= v1::CYCLE_STAGE_PUBLISH ? stage : 0];
-  for (const v1::StageProgress& progress : cycle.stages()) {
-    if (progress.stage() != cycle.stage()) continue;
-    absl::StrAppend(&words, absl::StrFormat(" %.0f %%", 100 * progress.fraction()));
-  }
-  return words;
-}
 
 class Play {
  public:
@@ -56,12 +40,10 @@ class Play {
   absl::Status LabelInitially();
   absl::StatusOr<v1::Cycle> Train(bool with_table);
   absl::Status Measure(const v1::Cycle& cycle, CurvePoint* point);
-  // The next batch, labelled. An empty batch in `point`: the pool has nothing left.
+  // The next batch, labeled. An empty batch in `point`: the pool has nothing left.
   absl::Status PickAndLabel(CurvePoint* point);
   absl::Status Ingest(const std::vector<int>& positions, v1::ImageUse use,
                       const std::string& batch);
-  void AddStages(const v1::Cycle& cycle);
-  void AddLookup(const v1::Cycle& cycle);
   void Say(const std::string& words) const {
     if (listener_.doing) listener_.doing(words);
   }
@@ -159,63 +141,16 @@ absl::StatusOr<v1::Cycle> Play::Train(bool with_table) {
   absl::StatusOr<v1::Cycle> cycle = client_.StartCycle(std::move(request));
   if (!cycle.ok()) return cycle.status();
   cycle = client_.WatchCycle(cycle->name(), [this](const v1::Cycle& news) {
-    Say(absl::StrCat(labels_, " labels: ", StageWords(news)));
+    Say(absl::StrCat(labels_, " labels: ", DescribeStage(news)));
   });
   if (!cycle.ok()) return cycle.status();
   if (cycle->state() != v1::CYCLE_STATE_SUCCEEDED) {
     return absl::AbortedError(absl::StrCat(
         cycle->name(), " (", run_.strategy, ", seed ", run_.seed, ", ", labels_, " labels) ",
-        cycle->state() == v1::CYCLE_STATE_CANCELLED ? "was cancelled" : "failed: ",
-        cycle->error()));
+        cycle->state() == v1::CYCLE_STATE_CANCELLED ? "was canceled" : "failed: ", cycle->error()));
   }
-  AddStages(*cycle);
+  AddStageSeconds(*cycle, &run_.seconds);
   return cycle;
-}
-
-void Play::AddStages(const v1::Cycle& cycle) {
-  StageSeconds& seconds = run_.seconds;
-  for (const v1::StageProgress& stage : cycle.stages()) {
-    switch (stage.stage()) {
-      case v1::CYCLE_STAGE_TRAIN:
-        seconds.train = Sum(seconds.train, stage.seconds());
-        break;
-      case v1::CYCLE_STAGE_EMBED:
-        seconds.embed = Sum(seconds.embed, stage.seconds());
-        break;
-      case v1::CYCLE_STAGE_PROBE:
-        seconds.probe = Sum(seconds.probe, stage.seconds());
-        break;
-      case v1::CYCLE_STAGE_TABLE:
-        seconds.table = Sum(seconds.table, stage.seconds());
-        break;
-      case v1::CYCLE_STAGE_SELECTOR:
-        seconds.selector = Sum(seconds.selector, stage.seconds());
-        break;
-      default:
-        break;
-    }
-  }
-}
-
-void Play::AddLookup(const v1::Cycle& cycle) {
-  if (!cycle.has_table()) return;
-  const v1::TableReport& table = cycle.table();
-  const auto positive = [](double value) { return value > 0 ? Number(value) : Number(); };
-  LookupRow row;
-  row.seed = run_.seed;
-  row.cycle = static_cast<int64_t>(run_.points.size());
-  row.strategy = run_.strategy;
-  row.probes = table.probes();
-  row.replay_probes = table.replay_probes();
-  row.cells = table.cells();
-  if (table.has_fidelity()) row.fidelity = table.fidelity();
-  if (table.probes() > 0) row.response_fidelity = table.response_fidelity();
-  if (table.test_retest() != 0) row.test_retest = table.test_retest();
-  row.seconds_per_probe = positive(table.seconds_per_probe());
-  row.seconds_per_lookup = positive(table.seconds_per_lookup());
-  row.selector_gain = table.selector_gain();
-  row.greedy_gain = table.greedy_gain();
-  lookup_.push_back(row);
 }
 
 absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
@@ -238,7 +173,7 @@ absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
     if (batch->has_realised_gain()) point->realised_gain = batch->realised_gain().mean();
   }
   run_.points.push_back(*point);
-  AddLookup(cycle);
+  if (cycle.has_table()) lookup_.push_back(TableRow(cycle, run_));
   return listener_.measured ? listener_.measured() : absl::OkStatus();
 }
 
@@ -252,7 +187,7 @@ absl::Status Play::PickAndLabel(CurvePoint* point) {
   request.set_allow_fewer(true);
   const absl::Time start = absl::Now();
   absl::StatusOr<v1::Batch> batch = client_.QueryBatch(std::move(request));
-  run_.seconds.query = Sum(run_.seconds.query, absl::ToDoubleSeconds(absl::Now() - start));
+  run_.seconds.query = run_.seconds.query.value_or(0) + absl::ToDoubleSeconds(absl::Now() - start);
   if (!batch.ok()) return batch.status();
   last_batch_ = batch->name();
   point->strategy_used = batch->strategy();

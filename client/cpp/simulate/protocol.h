@@ -19,7 +19,7 @@ struct SimulateOptions {
   std::vector<std::string> strategies = {"mgral", "random"};
   int initial = 40;
   int batch = 20;
-  int cycles = 4;  // batches that are picked and labelled; curves have one point more
+  int cycles = 4;  // batches that are picked and labeled; curves have one point more
   std::vector<int64_t> seeds = {1};
   std::string profile = "tiny";
   std::string out;         // directory
@@ -31,7 +31,7 @@ struct SimulateOptions {
   bool keep_pools = false;
   // Take at most this many images of each part, seeded; 0: all.
   int limit = 0;
-  // Of a validation split: the share that is labelled from the start (1 if missing). Without such
+  // Of a validation split: the share that is labeled from the start (1 if missing). Without such
   // a split: the share of the pool that is set aside (0.2 if missing).
   std::optional<double> val_fraction;
   // Where the server finds the images below its image root; missing: their bytes are sent.
@@ -41,7 +41,7 @@ struct SimulateOptions {
 // Positions in Dataset::images, no image in two lists.
 struct Partition {
   std::vector<int> train;       // the pool that batches are picked from
-  std::vector<int> validation;  // labelled from the start, never trained on
+  std::vector<int> validation;  // labeled from the start, never trained on
   std::vector<int> test;        // unknown to the service but for predictions
   bool seeded_split = false;    // the dataset had none
 };

@@ -46,7 +46,7 @@ absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
       listener.doing = [&](const std::string& words) { progress.SetNote(who + words); };
       listener.measured = [&] {
         progress.Add();
-        results.summary = Summarise(results);
+        results.summary = Summarize(results);
         return WriteResults(results, file);
       };
       absl::Status status = PlayStrategy(client, dataset, *partition, options, strategy, seed,
@@ -54,7 +54,7 @@ absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
       if (!status.ok() && results.runs.size() == 1 && run.points.empty()) {
         return status;  // nothing was measured: there is nothing to write
       }
-      results.summary = Summarise(results);
+      results.summary = Summarize(results);
       absl::Status written = WriteResults(results, file);
       if (written.ok()) written = WriteReport(results, dataset, options.out);
       if (!status.ok()) return status;

@@ -1,4 +1,4 @@
-// `mgral simulate`: replays a labelled dataset through the real service.
+// `mgral simulate`: replays a labeled dataset through the real service.
 #pragma once
 
 #include "absl/status/statusor.h"

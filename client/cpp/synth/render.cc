@@ -12,8 +12,8 @@ namespace {
 
 // Objects are drawn this many times larger, then averaged: smooth outlines.
 constexpr int kOversampling = 2;
-// Less than this of an object in sight: it isn't labelled, and isn't drawn either.
-constexpr double kLeastVisible = 0.45;
+// Less than this of an object in sight: it isn't labeled, and isn't drawn either.
+constexpr double kMinVisible = 0.45;
 constexpr double kLightU = -0.6;
 constexpr double kLightV = -0.8;
 
@@ -48,7 +48,7 @@ double Relief(uint64_t seed, double x, double y, int octaves) {
   return sum / (1 - std::pow(0.5, octaves));
 }
 
-// How much of the accent colour the ground shows at (x, y), in picture sides.
+// How much of the accent color the ground shows at (x, y), in picture sides.
 double GroundTexture(Ground ground, uint64_t seed, double x, double y) {
   switch (ground) {
     case Ground::kGrass:
@@ -101,9 +101,9 @@ void DrawDistractors(const Scene& scene, cv::Mat* canvas) {
     const cv::Point2f centre(static_cast<float>(item.x * side), static_cast<float>(item.y * side));
     const cv::Size2f axes(static_cast<float>(2 * item.length * side),
                           static_cast<float>((0.5 + item.tone) * item.length * side));
-    const cv::Scalar colour(40 + 50 * item.tone, 80 + 40 * item.tone, 70 + 70 * item.tone);
+    const cv::Scalar color(40 + 50 * item.tone, 80 + 40 * item.tone, 70 + 70 * item.tone);
     cv::ellipse(*canvas, cv::RotatedRect(centre, axes, static_cast<float>(item.angle * 57.2958)),
-                colour, cv::FILLED, cv::LINE_AA);
+                color, cv::FILLED, cv::LINE_AA);
   }
 }
 
@@ -152,10 +152,10 @@ int DrawObject(const SceneObject& object, int id, cv::Mat* canvas, cv::Mat* owne
       if (alpha <= 0) continue;
       if (alpha > 0.5) ++filled;
       if (row < 0 || column < 0 || row >= canvas->rows || column >= canvas->cols) continue;
-      const cv::Vec3d colour = ShapeColour(object.kind, object.tone, u, v, light_u, light_v);
+      const cv::Vec3d color = ShapeColor(object.kind, object.tone, u, v, light_u, light_v);
       cv::Vec3f& pixel = canvas->at<cv::Vec3f>(row, column);
       for (int k = 0; k < 3; ++k) {
-        pixel[k] = static_cast<float>(pixel[k] * (1 - alpha) + colour[k] * alpha);
+        pixel[k] = static_cast<float>(pixel[k] * (1 - alpha) + color[k] * alpha);
       }
       if (alpha > 0.5) owner->at<int>(row, column) = id;
     }
@@ -163,7 +163,7 @@ int DrawObject(const SceneObject& object, int id, cv::Mat* canvas, cv::Mat* owne
   return filled;
 }
 
-// Exposure, colour cast, vignette and sensor noise.
+// Exposure, color cast, vignette and sensor noise.
 cv::Mat Develop(const Scene& scene, const cv::Mat& canvas, uint64_t noise_seed) {
   cv::Mat picture(canvas.size(), CV_8UC3);
   SeededRandom random(noise_seed, 2);
@@ -206,7 +206,7 @@ std::vector<RenderedBox> VisibleBoxes(const std::vector<SceneObject>& objects,
                     extent[i].y / static_cast<double>(kOversampling),
                     extent[i].width / static_cast<double>(kOversampling),
                     extent[i].height / static_cast<double>(kOversampling)};
-    if (visible[i] < kLeastVisible * filled[i] || box.width < 4 || box.height < 4) continue;
+    if (visible[i] < kMinVisible * filled[i] || box.width < 4 || box.height < 4) continue;
     (*seen)[i] = true;
     boxes.push_back(box);
   }

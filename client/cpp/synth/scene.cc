@@ -8,7 +8,6 @@
 namespace mgral::client {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 // Of all pictures: members of a burst, and pictures with nothing in them.
 constexpr double kBurstShare = 0.45;
 constexpr double kEmptySingles = 0.10;

@@ -7,6 +7,8 @@
 
 namespace mgral::client {
 
+inline constexpr double kPi = 3.14159265358979323846;
+
 // From the most to the least frequent.
 enum SynthClass { kCrate, kBall, kCone, kStar, kRing, kGem, kSynthClasses };
 
@@ -21,7 +23,7 @@ struct Location {
   Ground ground;
   double share;                    // of all pictures
   double base[3];                  // blue, green, red in 0..255
-  double accent[3];                // the texture's other colour
+  double accent[3];                // the texture's other color
   double light;                    // 1 is daylight
   double presence[kSynthClasses];  // chance of each class in a picture that isn't empty
 };
@@ -35,10 +37,10 @@ struct SceneObject {
   double y = 0.5;
   double radius = 0.1;
   double angle = 0;  // radians
-  double tone = 0;   // 0..1, picks a colour within the class
+  double tone = 0;   // 0..1, picks a color within the class
 };
 
-// Leaves and pebbles: never labelled.
+// Leaves and pebbles: never labeled.
 struct Distractor {
   double x = 0;
   double y = 0;

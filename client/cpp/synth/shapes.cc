@@ -6,8 +6,6 @@
 namespace mgral::client {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
-
 cv::Vec3d Blend(const cv::Vec3d& a, const cv::Vec3d& b, double t) {
   t = std::clamp(t, 0.0, 1.0);
   return a * (1 - t) + b * t;
@@ -53,19 +51,19 @@ double ConeDistance(double u, double v) {
   return std::min(body, foot);
 }
 
-cv::Vec3d CrateColour(double tone, double u, double v) {
+cv::Vec3d CrateColor(double tone, double u, double v) {
   const cv::Vec3d wood = Blend({58, 120, 186}, {40, 84, 140}, tone);
   const double plank = std::abs(std::remainder(v, 0.42)) / 0.21;
-  cv::Vec3d colour = Blend(wood * 0.62, wood, Smooth(0.0, 0.18, 1 - plank));
-  colour *= 0.94 + 0.06 * std::sin(19 * u + 5 * std::sin(7 * v));
+  cv::Vec3d color = Blend(wood * 0.62, wood, Smooth(0.0, 0.18, 1 - plank));
+  color *= 0.94 + 0.06 * std::sin(19 * u + 5 * std::sin(7 * v));
   const bool brace = std::abs(u - v) < 0.16 || std::max(std::abs(u), std::abs(v)) > 0.60;
-  if (brace) colour = Blend(wood, {150, 196, 230}, 0.45);
+  if (brace) color = Blend(wood, {150, 196, 230}, 0.45);
   const double edge = std::min(std::abs(std::abs(u - v) - 0.16),
                                std::abs(std::max(std::abs(u), std::abs(v)) - 0.60));
-  return colour * (0.55 + 0.45 * Smooth(0.0, 0.06, edge));
+  return color * (0.55 + 0.45 * Smooth(0.0, 0.06, edge));
 }
 
-cv::Vec3d BallColour(double tone, double u, double v) {
+cv::Vec3d BallColor(double tone, double u, double v) {
   const cv::Vec3d paint[3] = {{60, 60, 220}, {200, 110, 40}, {60, 160, 60}};
   const double sector = (std::atan2(v, u) + kPi) / (kPi / 3);
   const bool white = static_cast<int>(std::floor(sector)) % 2 == 0;
@@ -73,7 +71,7 @@ cv::Vec3d BallColour(double tone, double u, double v) {
   return white ? cv::Vec3d(232, 236, 240) : paint[std::min(2, static_cast<int>(tone * 3))];
 }
 
-cv::Vec3d GemColour(double tone, double u, double v, double light_u, double light_v) {
+cv::Vec3d GemColor(double tone, double u, double v, double light_u, double light_v) {
   const cv::Vec3d base = Blend({208, 186, 40}, {190, 60, 170}, tone);
   const double sector = kPi / 3;
   const double facet = (std::floor((std::atan2(v, u) + kPi / 2) / sector) + 0.5) * sector - kPi / 2;
@@ -102,23 +100,23 @@ double ShapeDistance(SynthClass kind, double u, double v) {
   }
 }
 
-cv::Vec3d ShapeColour(SynthClass kind, double tone, double u, double v, double light_u,
-                      double light_v) {
+cv::Vec3d ShapeColor(SynthClass kind, double tone, double u, double v, double light_u,
+                     double light_v) {
   const double towards = u * light_u + v * light_v;
   switch (kind) {
     case kCrate:
-      return CrateColour(tone, u, v) * (1 + 0.12 * towards);
+      return CrateColor(tone, u, v) * (1 + 0.12 * towards);
     case kBall: {
       const double height = std::sqrt(std::max(0.0, 1 - u * u - v * v));
       const double shade = 0.55 + 0.45 * std::max(0.0, 0.6 * height + 0.7 * towards + 0.2);
       const double shine = Smooth(0.80, 1.0, 0.74 * height + 0.67 * towards);
-      return Blend(BallColour(tone, u, v) * shade, {255, 255, 255}, 0.8 * shine);
+      return Blend(BallColor(tone, u, v) * shade, {255, 255, 255}, 0.8 * shine);
     }
     case kCone: {
       const bool stripe = (v > -0.42 && v < -0.08) || (v > 0.22 && v < 0.46);
       const cv::Vec3d orange = Blend({20, 96, 240}, {30, 70, 226}, tone);
-      const cv::Vec3d colour = stripe ? cv::Vec3d(236, 238, 240) : orange;
-      return v > 0.62 ? orange * 0.68 : colour * (0.82 + 0.35 * u * light_u);
+      const cv::Vec3d color = stripe ? cv::Vec3d(236, 238, 240) : orange;
+      return v > 0.62 ? orange * 0.68 : color * (0.82 + 0.35 * u * light_u);
     }
     case kStar: {
       // Ten facets: each point of the star is a ridge.
@@ -131,12 +129,12 @@ cv::Vec3d ShapeColour(SynthClass kind, double tone, double u, double v, double l
       const double sector = (std::atan2(v, u) + kPi) / (kPi / 4);
       const bool red = static_cast<int>(std::floor(sector)) % 2 == 0;
       const cv::Vec3d paint = Blend({48, 40, 208}, {40, 90, 235}, tone);
-      const cv::Vec3d colour = red ? paint : cv::Vec3d(240, 242, 244);
+      const cv::Vec3d color = red ? paint : cv::Vec3d(240, 242, 244);
       const double slope = std::hypot(u, v) > 0 ? towards / std::hypot(u, v) * bulge : 0;
-      return colour * std::clamp(0.86 - 0.14 * bulge * bulge + 0.28 * slope, 0.4, 1.1);
+      return color * std::clamp(0.86 - 0.14 * bulge * bulge + 0.28 * slope, 0.4, 1.1);
     }
     default:
-      return GemColour(tone, u, v, light_u, light_v);
+      return GemColor(tone, u, v, light_u, light_v);
   }
 }
 

@@ -1,4 +1,4 @@
-// The six kinds of objects, as a distance function and a colour each.
+// The six kinds of objects, as a distance function and a color each.
 #pragma once
 
 #include <opencv2/core.hpp>
@@ -13,7 +13,7 @@ double ShapeDistance(SynthClass kind, double u, double v);
 
 // Blue, green, red in 0..255 at (u, v). (light_u, light_v) is the unit vector towards the light,
 // in the object's own axes.
-cv::Vec3d ShapeColour(SynthClass kind, double tone, double u, double v, double light_u,
-                      double light_v);
+cv::Vec3d ShapeColor(SynthClass kind, double tone, double u, double v, double light_u,
+                     double light_v);
 
 }  // namespace mgral::client

@@ -60,10 +60,10 @@ absl::Status WritePicture(const std::filesystem::path& path, const cv::Mat& pict
   return absl::OkStatus();
 }
 
-const cv::Scalar& ClassColour(SynthClass kind) {
-  static const cv::Scalar colours[kSynthClasses] = {{212, 126, 42}, {80, 175, 76}, {34, 130, 245},
-                                                    {60, 200, 250}, {72, 61, 229}, {200, 80, 190}};
-  return colours[kind];
+const cv::Scalar& ClassColor(SynthClass kind) {
+  static const cv::Scalar colors[kSynthClasses] = {{212, 126, 42}, {80, 175, 76}, {34, 130, 245},
+                                                   {60, 200, 250}, {72, 61, 229}, {200, 80, 190}};
+  return colors[kind];
 }
 
 // A grid of pictures with their boxes; the rare classes are sure to be in it.
@@ -110,7 +110,7 @@ class ContactSheet {
       cv::rectangle(tile,
                     cv::Rect2d(box.x_min, box.y_min, std::max(1.0, box.width - 1),
                                std::max(1.0, box.height - 1)),
-                    ClassColour(box.kind), 1, cv::LINE_AA);
+                    ClassColor(box.kind), 1, cv::LINE_AA);
     }
     return tile;
   }

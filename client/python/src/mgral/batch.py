@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 from google.protobuf import duration_pb2
 from mgral import errors, ingestion, values
 from mgral.connection import Connection, Path
+from mgral.images import list_images
 from mgral.v1 import selection_service_pb2
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Batch:
     """A lease on some images of a pool.
 
     In a `with`, an exception gives the images without labels back to the pool. A normal end leaves
-    the lease alone, since labelling usually takes longer than the program that asked for the batch;
+    the lease alone, since labeling usually takes longer than the program that asked for the batch;
     with `release_on_exit=True` (see Pool.query_batch) it gives them back then, too.
 
     Shows what the server said last; refresh() asks again. Not thread-safe.
@@ -128,11 +129,14 @@ class Batch:
 
     def ingest_coco(self, annotations: Path, *, use: Optional[values.Use] = None,
                     limit: Optional[int] = None, skip_empty: bool = False,
+                    empty_is_labeled: bool = False,
                     progress: Optional[bool] = None) -> values.IngestReport:
         """The labels that a COCO file has of this batch's images; see Pool.ingest_coco."""
-        return ingestion.ingest_coco(self._connection, self.pool_name, annotations, self.name,
-                                     self.image_ids, use=use, limit=limit, skip_empty=skip_empty,
-                                     progress=progress)
+        return ingestion.ingest_coco(
+            self._connection, self.pool_name, annotations, self.name, self.image_ids,
+            lambda: (image.image_id for image in list_images(self._connection, self.pool_name)),
+            use=use, limit=limit, skip_empty=skip_empty, empty_is_labeled=empty_is_labeled,
+            progress=progress)
 
     def __enter__(self) -> Batch:
         return self

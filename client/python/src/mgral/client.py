@@ -62,7 +62,7 @@ class Client:
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
         profile: the detector's size: micro, tiny, small, base or large (default: tiny).
         strategy: mgral (default), lookup_greedy, random, entropy, margin or core_set.
-        batch_size: images that are labelled between two cycles (default: 20).
+        batch_size: images that are labeled between two cycles (default: 20).
         warm_start: begin a cycle's training with the last cycle's weights.
         training_steps, input_size, probes, replay_probes: 0 for the profile's own.
         seed: all random choices of the pool's cycles follow from it.

@@ -11,7 +11,7 @@ from mgral.pool import Pool
 
 @dataclasses.dataclass(frozen=True)
 class CurvePoint:
-    """One cycle: labelled images that were trained on, and mAP on the validation images, 0 to 1."""
+    """One cycle: labeled images that were trained on, and mAP on the validation images, 0 to 1."""
 
     labels: int
     map50: float
@@ -40,7 +40,7 @@ def plot_learning_curve(curves: Union[Pool, Mapping[str, Union[Pool, Sequence[Cu
         points = learning_curve(curve) if isinstance(curve, Pool) else curve
         axes.plot([point.labels for point in points], [point.map50 for point in points],
                   marker="o", label=title)
-    axes.set_xlabel("labelled images")
+    axes.set_xlabel("labeled images")
     axes.set_ylabel("mAP@.5 on the validation images")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)

@@ -69,7 +69,7 @@ class Cycle:
 
     @property
     def map50(self) -> float:
-        """mAP@.5 on the labelled validation images, from 0 to 1."""
+        """mAP@.5 on the labeled validation images, from 0 to 1."""
         return self._proto.map50
 
     @property
@@ -88,7 +88,7 @@ class Cycle:
 
     @property
     def predicted_gain(self) -> float:
-        """Of the batches labelled since the last cycle; beside `realised_gain`."""
+        """Of the batches labeled since the last cycle; beside `realised_gain`."""
         return self._proto.predicted_gain
 
     @property

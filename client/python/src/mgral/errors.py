@@ -86,7 +86,7 @@ class DeadlineExceeded(MgralError):
 
 
 class ServerError(MgralError):
-    """A fault of the server: its log says more."""
+    """An error inside the server: its log says more."""
 
 
 class DatasetError(MgralError, ValueError):

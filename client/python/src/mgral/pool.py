@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import os
 import pathlib
-from typing import Generator, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-import grpc
-from mgral import errors, ingestion, registration, values
+from mgral import export, ingestion, registration, values
 from mgral.batch import Batch, duration
 from mgral.connection import Connection, Path
 from mgral.cycle import Cycle
 from mgral.datasets import Dataset, read_coco, read_voc, read_yolo
+from mgral.images import list_images
 from mgral.pages import pages
 from mgral.registration import SplitsGiven, Verification
 from mgral.retry import new_request_id
-from mgral.v1 import (cycle_service_pb2, image_pb2, label_service_pb2, model_service_pb2,
-                      pool_service_pb2, selection_service_pb2)
+from mgral.v1 import (cycle_service_pb2, label_service_pb2, model_service_pb2, pool_service_pb2,
+                      selection_service_pb2)
 
 _PAGE = 1000
 _PREDICTED_AT_ONCE = 100
@@ -94,7 +92,7 @@ class Pool:
                       use: values.Use = "training", splits: SplitsGiven = False,
                       server_path: Optional[str] = None, verification: Verification = "decode",
                       progress: Optional[bool] = None) -> values.RegisterReport:
-        """The images of a COCO file; labels are handed in with ingest_coco.
+        """The images of a COCO file; labels are submitted with ingest_coco.
 
         images: their directory, `images` beside the file by default.
         splits: False registers all for `use`; a JSON file of lists "train" (or "pool"), "val" and
@@ -139,7 +137,7 @@ class Pool:
 
         strategy: mgral, lookup_greedy, random, entropy, margin or core_set; the pool's own if
             empty. allow_fewer: take what is left where the pool has fewer. Use the batch in a
-            `with`: an exception then gives its unlabelled images back (see Batch).
+            `with`: an exception then gives its unlabeled images back (see Batch).
         """
         request = selection_service_pb2.QueryBatchRequest(
             parent=self.name, size=size, strategy=strategy, lease_duration=duration(lease),
@@ -164,7 +162,7 @@ class Pool:
             yield Batch(self._connection, proto)
 
     def estimate_gain(self, image_ids: Iterable[str]) -> values.Gain:
-        """What labelling these images would do to mAP, by the published look-up table."""
+        """What labeling these images would do to mAP, by the published look-up table."""
         request = selection_service_pb2.EstimateGainRequest(parent=self.name,
                                                             image_ids=list(image_ids))
         answer = self._connection.call(self._connection.selection.EstimateGain, request)
@@ -190,17 +188,22 @@ class Pool:
     def ingest_coco(self, annotations: Path, *, batch: Optional[Batch] = None,
                     registered_for: Optional[values.Use] = None, use: Optional[values.Use] = None,
                     limit: Optional[int] = None, skip_empty: bool = False,
+                    empty_is_labeled: bool = False,
                     progress: Optional[bool] = None) -> values.IngestReport:
         """The labels that a COCO file has of this pool's images: of a batch, or of all, or of those
-        `registered_for` training or validation. An image of the file without boxes says that there
-        is nothing in it, unless `skip_empty`. `use` moves the images to training or validation.
+        `registered_for` training or validation. Images are found by path, then by a base name that
+        is unique in the pool (the report's `matched` counts them). An image of the file without
+        boxes counts as labeled: nothing is in it. A file in which most images have none is refused
+        unless `empty_is_labeled` or `skip_empty`. `use` moves the images to training or validation.
         `limit`: the first so many of them only."""
         if batch is not None:
             return batch.ingest_coco(annotations, use=use, limit=limit, skip_empty=skip_empty,
-                                     progress=progress)
+                                     empty_is_labeled=empty_is_labeled, progress=progress)
         wanted = [image.image_id for image in self.images(use=registered_for)]
-        return ingestion.ingest_coco(self._connection, self.name, annotations, "", wanted, use=use,
-                                     limit=limit, skip_empty=skip_empty, progress=progress)
+        return ingestion.ingest_coco(
+            self._connection, self.name, annotations, "", wanted,
+            lambda: (image.image_id for image in self.images()), use=use, limit=limit,
+            skip_empty=skip_empty, empty_is_labeled=empty_is_labeled, progress=progress)
 
     def labels(self) -> Iterator[values.Labels]:
         """The newest revision of each image's labels."""
@@ -211,25 +214,11 @@ class Pool:
 
     def export_coco(self, path: Path) -> None:
         """Writes the labels as a COCO file: all of it, or nothing."""
-        temporary = f"{os.fspath(path)}.tmp"
-        try:
-            with open(temporary, "wb") as file, contextlib.closing(self._export()) as pieces:
-                for piece in pieces:
-                    file.write(piece)
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+        export.export_coco(self._connection, self.name, path)
 
     def images(self, *, state: Optional[values.ImageState] = None,
                use: Optional[values.Use] = None) -> Iterator[values.Image]:
-        request = pool_service_pb2.ListImagesRequest(
-            parent=self.name, page_size=_PAGE,
-            state=image_pb2.ImageState.Value(f"IMAGE_STATE_{state or 'UNSPECIFIED'}"),
-            use=values.use_to_proto(use) if use else None)
-        for proto in pages(self._connection, self._connection.pools.ListImages, request,
-                           lambda answer: answer.images):
-            yield values.Image.from_proto(proto)
+        return list_images(self._connection, self.name, state=state, use=use)
 
     # Cycles and models.
 
@@ -281,28 +270,3 @@ class Pool:
 
     def _child(self, kind: str, given: str) -> str:
         return given if "/" in str(given) else f"{self.name}/{kind}/{given}"
-
-    def _export(self) -> Generator[bytes, None, None]:
-        """Made again only as long as nothing was delivered. Close it: that ends the stream."""
-        request = label_service_pb2.ExportLabelsRequest(
-            parent=self.name, format=label_service_pb2.EXPORT_FORMAT_COCO)
-        retry = self._connection.retry
-        attempt, delivered = 1, False
-        while True:
-            # An hour: a big file takes its time, but not for ever.
-            answers = self._connection.labels.ExportLabels(
-                request, timeout=max(3600.0, self._connection.timeout),
-                metadata=self._connection.metadata)
-            try:
-                for answer in answers:
-                    delivered = True
-                    yield answer.data
-                return
-            except grpc.RpcError as broken:
-                error = errors.from_rpc(broken, self._connection.target)
-            finally:  # also where the caller cannot write
-                answers.cancel()
-            if delivered or attempt >= retry.max_attempts or not retry.is_retryable(error):
-                raise error
-            retry.sleep(retry.delay(error, attempt))
-            attempt += 1

@@ -102,7 +102,7 @@ class NewLabels:
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """The newest revision of one image's labels. `late`: handed in after the lease was over."""
+    """The newest revision of one image's labels. `late`: submitted after the lease expired."""
 
     image_id: str
     boxes: Tuple[Box, ...]
@@ -179,7 +179,7 @@ class ClassAccuracy:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A trained detector, measured on the labelled validation images."""
+    """A trained detector, measured on the labeled validation images."""
 
     name: str
     cycle: str
@@ -240,14 +240,17 @@ class RegisterReport:
 
 @dataclasses.dataclass(frozen=True)
 class IngestReport:
-    """What handing in labels did. `late`: of the ingested, for a lease that was over. `left_out`:
-    labels of the file whose images were not asked for."""
+    """The result of submitting labels. `late`: of the ingested, for a lease that was over. `left_out`:
+    labels of the file whose images were not asked for. `matched`: how many images of the file were
+    found by image_id, path, base_name and unprefixed_base_name, and how many were ambiguous or
+    unmatched."""
 
     ingested: int
     late: int
     refused: Tuple[Refused, ...] = ()
     left_out: int = 0
     reconnects: int = 0
+    matched: Mapping[str, int] = dataclasses.field(default_factory=dict, compare=False)
 
 
 def word(name: str, prefix: str) -> str:

@@ -132,7 +132,7 @@ TEST_F(CocoReaderTest, ADirectoryIsNoImageFile) {
 }
 
 TEST_F(CocoReaderTest, PathsOutOfTheDirectoryAreRefused) {
-  for (const char* name : {"../a.jpg", "/etc/passwd", "x/../../a.jpg", "..\\a.jpg", "", "a//b.jpg",
+  for (const char* name : {"../a.jpg", "/etc/passwd", "x/../../a.jpg", "..\\a.jpg", "", "a//c.jpg",
                            "./a.jpg", "a\nb.jpg"}) {
     document_["images"][1]["file_name"] = name;
     EXPECT_THAT(Error(), HasSubstr("images[1]")) << name;

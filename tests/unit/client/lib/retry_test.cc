@@ -33,7 +33,7 @@ TEST_F(RetryTest, AReadIsRepeatedUntilItSucceeds) {
   EXPECT_THAT(services_.calls, SizeIs(3));
 }
 
-TEST_F(RetryTest, TheServersHintIsHonoured) {
+TEST_F(RetryTest, TheServersHintIsHonored) {
   services_.failures = {
       Refusal(grpc::RESOURCE_EXHAUSTED, "OVERLOADED", "busy", "", absl::Milliseconds(321))};
   EXPECT_TRUE(client_->GetPool("pools/cats").ok());

@@ -117,10 +117,34 @@ TEST_F(VocReaderTest, BoxesOutsideAreClippedOrDropped) {
 
 TEST_F(VocReaderTest, BrokenXmlNamesFileAndLine) {
   directory_.Write("Annotations/a.xml", "<annotation>\n<filename>a.jpg\n");
-  EXPECT_THAT(Error(),
-              testing::AllOf(HasSubstr("a.xml"), HasSubstr("line 3"), HasSubstr("cut off")));
+  EXPECT_THAT(Error(), testing::AllOf(HasSubstr("a.xml: is not XML"), HasSubstr("line 2")));
+  for (const char* text : {"", "text", "<", "<annotation", "<annotation><object></annotation>",
+                           "<annotation/><annotation/>", "<annotation x=1></annotation>"}) {
+    directory_.Write("Annotations/a.xml", text);
+    EXPECT_THAT(Error(), HasSubstr("a.xml: is not XML")) << text;
+  }
   directory_.Write("Annotations/a.xml", "<html></html>");
   EXPECT_THAT(Error(), HasSubstr("not the <annotation>"));
+}
+
+TEST_F(VocReaderTest, DeclarationsOfEntitiesAreRefused) {
+  for (const char* type : {"<!DOCTYPE a [<!ENTITY x \"xx\"><!ENTITY y \"&x;&x;\">]>",
+                           "<!DOCTYPE a SYSTEM \"file:///etc/passwd\">"}) {
+    directory_.Write("Annotations/a.xml", std::string(type) + "<annotation>&y;</annotation>");
+    EXPECT_THAT(Error(), HasSubstr("a.xml: has a document type with declarations"));
+  }
+}
+
+TEST_F(VocReaderTest, EntitiesCommentsAndDataAreReadAndDepthIsNoDanger) {
+  Annotate("a.xml", "<!-- <object> -->" +
+                        Object("cat &amp; <![CDATA[<dog>]]>", Corners("1", "1", "9", "9")));
+  const auto dataset = ReadVoc(directory_.path());
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->images[0].boxes.size(), 1u);
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += "<a>";
+  directory_.Write("Annotations/a.xml", deep);
+  EXPECT_THAT(Error(), HasSubstr("is not XML"));
 }
 
 TEST_F(VocReaderTest, NoDirectories) {

@@ -62,7 +62,7 @@ Results Sample(int strategies, int seeds, int points) {
   row.seconds_per_probe = 2.0;
   row.seconds_per_lookup = 4e-6;
   results.lookup.push_back(row);
-  results.summary = Summarise(results);
+  results.summary = Summarize(results);
   return results;
 }
 
@@ -134,7 +134,7 @@ TEST(Results, JsonRoundTripKeepsNullsAndTheAgreedFields) {
   }
   absl::StatusOr<Results> read = ResultsFromJson(json);
   ASSERT_TRUE(read.ok()) << read.status();
-  read->summary = Summarise(*read);
+  read->summary = Summarize(*read);
   EXPECT_EQ(ResultsToJson(*read), json);
 }
 
@@ -190,7 +190,7 @@ TEST(Report, HostileTextsAreEscapedEverywhere) {
 TEST(Report, HoldsItsPartsAndNeedsNothingElse) {
   const std::string html = RenderReport(Sample(5, 3, 5), nullptr);
   for (const char* part :
-       {"Learning curves", "Labels needed for random", "Predicted and realised", "fidelity",
+       {"Learning curves", "Labels needed for random", "Predicted and realized", "fidelity",
         "per class", "What each strategy picked", "How it was measured", "5.0 · 10⁵ ×"}) {
     EXPECT_THAT(html, HasSubstr(part));
   }
@@ -233,14 +233,14 @@ TEST(Headline, SaysWhatHappened) {
     if (run.strategy == "mgral") run.points.back().map50 = 0.1;
     if (run.strategy == "mgral") run.points[2].map50 = 0.1;
   }
-  results.summary = Summarise(results);
+  results.summary = Summarize(results);
   EXPECT_EQ(MakeHeadline(results).finding, "mgral did not reach random’s final mAP.");
   for (StrategyRun& run : results.runs) run.points.back().map50 = 0.01;
-  results.summary = Summarise(results);
+  results.summary = Summarize(results);
   EXPECT_THAT(MakeHeadline(results).finding, HasSubstr("did not improve with labels"));
   results = Sample(2, 3, 4);
   for (StrategyRun& run : results.runs) run.points[1].map50 = 0.9;
-  results.summary = Summarise(results);
+  results.summary = Summarize(results);
   EXPECT_THAT(MakeHeadline(results).support, HasSubstr("Random itself first reached that level"));
   results = Sample(1, 1, 4);
   EXPECT_THAT(MakeHeadline(results).support, HasSubstr("no baseline"));

@@ -15,13 +15,23 @@ from mgral.values import Box
 
 def read_coco(annotations: Path, images: Optional[Path] = None, *,
               require_files: bool = True) -> Dataset:
-    """`images`: the directory of the images; `images` beside the file by default. Without
+    """`images`: the directory of the images; `images` beside the file by default. An image that is
+    not there at its path is found by a base name that is unique there, and that is noted. Without
     `require_files` the images need not be there: for labels alone."""
     file = pathlib.Path(annotations)
     folder = pathlib.Path(images) if images is not None else file.parent / "images"
     if require_files and not folder.is_dir():
         raise DatasetError(f"{folder}: there is no such directory of images")
-    builder = Builder(str(file), folder, require_files)
+    return _read(file, Builder(str(file), folder, require_files))
+
+
+def read_coco_labels(annotations: Path) -> Dataset:
+    """For labels alone: an image whose file name leads out of its directory has no id yet."""
+    file = pathlib.Path(annotations)
+    return _read(file, Builder(str(file), file.parent, require_files=False, any_name=True))
+
+
+def _read(file: pathlib.Path, builder: Builder) -> Dataset:
     _CocoReader(read_json_object(file), builder).read()
     return builder.build(directory_name(file.parent))
 
@@ -68,8 +78,11 @@ class _CocoReader:
             return self._builder.problem(name, '"id" is not an integer')
         if not isinstance(file_name, str):
             return self._builder.problem(name, '"file_name" is not a string')
+        image_id = entry.get("mgral_image_id")
+        if "mgral_image_id" in entry and (not isinstance(image_id, str) or not image_id):
+            return self._builder.problem(name, '"mgral_image_id" is not an image id')
         image = self._builder.add_image(file_name, _number(entry.get("width")),
-                                        _number(entry.get("height")), name)
+                                        _number(entry.get("height")), name, image_id or "")
         if key in self._images:
             self._builder.problem(name, f"image id {key!r} is there twice")
         self._images.setdefault(key, image)

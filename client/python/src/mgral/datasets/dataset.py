@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import os
 import pathlib
 from typing import Dict, List, Optional, Set, Tuple
 
+from mgral.datasets.matching import ImageMatcher, MatchedBy, counts, describe, id_of_file
 from mgral.errors import DatasetError
 from mgral.values import Box, NewImage, Use
 
+IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
+
+_LOG = logging.getLogger("mgral")
+_TOO_LONG = "the file name is too long for an image_id (256 bytes): rename the file"
 _MAX_WARNINGS = 100
 _MAX_PROBLEMS = 10
 _MAX_NAME_BYTES = 1024
 _MAX_ID_BYTES = 256
 _MAX_SIDE = 1e6  # pixels
-_TOLERANCE = 1.0  # pixels that a box may pass the edge without a word
+_TOLERANCE = 1.0  # pixels that a box may extend past the edge without a warning
 _MAX_TEXT_BYTES = 4 << 30
 _MAX_IMAGE_BYTES = 60 << 20  # leaves room in a message of 64 MiB
 
 
 @dataclasses.dataclass(frozen=True)
 class DatasetImage:
-    """image_id: file_name with "/" as ":". file_name: below the images' directory. path: where the
-    file is on this machine. width, height: 0 where the dataset does not say."""
+    """image_id: file_name with "/" as ":", unless the file carries the id. file_name: below the
+    images' directory. path: where the file is on this machine. width, height: 0 where the dataset
+    does not say. listed_name, listed_id: the file name and the id as the dataset's file has them."""
 
     image_id: str
     file_name: str
@@ -32,6 +39,8 @@ class DatasetImage:
     width: int
     height: int
     boxes: List[Box]
+    listed_name: str = ""
+    listed_id: str = ""
 
     def to_new_image(self, use: Use, server_path: Optional[str]) -> NewImage:
         """With `server_path` ("" is the image root itself) the server reads server_path/file_name
@@ -62,13 +71,15 @@ class Splits:
 @dataclasses.dataclass
 class Dataset:
     """classes: COCO: by category id; VOC: by name; YOLO: by number. images: in the file's order.
-    splits: the dataset's own, where it has some. warnings: what was mended, the first hundred in
-    words. clipped_boxes: passed the edge by more than a pixel. dropped_boxes: had no area inside."""
+    splits: the dataset's own, where it has some. notes: what was decided about the file as a whole,
+    e.g. how its coordinates are counted. warnings: what was corrected, the first hundred in words.
+    clipped_boxes: extended past the edge by more than a pixel. dropped_boxes: had no area inside."""
 
     name: str
     classes: List[str]
     images: List[DatasetImage]
     splits: Optional[Splits] = None
+    notes: List[str] = dataclasses.field(default_factory=list)
     warnings: List[str] = dataclasses.field(default_factory=list)
     clipped_boxes: int = 0
     dropped_boxes: int = 0
@@ -78,12 +89,20 @@ class Builder:
     """Collects what is wrong, so that one run names several mistakes and not only the first.
     Entries are named by the caller, e.g. "annotations[3]"."""
 
-    def __init__(self, file: str, images: pathlib.Path, require_files: bool) -> None:
+    def __init__(self, file: str, images: pathlib.Path, require_files: bool,
+                 any_name: bool = False) -> None:
+        """require_files: every image must have its file below `images`, at the path that the dataset
+        names, or else the only one there of that base name. any_name: without require_files, take
+        names that lead out of the directory, too; such an image has no id yet."""
         self._file, self._images, self._require_files = file, images, require_files
+        self._any_name = any_name
         self._dataset = Dataset("", [], [])
         self._classes: Set[str] = set()
         self._entries: Dict[str, str] = {}  # image_id -> entry
         self._problems: List[str] = []
+        self._files: Dict[str, str] = {}  # id -> file below images
+        self._matcher: Optional[ImageMatcher] = None  # made when a path first leads nowhere
+        self._matched: List[MatchedBy] = []
 
     def problem(self, entry: str, what: str) -> None:
         if not self.gives_up():
@@ -105,29 +124,64 @@ class Builder:
             self._classes.add(name)
             self._dataset.classes.append(name)
 
-    def add_image(self, file_name: str, width: float, height: float,
-                  entry: str) -> Optional[DatasetImage]:
-        """None when something is wrong with it."""
-        file_name = file_name.replace("\\", "/")
-        wrong = _name_problem(file_name) or _size_problem(width, height)
-        image_id = file_name.replace("/", ":")
-        path = self._images / file_name if not wrong else self._images
-        if not wrong and len(image_id.encode()) > _MAX_ID_BYTES:
-            wrong = "the file name is too long for an image_id (256 bytes): rename the file"
-        if not wrong and image_id in self._entries:
-            wrong = f'"{file_name}" is also {self._entries[image_id]}'
-        if not wrong and self._require_files and not path.is_file():
-            wrong = f"there is no file {path}"
-        if wrong:
-            self.problem(entry, wrong)
+    def add_image(self, file_name: str, width: float, height: float, entry: str,
+                  listed_id: str = "") -> Optional[DatasetImage]:
+        """None when something is wrong with it. `listed_id`: the image id that the file carries."""
+        listed = file_name.replace("\\", "/")
+        try:
+            _check_text(listed, "file name", _MAX_NAME_BYTES)
+            _check_size(width, height)
+            found = self._find_file(listed) if self._require_files else listed
+            image_id = self._image_id(found, listed_id)
+            if image_id and image_id in self._entries:
+                raise _Wrong(f'"{listed}" is also {self._entries[image_id]}')
+        except _Wrong as wrong:
+            self.problem(entry, str(wrong))
             return None
         self._entries[image_id] = entry
-        image = DatasetImage(image_id, file_name, path, int(width), int(height), [])
+        path = self._images if _path_problem(found) else self._images / found
+        image = DatasetImage(image_id, found, path, int(width), int(height), [], listed, listed_id)
         self._dataset.images.append(image)
         return image
 
+    def _image_id(self, file_name: str, listed_id: str) -> str:
+        problem = _path_problem(file_name)
+        if problem and not self._any_name:
+            raise _Wrong(problem)
+        if listed_id:
+            if "/" in listed_id:
+                raise _Wrong('the image id holds a "/"')
+            _check_text(listed_id, "image id", _MAX_ID_BYTES)
+            return listed_id
+        if problem:
+            return ""  # to be matched
+        image_id = id_of_file(file_name)
+        if len(image_id.encode()) > _MAX_ID_BYTES:
+            raise _Wrong(_TOO_LONG)
+        return image_id
+
+    def _find_file(self, listed: str) -> str:
+        problem = _path_problem(listed)
+        if not problem and is_file(self._images / listed):
+            self._matched.append(MatchedBy.PATH)
+            return listed
+        if self._matcher is None:
+            self._files = {id_of_file(name): name for name in _image_files(self._images)}
+            self._matcher = ImageMatcher(self._files)
+        match = self._matcher.find(listed)
+        if match.by is MatchedBy.AMBIGUOUS:
+            raise _Wrong(f'"{listed}" is not below {self._images}, where several files have that '
+                         "base name")
+        if match.id is None:
+            if len(listed.encode()) > _MAX_ID_BYTES:
+                raise _Wrong(_TOO_LONG)
+            raise _Wrong(f"{problem}, and no file below {self._images} has its name" if problem
+                         else f"there is no file {self._images / listed}")
+        self._matched.append(match.by)
+        return self._files[match.id]
+
     def add_box(self, image: DatasetImage, box: Box, entry: str) -> None:
-        """Mends what passes the edge of the image, drops what has no area."""
+        """Clips what extends past the edge of the image, drops what has no area."""
         numbers = (box.x_min, box.y_min, box.width, box.height)
         if not all(math.isfinite(number) for number in (*numbers, box.x_min + box.width,
                                                         box.y_min + box.height)):
@@ -154,7 +208,14 @@ class Builder:
             raise DatasetError("\n".join(self._problems)
                                + ("\n(and maybe more)" if self.gives_up() else ""))
         self._dataset.name = name
+        matched = counts(self._matched)
+        if matched["base_name"] + matched["unprefixed_base_name"]:
+            self.note(f"images found below {self._images}: {describe(matched)}")
         return self._dataset
+
+    def note(self, text: str) -> None:
+        self._dataset.notes.append(f"{self._file}: {text}")
+        _LOG.info("%s: %s", self._file, text)
 
     def _warn(self, text: str) -> None:
         if len(self._dataset.warnings) < _MAX_WARNINGS:
@@ -175,36 +236,56 @@ def read_text(path: pathlib.Path) -> str:
         raise DatasetError(f"{path}: is not UTF-8 text") from error
 
 
+def is_file(path: pathlib.Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
 def directory_name(directory: pathlib.Path) -> str:
     return pathlib.Path(os.path.abspath(directory)).name
 
 
-def _name_problem(name: str) -> str:
-    """What is wrong with a file name that is to be joined to a directory; empty if nothing."""
-    if not name:
-        return "the file name is empty"
+class _Wrong(Exception):
+    """What is wrong with an image's entry."""
+
+
+def _image_files(folder: pathlib.Path) -> List[str]:
+    """Below `folder`, relative to it. Links to directories are not followed."""
+    return [(pathlib.Path(parent) / name).relative_to(folder).as_posix()
+            for parent, _, names in os.walk(folder) for name in names
+            if pathlib.PurePath(name).suffix.lower() in IMAGE_ENDINGS]
+
+
+def _check_text(text: str, what: str, max_bytes: int) -> None:
+    if not text:
+        raise _Wrong(f"the {what} is empty")
     try:
-        size = len(name.encode())
+        size = len(text.encode())
     except UnicodeEncodeError:  # a lone surrogate: JSON can hold them
-        return "the file name is not valid Unicode"
-    if size > _MAX_NAME_BYTES:
-        return "the file name is longer than 1024 bytes"
+        raise _Wrong(f"the {what} is not valid Unicode") from None
+    if size > max_bytes:
+        raise _Wrong(f"the {what} is longer than {max_bytes} bytes")
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in text):
+        raise _Wrong(f"the {what} holds a control character")
+
+
+def _path_problem(name: str) -> str:
+    """Why a file name may not be joined to a directory; empty if it may."""
     if name.startswith("/"):
         return f'"{name}" is an absolute path'
-    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in name):
-        return "the file name holds a control character"
     if any(part in ("", ".", "..") for part in name.split("/")):
         return f'"{name}" holds "..", "." or an empty part'
     return ""
 
 
-def _size_problem(width: float, height: float) -> str:
-    if width == 0 and height == 0:  # not known
-        return ""
-    if all(1 <= side <= _MAX_SIDE and side == math.floor(side) for side in (width, height)):
-        return ""
-    return (f"the image's size {width:g} x {height:g} is not in whole pixels from 1 to "
-            f"{_MAX_SIDE:g}")
+def _check_size(width: float, height: float) -> None:
+    known = width != 0 or height != 0
+    if known and not all(1 <= side <= _MAX_SIDE and side == math.floor(side)
+                         for side in (width, height)):
+        raise _Wrong(f"the image's size {width:g} x {height:g} is not in whole pixels from 1 to "
+                     f"{_MAX_SIDE:g}")
 
 
 def _within(low: float, length: float, limit: int) -> Tuple[float, float, float]:

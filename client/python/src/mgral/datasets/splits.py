@@ -45,7 +45,8 @@ class SplitLists:
 
     def __init__(self, file: str, dataset: Dataset) -> None:
         self._file = file
-        self._ids = {image.file_name: image.image_id for image in dataset.images}
+        self._ids = {name: image.image_id for image in dataset.images
+                     for name in (image.listed_name, image.file_name)}
         self._taken: Dict[str, str] = {}
         self.splits = Splits()
 

@@ -1,18 +1,21 @@
 """Pascal VOC: Annotations/*.xml and JPEGImages (or images).
 
-Its pixels count from 1 and xmax, ymax belong to the box: x_min = xmin - 1, width = xmax - xmin + 1.
+VOC's own files count pixels from 1, and xmax, ymax are the last pixels inside the box: x_min = xmin -
+1, width = xmax - xmin + 1. Label Studio, CVAT and Datumaro write coordinates from 0, and xmax, ymax
+are the edges of the box: x_min = xmin, width = xmax - xmin.
 """
 
 from __future__ import annotations
 
 import math
 import pathlib
-from typing import List, Optional, Tuple
+from typing import List, Literal, Optional, Tuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 from mgral.connection import Path
-from mgral.datasets.dataset import Builder, Dataset, DatasetImage, directory_name, read_text
+from mgral.datasets.dataset import (Builder, Dataset, DatasetImage, directory_name, is_file,
+                                    read_text)
 from mgral.datasets.splits import SplitLists
 from mgral.errors import DatasetError
 from mgral.values import Box
@@ -20,10 +23,17 @@ from mgral.values import Box
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 _MAX_DEPTH = 64
 
+Corners = Literal["auto", "0", "1"]
+_Documents = List[Tuple[str, ElementTree.Element]]  # name of the file, its root
 
-def read_voc(directory: Path, *, require_files: bool = True) -> Dataset:
+
+def read_voc(directory: Path, *, require_files: bool = True, corners: Corners = "auto") -> Dataset:
     """Splits come from ImageSets/Main/{train,val,test}.txt if there are any. Without
-    `require_files` the images need not be there: for labels alone."""
+    `require_files` the images need not be there: for labels alone. `corners`: whether the corners of
+    boxes count from "0" or from "1"; "auto" decides for the dataset as a whole by what its files
+    say, and notes what it decided and why."""
+    if corners not in ("auto", "0", "1"):
+        raise ValueError(f'corners: {corners!r} is none of "auto", "0", "1"')
     root = pathlib.Path(directory)
     images = root / "JPEGImages"
     if not images.is_dir():
@@ -35,6 +45,8 @@ def read_voc(directory: Path, *, require_files: bool = True) -> Dataset:
         raise DatasetError(f"{annotations}: there is no such directory")
     builder = Builder(str(annotations), images, require_files)
     documents = [(file.name, _parse(file)) for file in sorted(annotations.glob("*.xml"))]
+    first, note = _decide_corners(annotations, documents) if corners == "auto" else (
+        int(corners), "")
     for name in sorted({_text(thing, "name") for _, document in documents
                         for thing in document.findall("object")} - {""}):
         builder.add_class(name, "<name>")  # VOC has no list of them
@@ -44,8 +56,10 @@ def read_voc(directory: Path, *, require_files: bool = True) -> Dataset:
         image = builder.add_image(_image_file(images, entry, document, require_files),
                                   _size(document, "width"), _size(document, "height"), entry)
         for position, thing in enumerate(document.findall("object"), 1):
-            _add_object(builder, image, thing, f"{entry} object {position}")
+            _add_object(builder, image, thing, first, f"{entry} object {position}")
     dataset = builder.build(directory_name(root))
+    if note:
+        builder.note(note)
     _read_image_sets(root / "ImageSets" / "Main", dataset)
     return dataset
 
@@ -87,6 +101,43 @@ def _parse(file: pathlib.Path) -> ElementTree.Element:
     return root
 
 
+def _decide_corners(annotations: pathlib.Path, documents: _Documents) -> Tuple[int, str]:
+    """What the corners count from, and why. One file of a dataset decides for all: a single program
+    wrote them."""
+    boxes = [thing.find("bndbox") for _, root in documents for thing in root.findall("object")]
+    at_zero = sum(any(0 <= _number(box, side) < 1 for side in ("xmin", "ymin")) for box in boxes)
+    writers = [_writer(root) for _, root in documents]
+    from_zero, from_one = writers.count(0), writers.count(1)
+    zero = (f"{at_zero} of {len(boxes)} boxes begin at 0, {from_zero} of {len(documents)} files are "
+            "from Label Studio, CVAT or Datumaro")
+    if at_zero or from_zero:
+        if from_one:
+            raise DatasetError(f"{annotations}: do the corners count from 0 or from 1? {zero}, but "
+                               f"{from_one} are Pascal VOC's own, which counts from 1: say "
+                               'corners="0" or corners="1"')
+        return 0, f"corners count from 0: {zero}"
+    if not boxes:
+        return 1, ""
+    if from_one:
+        return 1, "corners count from 1: the files are Pascal VOC's own"
+    return 1, ("corners count from 1, as in Pascal VOC: no box begins at 0, which would prove "
+               'otherwise (corners="0")')
+
+
+def _writer(root: ElementTree.Element) -> Optional[int]:
+    """What the program that wrote the file counts from, where the file says which it was."""
+    source = root.find("source")
+    database = _text(source, "database")
+    if database.startswith("The VOC") and database.endswith("Database"):
+        return 1
+    if _text(root.find("owner"), "name") == "Label Studio":
+        return 0
+    # CVAT's export, too, is Datumaro's. Other tools write "Unknown" for the database alone.
+    if {database, _text(source, "annotation"), _text(source, "image")} == {"Unknown"}:
+        return 0
+    return None
+
+
 def _text(element: Optional[ElementTree.Element], child: str) -> str:
     found = element.find(child) if element is not None else None
     return (found.text or "").strip() if found is not None else ""
@@ -110,7 +161,7 @@ def _image_file(images: pathlib.Path, entry: str, document: ElementTree.Element,
     """<filename> if there is such a file, else the annotation's own name with an image's ending:
     tools that rename files often forget the element."""
     named = _text(document, "filename")
-    if named and (not require_files or _is_file(images / named)):
+    if named and (not require_files or is_file(images / named)):
         return named
     stem = pathlib.PurePath(entry).stem
     for ending in _ENDINGS:
@@ -119,15 +170,9 @@ def _image_file(images: pathlib.Path, entry: str, document: ElementTree.Element,
     return named or stem + ".jpg"
 
 
-def _is_file(path: pathlib.Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with a NUL: the builder says so
-        return False
-
-
 def _add_object(builder: Builder, image: Optional[DatasetImage], thing: ElementTree.Element,
-                entry: str) -> None:
+                first: int, entry: str) -> None:
+    """`first`: what the corners count from."""
     name = _text(thing, "name")
     if not name:
         return builder.problem(entry, "<name> is missing")
@@ -137,8 +182,8 @@ def _add_object(builder: Builder, image: Optional[DatasetImage], thing: ElementT
     if not math.isfinite(x_min + y_min + x_max + y_max):
         return builder.problem(entry, "<bndbox> does not hold four finite numbers")
     if image is not None:  # reported already otherwise
-        builder.add_box(image, Box(name, x_min - 1, y_min - 1, x_max - x_min + 1,
-                                   y_max - y_min + 1, _text(thing, "difficult") == "1"), entry)
+        builder.add_box(image, Box(name, x_min - first, y_min - first, x_max - x_min + first,
+                                   y_max - y_min + first, _text(thing, "difficult") == "1"), entry)
 
 
 def _read_image_sets(folder: pathlib.Path, dataset: Dataset) -> None:
