@@ -84,8 +84,8 @@ int64_t MakePool(const test::TestDatabase& database, domain::PoolStore& pools,
       "hashtextextended('img-' || n, 0) FROM generate_series(1, ",
       images, ") n"));
   database.Execute(absl::StrCat(
-      "INSERT INTO cycle (pool_key, number, without_table, state) VALUES (", key,
-      ", 1, true, 3); "
+      "INSERT INTO cycle (pool_key, number, without_table, state, end_time) VALUES (", key,
+      ", 1, true, 3, now()); "
       "INSERT INTO model (pool_key, version, cycle_key, profile, parameters, weights_sha256, "
       "cold_start, training_images, validation_images, map50, map50_11_point, map, class_ap50, "
       "class_ap50_11_point, class_ap, class_boxes) SELECT pool_key, 1, key, '', 0, '', false, 0, "

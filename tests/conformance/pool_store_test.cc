@@ -9,7 +9,6 @@ using domain::ImageState;
 using domain::ImageUse;
 using domain::Pool;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 using PoolStoreTest = StoresTest;
 
@@ -218,102 +217,6 @@ TEST_F(PoolStoreTest, ConcurrentRepetitionsDoTheWorkOnce) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_THAT(registered, ::testing::Each(200));
   EXPECT_EQ(Counts().training, 200);
-}
-
-TEST_F(PoolStoreTest, ListsImagesByStateAndUse) {
-  Register(4);
-  Register(2, 4, ImageUse::kValidation);
-  ASSERT_OK(Label({"img-0", "img-5"}));
-  const auto ids = [&](std::optional<ImageState> state, std::optional<ImageUse> use) {
-    std::vector<std::string> ids;
-    std::string token;
-    do {
-      const auto page = Value(pools().ListImages(pool_.key, {2, token}, state, use));
-      for (const auto& image : page.items) ids.push_back(image.image_id);
-      token = page.next_page_token;
-    } while (!token.empty());
-    return ids;
-  };
-  EXPECT_EQ(ids({}, {}).size(), 6u);
-  EXPECT_THAT(ids(ImageState::kLabeled, {}), ElementsAre("img-0", "img-5"));
-  EXPECT_THAT(ids(ImageState::kUnlabeled, ImageUse::kValidation), ElementsAre("img-4"));
-  EXPECT_THAT(ids(ImageState::kRejected, {}), IsEmpty());
-  const domain::Batch batch = Lease(1);
-  EXPECT_EQ(ids(ImageState::kLeased, {}), Ids(batch));
-  stores_->EndBatchLease(batch.batch_id);
-  EXPECT_THAT(ids(ImageState::kLeased, {}), IsEmpty());
-  EXPECT_THAT(ids(ImageState::kUnlabeled, ImageUse::kTraining),
-              ElementsAre("img-1", "img-2", "img-3"));
-}
-
-TEST_F(PoolStoreTest, GetsImagesInTheOrderAsked) {
-  Register(3);
-  const auto images =
-      Value(pools().GetImages(pool_.key, {"img-2", "missing", TextWithNul(), "img-0"}));
-  ASSERT_EQ(images.size(), 2u);
-  EXPECT_EQ(images[0].image_id, "img-2");
-  EXPECT_EQ(images[1].image_id, "img-0");
-}
-
-TEST_F(PoolStoreTest, GivesCyclesTheirImagesInPieces) {
-  Register(5);
-  Register(1, 5, ImageUse::kValidation);
-  ASSERT_OK(Label({"img-1", "img-3", "img-5"}));
-  Lease(1);
-  auto labeled = Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, 0, 1));
-  ASSERT_EQ(labeled.size(), 1u);
-  EXPECT_EQ(labeled[0].image.image_id, "img-1");
-  ASSERT_EQ(labeled[0].boxes.size(), 1u);
-  EXPECT_EQ(labeled[0].boxes[0].y_min, 2.25);
-  labeled = Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, labeled[0].image.key, 10));
-  ASSERT_EQ(labeled.size(), 1u);
-  EXPECT_EQ(labeled[0].image.image_id, "img-3");
-  EXPECT_EQ(Value(pools().LabeledImages(pool_.key, ImageUse::kValidation, 0, 10)).size(), 1u);
-  EXPECT_EQ(Value(pools().UnlabeledImages(pool_.key, 0, 10)).size(), 3u);
-  EXPECT_EQ(Value(pools().UnlabeledImages(pool_.key, 0, 2)).size(), 2u);
-}
-
-TEST_F(PoolStoreTest, RejectsWhatCannotBeDecodedButNeverWhatHasLabels) {
-  Register(3);
-  ASSERT_OK(Label({"img-0"}));
-  const auto keys = Keys({"img-0", "img-1"});
-  ASSERT_OK(pools().RejectImage(keys[0], "truncated"));
-  ASSERT_OK(pools().RejectImage(keys[1], "truncated"));
-  ASSERT_OK(pools().RejectImage(keys[1], "again"));
-  EXPECT_EQ(StateOf("img-0"), ImageState::kLabeled);
-  EXPECT_EQ(StateOf("img-1"), ImageState::kRejected);
-  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-1")).reject_reason, "truncated");
-  EXPECT_EQ(Counts().rejected, 1);
-  EXPECT_THAT(Ids(Lease(1)), ElementsAre("img-2"));
-}
-
-TEST_F(PoolStoreTest, RejectingTheLastImageCompletesItsBatch) {
-  Register(1);
-  const domain::Batch batch = Lease(1);
-  ASSERT_OK(pools().RejectImage(batch.images[0].image_key, "truncated"));
-  EXPECT_EQ(Value(batches().GetBatch(pool_.key, batch.batch_id)).state,
-            domain::BatchState::kCompleted);
-}
-
-TEST_F(PoolStoreTest, CountsByStateAndUse) {
-  Register(6);
-  Register(2, 6, ImageUse::kValidation);
-  ASSERT_OK(Label({"img-0"}));
-  ASSERT_OK(pools().RejectImage(Keys({"img-1"})[0], "bad"));
-  const domain::Batch batch = Lease(2);
-  auto counts = Counts();
-  EXPECT_EQ(counts.training, 6);
-  EXPECT_EQ(counts.validation, 2);
-  EXPECT_EQ(counts.labeled, 1);
-  EXPECT_EQ(counts.rejected, 1);
-  EXPECT_EQ(counts.leased, 2);
-  EXPECT_EQ(counts.unlabeled, 4);
-  stores_->EndBatchLease(batch.batch_id);
-  EXPECT_EQ(Counts().leased, 0);
-  EXPECT_EQ(Counts().unlabeled, 6);
-  ASSERT_OK(batches().RunMaintenance());
-  EXPECT_EQ(Counts().leased, 0);
-  EXPECT_EQ(Counts().unlabeled, 6);
 }
 
 TEST_F(PoolStoreTest, DeletingAPoolTakesEverythingAlong) {

@@ -42,8 +42,8 @@ class ContentionTest : public ::testing::Test {
   // A published snapshot whose queue is the first `length` images, by hand.
   void PublishQueue(int length) {
     database_->Execute(absl::StrCat(
-        "INSERT INTO cycle (pool_key, number, without_table, state) VALUES (", pool_key_,
-        ", 1, true, 3);"
+        "INSERT INTO cycle (pool_key, number, without_table, state, end_time) VALUES (", pool_key_,
+        ", 1, true, 3, now());"
         "INSERT INTO model (pool_key, version, cycle_key, profile, parameters, weights_sha256, "
         "cold_start, training_images, validation_images, map50, map50_11_point, map, class_ap50, "
         "class_ap50_11_point, class_ap, class_boxes) SELECT pool_key, 1, key, '', 0, '', false, 0, "

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>  // before pqxx, which looks for it
+#include <pqxx/pqxx>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "server/base/errors.h"
@@ -100,6 +103,40 @@ TEST(MigrationsTest, NewJobsAndCyclesTakeTheClock) {
                             "information_schema.columns WHERE column_name IN ('free_since', "
                             "'progress_time')"),
             "clock_timestamp(), clock_timestamp()");
+}
+
+TEST(MigrationsTest, TheDatabaseRefusesImpossibleRows) {
+  const auto database = TestDatabase::Create();
+  database->Execute(R"sql(
+    INSERT INTO pool (
+      pool_id, display_name, classes, profile, warm_start, training_steps, input_size, strategy,
+      batch_size, probes, replay_probes, seed
+    )
+    VALUES ('cats', '', '{cat}', 'tiny', false, 0, 0, 'mgral', 20, 0, 0, 0);
+    INSERT INTO image (pool_key, shuffle, width, height, use, source_kind, image_id, location)
+    SELECT key, 0, 1, 1, 1, 1, 'a', 'a.jpg' FROM pool;
+    INSERT INTO cycle (pool_key, number, without_table)
+    SELECT key, 1, false FROM pool;
+    INSERT INTO job (cycle_key, kind, shard, payload)
+    SELECT key, 1, 0, '' FROM cycle;
+  )sql");
+  const std::pair<const char*, const char*> impossible[] = {
+      {"a leased image without a batch", "UPDATE image SET state = 2"},
+      {"a labeled image without labels", "UPDATE image SET state = 3"},
+      {"a reason to reject an image that is not", "UPDATE image SET reject_reason = 'blurred'"},
+      {"a running cycle that never started", "UPDATE cycle SET state = 2"},
+      {"a cycle that ended at no time", "UPDATE cycle SET state = 3"},
+      {"a cycle that ended and waits", "UPDATE cycle SET end_time = now()"},
+      {"an error of a cycle that did not fail", "UPDATE cycle SET error = 'out of memory'"},
+      {"a claimed job without a lease", "UPDATE job SET state = 2"},
+      {"an open job with a lease", "UPDATE job SET lease_until = now()"},
+      {"a finished job that has work left", "UPDATE job SET state = 3, fraction = 0.5"},
+  };
+  pqxx::connection connection(database->conninfo());
+  for (const auto& [what, statement] : impossible) {
+    pqxx::work tx(connection);
+    EXPECT_THROW(tx.exec(statement), pqxx::check_violation) << what;
+  }
 }
 
 TEST(MigrationsTest, VersionsAreConsecutive) {
