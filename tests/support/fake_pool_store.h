@@ -25,12 +25,18 @@ class FakePoolStore : public domain::PoolStore {
     if (found == pools.end()) return base::NotFound("pool", "pools/" + pool_id);
     return found->second;
   }
+  // All on one page.
   absl::StatusOr<domain::Page<domain::Pool>> ListPools(const domain::PageRequest&,
-                                                       const domain::PoolScope&) override {
-    return absl::UnimplementedError("");
+                                                       const domain::PoolScope& scope) override {
+    domain::Page<domain::Pool> page;
+    for (const auto& [pool_id, pool] : pools) {
+      if (scope.Contains(pool_id)) page.items.push_back(pool);
+    }
+    return page;
   }
-  absl::Status DeletePool(const std::string&, bool) override {
-    return absl::UnimplementedError("");
+  absl::Status DeletePool(const std::string& pool_id, bool) override {
+    if (pools.erase(pool_id) == 0) return base::NotFound("pool", "pools/" + pool_id);
+    return absl::OkStatus();
   }
 
   absl::StatusOr<Registered> RegisterImages(int64_t, absl::Span<const domain::NewImage> rows,
@@ -70,10 +76,18 @@ class FakePoolStore : public domain::PoolStore {
     }
     return found;
   }
-  absl::StatusOr<domain::Page<domain::Image>> ListImages(int64_t, const domain::PageRequest&,
-                                                         std::optional<domain::ImageState>,
-                                                         std::optional<domain::ImageUse>) override {
-    return absl::UnimplementedError("");
+  // All on one page.
+  absl::StatusOr<domain::Page<domain::Image>> ListImages(
+      int64_t, const domain::PageRequest&, std::optional<domain::ImageState> state,
+      std::optional<domain::ImageUse> use) override {
+    domain::Page<domain::Image> page;
+    for (const auto& [id, image] : images) {
+      if (state.value_or(image.state) != image.state || use.value_or(image.use) != image.use) {
+        continue;
+      }
+      page.items.push_back(image);
+    }
+    return page;
   }
   absl::StatusOr<std::vector<LabeledImage>> LabeledImages(int64_t, domain::ImageUse use,
                                                           int64_t after_key, int limit) override {
@@ -93,8 +107,13 @@ class FakePoolStore : public domain::PoolStore {
     }
     return page;
   }
-  absl::Status RejectImage(int64_t, const std::string&) override {
-    return absl::UnimplementedError("");
+  absl::Status RejectImage(int64_t image_key, const std::string& reason) override {
+    for (auto& [id, image] : images) {
+      if (image.key != image_key || image.label_revision > 0) continue;
+      image.state = domain::ImageState::kRejected;
+      image.reject_reason = reason;
+    }
+    return absl::OkStatus();
   }
 
   void Add(const std::string& image_id, const domain::ImageSource& source, int width, int height,

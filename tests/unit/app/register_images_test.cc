@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "server/base/errors.h"
-#include "tests/support/fake_artifact_store.h"
 #include "tests/support/fake_image_loader.h"
 #include "tests/support/fake_pool_store.h"
+#include "tests/support/temporary_artifact_store.h"
 
 namespace mgral::app {
 namespace {
@@ -41,7 +41,7 @@ class RegisterImagesTest : public ::testing::Test {
   }
   test::FakePoolStore pools_;
   test::FakeImageLoader loader_;
-  test::FakeArtifactStore artifacts_;
+  test::TemporaryArtifactStore artifacts_;
   RegisterImages register_{&pools_, &loader_, &artifacts_, 2};
 };
 
@@ -52,7 +52,7 @@ TEST_F(RegisterImagesTest, OneBadImageKeepsAllOut) {
   EXPECT_EQ(Fields(result.status()),
             "images[1].source.path;images[2].source.path;images[3].source.data;");
   EXPECT_TRUE(pools_.images.empty());
-  EXPECT_TRUE(artifacts_.files.empty());
+  EXPECT_EQ(artifacts_.Count(), 0u);
   EXPECT_EQ(pools_.register_calls, 0);
 }
 
@@ -66,7 +66,7 @@ TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
   EXPECT_EQ(pools_.images["a"].width, 40);
   EXPECT_EQ(pools_.images["z"].height, 5);
   EXPECT_EQ(pools_.images["z"].source.kind, Kind::kArtifact);
-  EXPECT_EQ(pools_.images["z"].source.location, "sha-pixels");
+  EXPECT_EQ(*artifacts_.Get(pools_.images["z"].source.location), "pixels");
   EXPECT_EQ(pools_.last_request.request_id, "request");
 }
 

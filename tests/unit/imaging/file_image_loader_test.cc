@@ -15,7 +15,7 @@
 #include "opencv2/imgcodecs.hpp"
 #include "opencv2/imgproc.hpp"
 #include "server/base/errors.h"
-#include "tests/support/fake_artifact_store.h"
+#include "tests/support/temporary_artifact_store.h"
 
 namespace mgral::imaging {
 namespace {
@@ -210,7 +210,7 @@ TEST_F(FileImageLoaderTest, RefusesFilesThatAreTooLong) {
 }
 
 TEST_F(FileImageLoaderTest, BytesThatWereLostAreNamedByTheirHash) {
-  test::FakeArtifactStore artifacts;
+  test::TemporaryArtifactStore artifacts;
   FileImageLoader loader(ImagingOptions(), &artifacts);
   const ImageSource stored{ImageSource::Kind::kArtifact,
                            *artifacts.Put(Encode(".png", Picture(40, 30)))};
