@@ -24,8 +24,8 @@ class ArtifactStore {
   virtual absl::StatusOr<std::string> PutFile(const std::string& path) = 0;
   // The content. DATA_LOSS, which names the hash, when it is missing or was changed.
   virtual absl::StatusOr<std::string> Get(const std::string& sha256) = 0;
-  // The file with that content. Errors: as Get's. The content is checked once per process, and again
-  // when the file has been touched since: as often as weights are loaded, not as often as the
+  // The file with that content. Errors: as Get's. The content is checked once per process, and
+  // again when the file has been touched since: as often as weights are loaded, not as often as the
   // loaded ones are used.
   virtual absl::StatusOr<std::string> PathOf(const std::string& sha256) = 0;
   // A folder for unfinished work of this name (checkpoints), made if it isn't there; kept across

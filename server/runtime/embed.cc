@@ -38,7 +38,7 @@ absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
     if (image.ok()) {
       tensors.push_back(image->pixels);
       sound.push_back(i);
-    } else if (image.status().code() == absl::StatusCode::kInvalidArgument) {
+    } else if (IsOfImage(image.status())) {
       signals[i].error = std::string(image.status().message());
     } else {
       return image.status();

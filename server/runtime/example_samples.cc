@@ -16,7 +16,7 @@ absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
     const absl::Status status = images->Get(example.image.source, max_side).status();
     if (status.ok()) {
       usable.push_back(&example);
-    } else if (status.code() != absl::StatusCode::kInvalidArgument) {
+    } else if (!IsOfImage(status)) {
       return status;
     }
   }

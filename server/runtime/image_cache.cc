@@ -11,6 +11,11 @@ CachedImage ToTensor(const domain::Pixels& pixels) {
           pixels.original_height};
 }
 
+bool IsOfImage(const absl::Status& error) {
+  return error.code() == absl::StatusCode::kInvalidArgument ||
+         error.code() == absl::StatusCode::kDataLoss;
+}
+
 ImageCache::ImageCache(domain::ImageLoader* loader, int64_t max_bytes)
     : loader_(loader), max_bytes_(max_bytes) {}
 

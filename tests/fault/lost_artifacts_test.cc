@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "server/app/predict.h"
 #include "tests/fault/workplace.h"
@@ -40,6 +41,29 @@ TEST(LostArtifactsTest, ChangedWeightsAreRefusedByNameAndRestoredOnesWork) {
   const auto after = predict.Run(pool, 1, {image}, 0.01);
   ASSERT_TRUE(after.ok()) << after.status();
   ASSERT_EQ(after->predictions[0].boxes.size(), before->predictions[0].boxes.size());
+}
+
+TEST(LostArtifactsTest, ACycleGoesOnWithoutAnImageWhoseBytesAreLostAndNamesIt) {
+  Workplace place(20);
+  const domain::Pool pool = place.MakePool("pool", "entropy", 1, 6, 4);
+  std::vector<domain::NewImage> images(2);
+  for (int i = 0; i < 2; ++i) {
+    std::ostringstream bytes;
+    bytes << std::ifstream(place.folder + "/images/" + place.drawn[i].name).rdbuf();
+    images[i].image_id = i == 0 ? "lost" : "kept";
+    images[i].source = {domain::ImageSource::Kind::kArtifact, *place.artifacts->Put(bytes.str())};
+  }
+  ASSERT_TRUE(place.pools->RegisterImages(pool.key, images, {}).ok());
+  std::ofstream(*place.artifacts->PathOf(images[0].source.location)) << "changed";
+
+  const domain::Cycle cycle = place.RunCycle(pool);
+  ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
+  const std::string queue = place.Queue(pool, "entropy");
+  EXPECT_EQ(queue.find("lost"), std::string::npos) << queue;
+  EXPECT_NE(queue.find("kept"), std::string::npos) << queue;
+  const std::string reason = place.pools->GetImage(pool.key, "lost")->reject_reason;
+  EXPECT_NE(reason.find(images[0].source.location), std::string::npos) << reason;
+  EXPECT_EQ(reason.find(place.folder), std::string::npos) << reason;
 }
 
 }  // namespace
