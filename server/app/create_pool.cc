@@ -21,8 +21,8 @@ constexpr int kMaxTrainingSteps = 1'000'000;
 constexpr int kMinInputSize = 64, kMaxInputSize = 4096, kInputStride = 32;
 constexpr int kMaxProbes = 10'000;
 
-// A name that nobody chose; clashes are as likely as in 50 bits.
-std::string MadeUpPoolId() {
+// 50 random bits: two such ids hardly ever clash.
+std::string RandomPoolId() {
   static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
   std::random_device random;
   std::uniform_int_distribution<int> letter(0, 35);
@@ -54,14 +54,14 @@ void CheckClasses(const std::vector<std::string>& classes, FieldErrors* errors) 
     const std::string field = absl::StrCat("pool.classes[", i, "]");
     std::string problem = TextProblem(classes[i], base::kMaxClassNameBytes);
     if (absl::StripAsciiWhitespace(classes[i]).empty()) problem = "is empty";
-    if (!seen.insert(classes[i]).second) problem = "stands twice in the list";
+    if (!seen.insert(classes[i]).second) problem = "is repeated in the list";
     if (!problem.empty()) errors->Add(field, problem);
   }
 }
 
-void CheckRange(const std::string& field, int value, int least, int most, FieldErrors* errors) {
-  if (value >= least && value <= most) return;
-  errors->Add(field, absl::StrCat("is ", value, "; it must be from ", least, " to ", most));
+void CheckRange(const std::string& field, int value, int min, int max, FieldErrors* errors) {
+  if (value >= min && value <= max) return;
+  errors->Add(field, absl::StrCat("is ", value, "; it must be from ", min, " to ", max));
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ bool IsStrategy(absl::string_view name) {
 
 absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& request) {
   FieldErrors errors;
-  if (pool.pool_id.empty()) pool.pool_id = MadeUpPoolId();
+  if (pool.pool_id.empty()) pool.pool_id = RandomPoolId();
   CheckPoolId(pool.pool_id, &errors);
   const std::string name_problem = TextProblem(pool.display_name, base::kMaxTextBytes);
   if (!name_problem.empty()) errors.Add("pool.display_name", name_problem);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::app {
 
@@ -20,18 +21,17 @@ absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
   std::set<std::string> seen;
   for (size_t i = 0; i < image_ids.size(); ++i) {
     std::string problem = ImageIdProblem(image_ids[i]);
-    if (problem.empty() && !seen.insert(image_ids[i]).second) problem = "stands twice in the list";
+    if (problem.empty() && !seen.insert(image_ids[i]).second) problem = "is repeated in the list";
     if (!problem.empty()) errors.Add(absl::StrCat("image_ids[", i, "]"), problem);
   }
   if (!errors.empty()) return errors.ToStatus();
 
-  const auto lookup = batches->LookUp(pool_key, image_ids);
-  if (!lookup.ok()) return lookup.status();
+  MGRAL_ASSIGN_OR_RETURN(const domain::BatchStore::TableLookup lookup,
+                         batches->LookUp(pool_key, image_ids));
   std::vector<std::string> entries;
-  for (const auto& image : lookup->images) entries.push_back(image.entry);
-  auto gain = runtime->EstimateGain(lookup->table, entries);
-  if (!gain.ok()) return gain.status();
-  return GainEstimate{*std::move(gain), lookup->table_version, lookup->model_version};
+  for (const auto& image : lookup.images) entries.push_back(image.entry);
+  MGRAL_ASSIGN_OR_RETURN(domain::Gain gain, runtime->EstimateGain(lookup.table, entries));
+  return GainEstimate{std::move(gain), lookup.table_version, lookup.model_version};
 }
 
 }  // namespace mgral::app

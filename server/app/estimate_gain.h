@@ -9,7 +9,7 @@
 
 namespace mgral::app {
 
-// What labelling these images is worth, by the published look-up table.
+// What labeling these images is worth, by the published look-up table.
 struct GainEstimate {
   domain::Gain gain;
   int64_t table_version = 0;

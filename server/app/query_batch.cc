@@ -37,16 +37,16 @@ absl::StatusOr<domain::Batch> QueryBatch::Run(const domain::Pool& pool, const Ba
   if (!annotator_problem.empty()) errors.Add("annotator", annotator_problem);
   if (!errors.empty()) return errors.ToStatus();
 
-  domain::BatchStore::LeaseRequest wish;
-  wish.pool_key = pool.key;
-  wish.size = query.size;
-  wish.strategy = query.strategy.empty() ? pool.selection.strategy : query.strategy;
-  wish.lease = lease;
-  wish.annotator = query.annotator;
-  wish.allow_fewer = query.allow_fewer;
-  wish.request = request;
+  domain::BatchStore::LeaseRequest lease_request;
+  lease_request.pool_key = pool.key;
+  lease_request.size = query.size;
+  lease_request.strategy = query.strategy.empty() ? pool.selection.strategy : query.strategy;
+  lease_request.lease = lease;
+  lease_request.annotator = query.annotator;
+  lease_request.allow_fewer = query.allow_fewer;
+  lease_request.request = request;
   return batches_->LeaseBatch(
-      wish,
+      lease_request,
       [this](const std::string& table, const std::vector<domain::BatchStore::TableImage>& images) {
         std::vector<std::string> entries;
         entries.reserve(images.size());
@@ -66,7 +66,7 @@ std::string ReasonFor(const domain::Batch& batch, const domain::BatchImage& imag
   if (batch.strategy == "entropy" || batch.strategy == "margin") {
     return "the detector is unsure about it";
   }
-  if (batch.strategy == "core_set") return "it looks unlike the labelled images";
+  if (batch.strategy == "core_set") return "it looks unlike the labeled images";
   if (batch.strategy == "cold_start") return "it looks unlike the others; too few labels to train";
   if (batch.strategy == "random") return "chosen at random";
   return "newer than the snapshot: chosen at random";

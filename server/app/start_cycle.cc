@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::app {
 
@@ -9,23 +10,22 @@ absl::StatusOr<domain::Cycle> StartCycle(domain::PoolStore* pools, domain::Cycle
                                          const domain::Pool& pool, bool without_table,
                                          const domain::RequestKey& request) {
   using domain::ImageUse;
-  const auto training = pools->LabeledImages(pool.key, ImageUse::kTraining, 0, 1);
-  if (!training.ok()) return training.status();
-  const auto unlabeled = pools->UnlabeledImages(pool.key, 0, 1);
-  if (!unlabeled.ok()) return unlabeled.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto training,
+                         pools->LabeledImages(pool.key, ImageUse::kTraining, 0, 1));
+  MGRAL_ASSIGN_OR_RETURN(const auto unlabeled, pools->UnlabeledImages(pool.key, 0, 1));
   const std::string name = absl::StrCat("pools/", pool.pool_id);
-  if (training->empty() && unlabeled->empty()) {
+  if (training.empty() && unlabeled.empty()) {
     return base::FailedPrecondition(
         "POOL_EMPTY",
         absl::StrCat(name, " has no training images: register some with RegisterImages"), "parent");
   }
-  const auto validation = pools->LabeledImages(pool.key, ImageUse::kValidation, 0, 1);
-  if (!validation.ok()) return validation.status();
-  if (!training->empty() && validation->empty()) {
+  MGRAL_ASSIGN_OR_RETURN(const auto validation,
+                         pools->LabeledImages(pool.key, ImageUse::kValidation, 0, 1));
+  if (!training.empty() && validation.empty()) {
     return base::FailedPrecondition(
         "NO_VALIDATION",
         absl::StrCat(name,
-                     " has labels to train on, but no labelled validation image to measure with: "
+                     " has labels to train on, but no labeled validation image to measure with: "
                      "reserve some with use=VALIDATION when you register or label them"),
         "parent");
   }

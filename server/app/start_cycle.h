@@ -6,7 +6,7 @@
 
 namespace mgral::app {
 
-// Starts a cycle if it can come to something. No labels at all is fine (cold start). Errors:
+// Starts a cycle that has images to work on. No labels at all is fine (cold start). Errors:
 // FAILED_PRECONDITION "POOL_EMPTY" (no training image to learn from or to choose), "NO_VALIDATION"
 // (labels to train on, but none to measure with); those of CycleStore::StartCycle.
 absl::StatusOr<domain::Cycle> StartCycle(domain::PoolStore* pools, domain::CycleStore* cycles,

@@ -34,7 +34,7 @@ class PoolStore {
   // All or none. An image_id that is there with the same source and use is left as it is, and one
   // that has labels keeps its use, whichever is asked for: labels may have changed it. Errors:
   // ALREADY_EXISTS (field "images[i].image_id") when it is there with another source, or without
-  // labels with another use; INVALID_ARGUMENT when it stands twice in `images`.
+  // labels with another use; INVALID_ARGUMENT when it is repeated in `images`.
   virtual absl::StatusOr<Registered> RegisterImages(int64_t pool_key,
                                                     absl::Span<const NewImage> images,
                                                     const RequestKey& request) = 0;

@@ -61,7 +61,7 @@ class QueryBatchTest : public ::testing::Test {
   QueryBatch query_{&batches_, &runtime_};
 };
 
-TEST_F(QueryBatchTest, ImpossibleWishesNeverReachTheStore) {
+TEST_F(QueryBatchTest, InvalidQueriesNeverReachTheStore) {
   BatchQuery query;
   EXPECT_EQ(Blamed(query), "size");
   query.size = 1'000'000'000;
