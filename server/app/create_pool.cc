@@ -6,10 +6,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
 #include "server/base/text.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::app {
 namespace {
@@ -66,15 +66,6 @@ void CheckRange(const std::string& field, int value, int min, int max, FieldErro
 
 }  // namespace
 
-const char kStrategies[] = "mgral, lookup_greedy, random, entropy, margin, core_set";
-
-bool IsStrategy(absl::string_view name) {
-  for (const absl::string_view known : absl::StrSplit(kStrategies, ", ")) {
-    if (name == known) return true;
-  }
-  return false;
-}
-
 absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& request) {
   FieldErrors errors;
   if (pool.pool_id.empty()) pool.pool_id = RandomPoolId();
@@ -105,10 +96,10 @@ absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& reques
   domain::SelectionSettings& selection = pool.selection;
   const domain::SelectionSettings defaults;
   if (selection.strategy.empty()) selection.strategy = defaults.strategy;
-  if (!IsStrategy(selection.strategy)) {
+  if (!domain::IsSelectableStrategy(selection.strategy)) {
     errors.Add("pool.selection.strategy",
                absl::StrCat("unknown strategy ", base::Quoted(selection.strategy), ": use one of ",
-                            kStrategies));
+                            domain::SelectableStrategies()));
   }
   if (selection.batch_size == 0) selection.batch_size = defaults.batch_size;
   CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, &errors);

@@ -10,7 +10,7 @@
 namespace mgral::app {
 
 absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
-                                          domain::ModelRuntime* runtime, int64_t pool_key,
+                                          domain::SelectionRuntime* runtime, int64_t pool_key,
                                           const std::vector<std::string>& image_ids) {
   if (image_ids.empty() || image_ids.size() > base::kMaxEstimateImages) {
     return base::InvalidField(

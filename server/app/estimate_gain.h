@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/domain/batch_store.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/selection_runtime.h"
 
 namespace mgral::app {
 
@@ -18,7 +18,7 @@ struct GainEstimate {
 
 // Errors: INVALID_ARGUMENT on "image_ids" and "image_ids[i]"; those of BatchStore::LookUp.
 absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
-                                          domain::ModelRuntime* runtime, int64_t pool_key,
+                                          domain::SelectionRuntime* runtime, int64_t pool_key,
                                           const std::vector<std::string>& image_ids);
 
 }  // namespace mgral::app

@@ -8,7 +8,7 @@
 #include "server/app/image_input.h"
 #include "server/domain/artifact_store.h"
 #include "server/domain/cycle_store.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/detector_runtime.h"
 #include "server/domain/pool_store.h"
 
 namespace mgral::app {
@@ -17,12 +17,12 @@ namespace mgral::app {
 class Predict {
  public:
   Predict(domain::PoolStore* pools, domain::CycleStore* cycles, domain::ArtifactStore* artifacts,
-          domain::ModelRuntime* runtime)
+          domain::DetectorRuntime* runtime)
       : pools_(pools), cycles_(cycles), artifacts_(artifacts), runtime_(runtime) {}
 
   struct Result {
     int64_t model_version = 0;
-    std::vector<domain::ModelRuntime::Predictions> predictions;  // one per image
+    std::vector<domain::DetectorRuntime::Predictions> predictions;  // one per image
   };
   // Images of kNothing are the pool's. `version`: nullopt for the published model; `min_score` 0
   // for the default. Errors: INVALID_ARGUMENT on "images...", "min_score"; FAILED_PRECONDITION
@@ -37,7 +37,7 @@ class Predict {
   domain::PoolStore* pools_;
   domain::CycleStore* cycles_;
   domain::ArtifactStore* artifacts_;
-  domain::ModelRuntime* runtime_;
+  domain::DetectorRuntime* runtime_;
 };
 
 }  // namespace mgral::app

@@ -4,10 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "server/app/create_pool.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
 #include "server/base/text.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::app {
 
@@ -26,9 +26,9 @@ absl::StatusOr<domain::Batch> QueryBatch::Run(const domain::Pool& pool, const Ba
     errors.Add("size",
                absl::StrCat("is ", query.size, "; it must be from 1 to ", base::kMaxQuerySize));
   }
-  if (!query.strategy.empty() && !IsStrategy(query.strategy)) {
+  if (!query.strategy.empty() && !domain::IsSelectableStrategy(query.strategy)) {
     errors.Add("strategy", absl::StrCat("unknown strategy ", base::Quoted(query.strategy),
-                                        ": use one of ", kStrategies));
+                                        ": use one of ", domain::SelectableStrategies()));
   }
   const absl::Duration lease = query.lease.value_or(absl::Seconds(base::kDefaultLeaseSeconds));
   const std::string lease_problem = LeaseProblem(lease);
@@ -63,12 +63,10 @@ std::string ReasonFor(const domain::Batch& batch, const domain::BatchImage& imag
                            image.cell, classes[best - image.expected_gain.begin()], *best);
   }
   if (!batch.model_version) return "chosen at random: there is no model yet";
-  if (batch.strategy == "entropy" || batch.strategy == "margin") {
-    return "the detector is unsure about it";
+  const auto strategy = domain::StrategyNamed(batch.strategy);
+  if (strategy && *domain::InfoOf(*strategy).reason != '\0') {
+    return domain::InfoOf(*strategy).reason;
   }
-  if (batch.strategy == "core_set") return "it looks unlike the labeled images";
-  if (batch.strategy == "cold_start") return "it looks unlike the others; too few labels to train";
-  if (batch.strategy == "random") return "chosen at random";
   return "newer than the snapshot: chosen at random";
 }
 

@@ -5,7 +5,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/domain/batch_store.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/pool.h"
+#include "server/domain/request.h"
+#include "server/domain/selection_runtime.h"
 
 namespace mgral::app {
 
@@ -21,7 +23,7 @@ struct BatchQuery {
 // device. Thread-safe.
 class QueryBatch {
  public:
-  QueryBatch(domain::BatchStore* batches, domain::ModelRuntime* runtime)
+  QueryBatch(domain::BatchStore* batches, domain::SelectionRuntime* runtime)
       : batches_(batches), runtime_(runtime) {}
 
   // Errors: INVALID_ARGUMENT on "size", "strategy", "lease_duration", "annotator"; those of
@@ -31,7 +33,7 @@ class QueryBatch {
 
  private:
   domain::BatchStore* batches_;
-  domain::ModelRuntime* runtime_;
+  domain::SelectionRuntime* runtime_;
 };
 
 // Why a lease may not last that long; empty when it may.

@@ -1,13 +1,14 @@
 #include "absl/time/clock.h"
 #include "server/cycle/stages.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::cycle {
 namespace {
 
 bool WantsTable(const StageContext& stage, const TrainedCycle& trained) {
-  const std::string& strategy = stage.cycle.pool.selection.strategy;
-  return !stage.cycle.cycle.without_table && !trained.cold_start &&
-         (strategy == "mgral" || strategy == "lookup_greedy");
+  const auto strategy = domain::StrategyNamed(stage.cycle.pool.selection.strategy);
+  return !stage.cycle.cycle.without_table && !trained.cold_start && strategy &&
+         domain::InfoOf(*strategy).needs_table;
 }
 
 }  // namespace
@@ -20,7 +21,7 @@ StageResult RunEmbed(const StageContext& stage) {
                          stage.ports.artifacts->PathOf(trained.weights_sha256));
   const absl::Time begin = absl::Now();
   MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::ImageSignals> signals,
-                         stage.ports.runtime->Embed(weights, images, stage.progress));
+                         stage.ports.detector->Embed(weights, images, stage.progress));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   double rejected = 0;
   for (const domain::ImageSignals& image : signals) {

@@ -22,11 +22,11 @@ absl::StatusOr<std::unordered_map<int64_t, Image>> ImagesByKey(const StageContex
 // Without validation images there is nothing to measure a probe by; the table is then its prior.
 absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& examples,
                             const RevealedImages& revealed,
-                            domain::ModelRuntime::PlanRequest* request) {
+                            domain::SelectionRuntime::PlanRequest* request) {
   if (examples.validation.empty()) return absl::OkStatus();
   const domain::SelectionSettings& selection = stage.cycle.pool.selection;
   MGRAL_ASSIGN_OR_RETURN(const auto profile,
-                         stage.ports.runtime->Profile(stage.cycle.pool.detector.profile));
+                         stage.ports.detector->Profile(stage.cycle.pool.detector.profile));
   request->probes = selection.probes > 0 ? selection.probes : profile.probes;
   request->replay_probes =
       selection.replay_probes > 0 ? selection.replay_probes : profile.replay_probes;
@@ -49,10 +49,10 @@ StageResult RunPlan(const StageContext& stage) {
   auto request = MakePlanRequest(stage, trained, examples, std::move(pool), revealed);
   MGRAL_RETURN_IF_ERROR(SetProbeCounts(stage, examples, revealed, &request));
   CyclePlan plan;
-  MGRAL_ASSIGN_OR_RETURN(plan.plan, stage.ports.runtime->PlanProbes(request));
+  MGRAL_ASSIGN_OR_RETURN(plan.plan, stage.ports.selection->PlanProbes(request));
 
   MGRAL_ASSIGN_OR_RETURN(const auto images, ImagesByKey(stage, trained.inputs));
-  for (const domain::ModelRuntime::ProbeBatch& probe : plan.plan.probes) {
+  for (const domain::ProbeBatch& probe : plan.plan.probes) {
     std::vector<Image> batch;
     for (const int64_t key : probe.image_keys) batch.push_back(images.at(key));
     outcome.next.push_back({JobKind::kProbe, static_cast<int>(plan.images.size()), ""});

@@ -26,12 +26,12 @@ std::vector<Example> BatchOf(const std::vector<domain::Image>& images, bool repl
   return batch;
 }
 
-absl::StatusOr<domain::ModelRuntime::ProbeRequest> MakeRequest(const StageContext& stage,
-                                                               const CyclePlan& plan) {
+absl::StatusOr<domain::DetectorRuntime::ProbeRequest> MakeRequest(const StageContext& stage,
+                                                                  const CyclePlan& plan) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(CycleExamples examples, LoadExamples(stage, trained));
   const size_t index = static_cast<size_t>(stage.job.shard);
-  domain::ModelRuntime::ProbeRequest request;
+  domain::DetectorRuntime::ProbeRequest request;
   request.detector = stage.cycle.pool.detector;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.probe = plan.plan.probes[index];
@@ -60,7 +60,7 @@ StageResult RunProbe(const StageContext& stage) {
   }
   MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, plan));
   MGRAL_ASSIGN_OR_RETURN(const auto response,
-                         stage.ports.runtime->RunProbe(request, stage.progress));
+                         stage.ports.detector->RunProbe(request, stage.progress));
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeProbeResponse(response));
   outcome.metrics = {{"seconds_per_probe", response.seconds}};

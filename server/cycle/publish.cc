@@ -20,7 +20,7 @@ std::vector<Box> PreAnnotations(const std::vector<Box>& predictions) {
 }
 
 absl::Status AddImages(const EmbeddedPool& pool,
-                       const std::optional<domain::ModelRuntime::TableResult>& table,
+                       const std::optional<domain::SelectionRuntime::TableResult>& table,
                        Snapshot* snapshot) {
   if (table && table->entries.size() != pool.candidates.size()) {
     return absl::DataLossError("the table is of other images than the pool");

@@ -6,7 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/detector_runtime.h"
+#include "server/domain/selection_runtime.h"
 
 // What the stages of a cycle leave for one another, and its bytes: each Serialize function writes
 // one mgral.cycle.Record (records.proto), the Parse function beside it reads that kind and no

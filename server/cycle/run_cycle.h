@@ -9,9 +9,10 @@
 #include "server/domain/artifact_store.h"
 #include "server/domain/batch_store.h"
 #include "server/domain/cycle_store.h"
+#include "server/domain/detector_runtime.h"
 #include "server/domain/job_queue.h"
-#include "server/domain/model_runtime.h"
 #include "server/domain/pool_store.h"
+#include "server/domain/selection_runtime.h"
 
 namespace mgral::cycle {
 
@@ -21,7 +22,8 @@ struct CyclePorts {
   domain::CycleStore* cycles = nullptr;
   domain::JobQueue* jobs = nullptr;
   domain::ArtifactStore* artifacts = nullptr;
-  domain::ModelRuntime* runtime = nullptr;
+  domain::DetectorRuntime* detector = nullptr;
+  domain::SelectionRuntime* selection = nullptr;
 };
 
 // What a stage has made, to be recorded by JobQueue::Complete, or, of kPublish, by

@@ -6,7 +6,7 @@
 namespace mgral::cycle {
 namespace {
 
-using domain::ModelRuntime;
+using domain::SelectionRuntime;
 
 void SetReport(const domain::TableReport& report, Record::TableReport* out) {
   out->set_probes(report.probes);
@@ -42,7 +42,7 @@ absl::StatusOr<std::string> SerializePlan(const CyclePlan& plan) {
   Record::Plan* const out = record.mutable_plan();
   out->set_cells(plan.plan.cells);
   for (size_t i = 0; i < plan.images.size(); ++i) {
-    const ModelRuntime::ProbeBatch& probe = plan.plan.probes[i];
+    const domain::ProbeBatch& probe = plan.plan.probes[i];
     Record::Probe* const each = out->add_probes();
     each->set_replay(probe.replay);
     each->set_control(probe.control);
@@ -59,7 +59,7 @@ absl::StatusOr<CyclePlan> ParsePlan(absl::string_view bytes) {
   plan.plan.cells = record.plan().cells();
   for (const Record::Probe& each : record.plan().probes()) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<domain::Image> images, GetImages(each.images()));
-    ModelRuntime::ProbeBatch probe;
+    domain::ProbeBatch probe;
     probe.replay = each.replay();
     probe.control = each.control();
     probe.seed = each.seed();
@@ -70,7 +70,7 @@ absl::StatusOr<CyclePlan> ParsePlan(absl::string_view bytes) {
   return plan;
 }
 
-absl::StatusOr<std::string> SerializeProbeResponse(const ModelRuntime::ProbeResponse& response) {
+absl::StatusOr<std::string> SerializeProbeResponse(const domain::ProbeResponse& response) {
   Record record;
   Record::ProbeResponse* const out = record.mutable_probe_response();
   SetAll(response.class_ap50, out->mutable_class_ap50());
@@ -79,12 +79,12 @@ absl::StatusOr<std::string> SerializeProbeResponse(const ModelRuntime::ProbeResp
   return Serialize(record);
 }
 
-absl::StatusOr<ModelRuntime::ProbeResponse> ParseProbeResponse(absl::string_view bytes) {
+absl::StatusOr<domain::ProbeResponse> ParseProbeResponse(absl::string_view bytes) {
   MGRAL_ASSIGN_OR_RETURN(const Record record,
                          ParseRecord(bytes, Record::kProbeResponse, "a probe's response"));
   const Record::ProbeResponse& in = record.probe_response();
-  return ModelRuntime::ProbeResponse{GetAll<double>(in.class_ap50()),
-                                     GetAll<double>(in.class_loss()), in.seconds()};
+  return domain::ProbeResponse{GetAll<double>(in.class_ap50()), GetAll<double>(in.class_loss()),
+                               in.seconds()};
 }
 
 absl::StatusOr<std::string> SerializeTable(const TableParts& parts) {
@@ -105,7 +105,7 @@ absl::StatusOr<TableParts> ParseTable(absl::string_view bytes) {
   return parts;
 }
 
-absl::StatusOr<std::string> SerializeTableImages(const ModelRuntime::TableResult& table,
+absl::StatusOr<std::string> SerializeTableImages(const SelectionRuntime::TableResult& table,
                                                  size_t begin, size_t end) {
   if (end > table.entries.size() || table.cells.size() != table.entries.size() ||
       table.expected_gain.size() != table.entries.size()) {
@@ -122,7 +122,7 @@ absl::StatusOr<std::string> SerializeTableImages(const ModelRuntime::TableResult
   return Serialize(record);
 }
 
-absl::Status ParseTableImages(absl::string_view bytes, ModelRuntime::TableResult* table) {
+absl::Status ParseTableImages(absl::string_view bytes, SelectionRuntime::TableResult* table) {
   MGRAL_ASSIGN_OR_RETURN(const Record record,
                          ParseRecord(bytes, Record::kTableImages, "a part of a table"));
   for (const Record::TableImage& each : record.table_images().images()) {

@@ -6,36 +6,36 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/selection_runtime.h"
 
 // What the stages from kPlan on leave for one another. The rules are those of records.h.
 namespace mgral::cycle {
 
 // A plan, with the images of each probe's batch.
 struct CyclePlan {
-  domain::ModelRuntime::Plan plan;
+  domain::ProbePlan plan;
   std::vector<std::vector<domain::Image>> images;  // one list per plan.probes
 };
 absl::StatusOr<std::string> SerializePlan(const CyclePlan& plan);
 absl::StatusOr<CyclePlan> ParsePlan(absl::string_view bytes);
 
-absl::StatusOr<std::string> SerializeProbeResponse(
-    const domain::ModelRuntime::ProbeResponse& response);
-absl::StatusOr<domain::ModelRuntime::ProbeResponse> ParseProbeResponse(absl::string_view bytes);
+absl::StatusOr<std::string> SerializeProbeResponse(const domain::ProbeResponse& response);
+absl::StatusOr<domain::ProbeResponse> ParseProbeResponse(absl::string_view bytes);
 
 // A fitted table, in parts: a record of its own for each `kTableImages` candidates, named by the
 // hashes in `images` (TableResult::cells, entries and expected_gain are empty in the first part).
 struct TableParts {
-  domain::ModelRuntime::TableResult table;
+  domain::SelectionRuntime::TableResult table;
   std::vector<std::string> images;
 };
 absl::StatusOr<std::string> SerializeTable(const TableParts& parts);
 absl::StatusOr<TableParts> ParseTable(absl::string_view bytes);
 constexpr size_t kTableImages = 10000;
 // Of the candidates [begin, end). ParseTableImages appends to `table`.
-absl::StatusOr<std::string> SerializeTableImages(const domain::ModelRuntime::TableResult& table,
+absl::StatusOr<std::string> SerializeTableImages(const domain::SelectionRuntime::TableResult& table,
                                                  size_t begin, size_t end);
-absl::Status ParseTableImages(absl::string_view bytes, domain::ModelRuntime::TableResult* table);
+absl::Status ParseTableImages(absl::string_view bytes,
+                              domain::SelectionRuntime::TableResult* table);
 
 // kSelector's result.
 struct RankedPool {

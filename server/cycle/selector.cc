@@ -1,33 +1,35 @@
 #include <algorithm>
 
 #include "server/cycle/stages.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::cycle {
 namespace {
 
 using domain::JobKind;
-using domain::ModelRuntime;
+using domain::SelectionRuntime;
+using domain::Strategy;
 
 // A queue is as long as several batches, not as the pool: what comes after is drawn at random, and
 // the next cycle knows better anyway.
 constexpr int kBatchesInQueue = 10, kMinQueue = 500, kMaxQueue = 10000;
 
-// The pool's own strategy first, then the cheap ones, so that a query may name any of them.
-std::vector<std::string> Strategies(const std::string& own, bool cold_start, bool has_table) {
-  if (cold_start) return {"cold_start", "random"};
-  std::vector<std::string> strategies;
-  if (has_table || (own != "mgral" && own != "lookup_greedy")) strategies.push_back(own);
-  if (has_table) strategies.push_back("lookup_greedy");
-  for (const char* cheap : {"entropy", "margin", "core_set", "random"}) {
-    strategies.push_back(cheap);
-  }
-  std::vector<std::string> distinct;
-  for (const std::string& strategy : strategies) {
-    if (std::find(distinct.begin(), distinct.end(), strategy) == distinct.end()) {
-      distinct.push_back(strategy);
+// The pool's own strategy first, then those that cost little, so that a query may name any of them.
+std::vector<Strategy> StrategiesToRank(const std::string& own, bool cold_start, bool has_table) {
+  if (cold_start) return {Strategy::kColdStart, Strategy::kRandom};
+  std::vector<Strategy> strategies;
+  const auto add = [&](Strategy strategy) {
+    const bool there =
+        std::find(strategies.begin(), strategies.end(), strategy) != strategies.end();
+    if (!there && (has_table || !domain::InfoOf(strategy).needs_table)) {
+      strategies.push_back(strategy);
     }
+  };
+  if (const auto named = domain::StrategyNamed(own)) add(*named);
+  for (const domain::StrategyInfo& info : domain::Strategies()) {
+    if (info.selectable && info.cheap) add(info.strategy);
   }
-  return distinct;
+  return strategies;
 }
 
 absl::StatusOr<std::string> PreviousSelector(const StageContext& stage,
@@ -36,11 +38,11 @@ absl::StatusOr<std::string> PreviousSelector(const StageContext& stage,
   return stage.ports.artifacts->Get(trained.inputs.previous->selector_sha256);
 }
 
-absl::StatusOr<ModelRuntime::RankRequest> MakeRequest(const StageContext& stage,
-                                                      const TrainedCycle& trained) {
+absl::StatusOr<SelectionRuntime::RankRequest> MakeRequest(const StageContext& stage,
+                                                          const TrainedCycle& trained) {
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
-  ModelRuntime::RankRequest request;
+  SelectionRuntime::RankRequest request;
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);
   request.batch_size = stage.cycle.pool.selection.batch_size;
@@ -61,7 +63,7 @@ domain::Progress ShareOf(const domain::Progress& progress, size_t index, size_t 
 
 // Stores what a strategy ranked.
 absl::Status AddQueue(const StageContext& stage, const std::string& strategy,
-                      const ModelRuntime::RankResult& result, RankedPool* ranked) {
+                      const SelectionRuntime::RankResult& result, RankedPool* ranked) {
   MGRAL_ASSIGN_OR_RETURN(std::string keys, PutRecord(stage, SerializeQueue(result.image_keys)));
   ranked->queues.emplace_back(strategy, std::move(keys));
   if (result.selector.empty()) return absl::OkStatus();
@@ -75,19 +77,19 @@ absl::Status AddQueue(const StageContext& stage, const std::string& strategy,
 
 StageResult RunSelector(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
-  MGRAL_ASSIGN_OR_RETURN(ModelRuntime::RankRequest request, MakeRequest(stage, trained));
+  MGRAL_ASSIGN_OR_RETURN(SelectionRuntime::RankRequest request, MakeRequest(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(const auto table, LoadTable(stage));
   if (table) request.table = &*table;
-  const std::vector<std::string> strategies =
-      Strategies(stage.cycle.pool.selection.strategy, trained.cold_start, table.has_value());
+  const std::vector<Strategy> strategies =
+      StrategiesToRank(stage.cycle.pool.selection.strategy, trained.cold_start, table.has_value());
   RankedPool ranked;
   StageOutcome outcome;
   for (size_t i = 0; i < strategies.size(); ++i) {
     request.strategy = strategies[i];
     const domain::Progress progress = ShareOf(stage.progress, i, strategies.size());
     if (!progress(0)) return absl::CancelledError("the work was asked to stop");
-    MGRAL_ASSIGN_OR_RETURN(const auto result, stage.ports.runtime->Rank(request, progress));
-    MGRAL_RETURN_IF_ERROR(AddQueue(stage, strategies[i], result, &ranked));
+    MGRAL_ASSIGN_OR_RETURN(const auto result, stage.ports.selection->Rank(request, progress));
+    MGRAL_RETURN_IF_ERROR(AddQueue(stage, domain::NameOf(strategies[i]), result, &ranked));
     outcome.metrics.insert(outcome.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
   MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeRankedPool(ranked));

@@ -56,16 +56,16 @@ absl::StatusOr<CycleExamples> LoadExamples(const StageContext& stage, const Trai
   return examples;
 }
 
-absl::StatusOr<std::optional<domain::ModelRuntime::TableResult>> LoadTable(
+absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
     const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const std::string sha256, ResultOf(stage, JobKind::kTable));
-  if (sha256.empty()) return std::optional<domain::ModelRuntime::TableResult>();
+  if (sha256.empty()) return std::optional<domain::SelectionRuntime::TableResult>();
   MGRAL_ASSIGN_OR_RETURN(TableParts parts, LoadRecord(stage.ports, sha256, ParseTable));
   for (const std::string& part : parts.images) {
     MGRAL_ASSIGN_OR_RETURN(const std::string bytes, stage.ports.artifacts->Get(part));
     MGRAL_RETURN_IF_ERROR(ParseTableImages(bytes, &parts.table));
   }
-  return std::optional<domain::ModelRuntime::TableResult>(std::move(parts.table));
+  return std::optional<domain::SelectionRuntime::TableResult>(std::move(parts.table));
 }
 
 absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples) {
@@ -119,11 +119,12 @@ absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const Tra
   return revealed;
 }
 
-domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
-                                                  const TrainedCycle& trained,
-                                                  const CycleExamples& examples, EmbeddedPool pool,
-                                                  const RevealedImages& revealed) {
-  domain::ModelRuntime::PlanRequest request;
+domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
+                                                      const TrainedCycle& trained,
+                                                      const CycleExamples& examples,
+                                                      EmbeddedPool pool,
+                                                      const RevealedImages& revealed) {
+  domain::SelectionRuntime::PlanRequest request;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);

@@ -47,7 +47,7 @@ absl::StatusOr<std::string> ResultOf(const StageContext& stage, domain::JobKind 
 absl::StatusOr<TrainedCycle> LoadTrained(const StageContext& stage);
 absl::StatusOr<CycleExamples> LoadExamples(const StageContext& stage, const TrainedCycle& trained);
 // nullopt in a cycle without a table.
-absl::StatusOr<std::optional<domain::ModelRuntime::TableResult>> LoadTable(
+absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
     const StageContext& stage);
 
 // The pool as the cycle's detector sees it, by image key; undecodable images are left out.
@@ -70,9 +70,10 @@ absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const Tra
                                             const CycleExamples& examples);
 
 // Inputs of PlanProbes, and FitTable's.
-domain::ModelRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
-                                                  const TrainedCycle& trained,
-                                                  const CycleExamples& examples, EmbeddedPool pool,
-                                                  const RevealedImages& revealed);
+domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
+                                                      const TrainedCycle& trained,
+                                                      const CycleExamples& examples,
+                                                      EmbeddedPool pool,
+                                                      const RevealedImages& revealed);
 
 }  // namespace mgral::cycle

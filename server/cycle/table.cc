@@ -7,23 +7,23 @@ namespace mgral::cycle {
 namespace {
 
 using domain::JobKind;
-using domain::ModelRuntime;
+using domain::SelectionRuntime;
 
-absl::StatusOr<std::vector<ModelRuntime::ProbeResponse>> LoadResponses(const StageContext& stage) {
+absl::StatusOr<std::vector<domain::ProbeResponse>> LoadResponses(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> results,
                          stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kProbe));
-  std::vector<ModelRuntime::ProbeResponse> responses;
+  std::vector<domain::ProbeResponse> responses;
   for (const std::string& result : results) {
-    MGRAL_ASSIGN_OR_RETURN(ModelRuntime::ProbeResponse response, ParseProbeResponse(result));
+    MGRAL_ASSIGN_OR_RETURN(domain::ProbeResponse response, ParseProbeResponse(result));
     responses.push_back(std::move(response));
   }
   return responses;
 }
 
 // What the batches of all cycles brought, each as the detector before it saw it.
-absl::StatusOr<std::vector<ModelRuntime::RealisedBatch>> LoadRealized(
+absl::StatusOr<std::vector<SelectionRuntime::RealizedBatch>> LoadRealized(
     const StageContext& stage, const TrainedCycle& trained, const RevealedImages& revealed) {
-  std::vector<ModelRuntime::RealisedBatch> batches;
+  std::vector<SelectionRuntime::RealizedBatch> batches;
   for (const RealizedRecord& record : revealed.realized) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<domain::ImageSignals> signals,
                            LoadRecord(stage.ports, record.signals_sha256, ParseSignals));
@@ -35,24 +35,24 @@ absl::StatusOr<std::vector<ModelRuntime::RealisedBatch>> LoadRealized(
   return batches;
 }
 
-absl::StatusOr<ModelRuntime::TableRequest> MakeRequest(const StageContext& stage) {
+absl::StatusOr<SelectionRuntime::TableRequest> MakeRequest(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
   MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const std::string plan, ResultOf(stage, JobKind::kPlan));
   MGRAL_ASSIGN_OR_RETURN(CyclePlan planned, LoadRecord(stage.ports, plan, ParsePlan));
-  ModelRuntime::TableRequest request;
+  SelectionRuntime::TableRequest request;
   request.inputs = MakePlanRequest(stage, trained, examples, std::move(pool), revealed);
   request.plan = std::move(planned.plan);
   MGRAL_ASSIGN_OR_RETURN(request.responses, LoadResponses(stage));
-  MGRAL_ASSIGN_OR_RETURN(request.realised, LoadRealized(stage, trained, revealed));
+  MGRAL_ASSIGN_OR_RETURN(request.realized, LoadRealized(stage, trained, revealed));
   return request;
 }
 
 // The table in parts; the SHA-256 of the first.
 absl::StatusOr<std::string> PutTable(const StageContext& stage,
-                                     const ModelRuntime::TableResult& table) {
+                                     const SelectionRuntime::TableResult& table) {
   TableParts parts;
   const size_t candidates = table.entries.size();
   for (size_t begin = 0; begin < candidates; begin += kTableImages) {
@@ -69,8 +69,8 @@ absl::StatusOr<std::string> PutTable(const StageContext& stage,
 }  // namespace
 
 StageResult RunTable(const StageContext& stage) {
-  MGRAL_ASSIGN_OR_RETURN(const ModelRuntime::TableRequest request, MakeRequest(stage));
-  MGRAL_ASSIGN_OR_RETURN(const auto table, stage.ports.runtime->FitTable(request));
+  MGRAL_ASSIGN_OR_RETURN(const SelectionRuntime::TableRequest request, MakeRequest(stage));
+  MGRAL_ASSIGN_OR_RETURN(const auto table, stage.ports.selection->FitTable(request));
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.result, PutTable(stage, table));
   outcome.metrics = {{"cells", static_cast<double>(table.report.cells)},

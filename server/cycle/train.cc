@@ -89,11 +89,11 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   return inputs;
 }
 
-absl::StatusOr<domain::ModelRuntime::TrainRequest> MakeRequest(const StageContext& stage,
-                                                               const TrainedCycle& cycle,
-                                                               const std::string& folder) {
+absl::StatusOr<domain::DetectorRuntime::TrainRequest> MakeRequest(const StageContext& stage,
+                                                                  const TrainedCycle& cycle,
+                                                                  const std::string& folder) {
   MGRAL_ASSIGN_OR_RETURN(CycleExamples examples, LoadExamples(stage, cycle));
-  domain::ModelRuntime::TrainRequest request;
+  domain::DetectorRuntime::TrainRequest request;
   request.detector = stage.cycle.pool.detector;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.training = std::move(examples.training);
@@ -132,7 +132,7 @@ StageResult RunTrain(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const std::string folder,
                          stage.ports.artifacts->WorkFolder(WorkFolderName(work_id)));
   MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, trained, folder));
-  MGRAL_ASSIGN_OR_RETURN(auto result, stage.ports.runtime->Train(request, stage.progress));
+  MGRAL_ASSIGN_OR_RETURN(auto result, stage.ports.detector->Train(request, stage.progress));
   MGRAL_ASSIGN_OR_RETURN(trained.weights_sha256,
                          stage.ports.artifacts->PutFile(result.weights_path));
   trained.class_ap50 = ClassAp50(result.validation);

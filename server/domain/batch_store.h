@@ -30,7 +30,7 @@ class BatchStore {
     int64_t image_key = 0;
     std::string image_id;
     int cell = -1;
-    std::string entry;  // bytes of the runtime's table entry (server/domain/model_runtime.h)
+    std::string entry;  // bytes of the runtime's table entry (server/domain/selection_runtime.h)
   };
   // Called within the leasing transaction with the chosen images; pure arithmetic, no I/O.
   using Estimator =

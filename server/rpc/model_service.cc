@@ -87,7 +87,7 @@ grpc::Status ModelService::Predict(grpc::ServerContext* context,
     if (!result.ok()) return result.status();
     response->set_model(ModelName(model->pool.pool_id, result->model_version));
     for (size_t i = 0; i < images.size() && i < result->predictions.size(); ++i) {
-      const domain::ModelRuntime::Predictions& found = result->predictions[i];
+      const domain::DetectorRuntime::Predictions& found = result->predictions[i];
       mgral::v1::ImagePredictions* one = response->add_predictions();
       one->set_image_id(images[i].image_id);
       for (const domain::Box& box : found.boxes) {

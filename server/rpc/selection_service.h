@@ -3,8 +3,8 @@
 #include "mgral/v1/selection_service.grpc.pb.h"
 #include "server/app/query_batch.h"
 #include "server/domain/batch_store.h"
-#include "server/domain/model_runtime.h"
 #include "server/domain/pool_store.h"
+#include "server/domain/selection_runtime.h"
 #include "server/rpc/call_runner.h"
 
 namespace mgral::rpc {
@@ -13,7 +13,7 @@ namespace mgral::rpc {
 class SelectionService : public mgral::v1::SelectionService::Service {
  public:
   SelectionService(CallRunner* calls, domain::PoolStore* pools, domain::BatchStore* batches,
-                   domain::ModelRuntime* runtime, app::QueryBatch* query_batch)
+                   domain::SelectionRuntime* runtime, app::QueryBatch* query_batch)
       : calls_(calls),
         pools_(pools),
         batches_(batches),
@@ -40,7 +40,7 @@ class SelectionService : public mgral::v1::SelectionService::Service {
   CallRunner* calls_;
   domain::PoolStore* pools_;
   domain::BatchStore* batches_;
-  domain::ModelRuntime* runtime_;
+  domain::SelectionRuntime* runtime_;
   app::QueryBatch* query_batch_;
 };
 

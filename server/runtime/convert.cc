@@ -2,10 +2,50 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/lookup/table_entry.h"
 
 namespace mgral::runtime {
+namespace {
+
+using domain::SelectionRuntime;
+
+// AP@.5 per class with 0 where it is unknown.
+std::vector<double> KnownAp(const domain::Accuracy& accuracy, int num_classes) {
+  std::vector<double> ap(num_classes, 0.0);
+  for (size_t c = 0; c < ap.size() && c < accuracy.classes.size(); ++c) {
+    if (std::isfinite(accuracy.classes[c].ap50)) ap[c] = accuracy.classes[c].ap50;
+  }
+  return ap;
+}
+
+absl::StatusOr<core::ImageSet> ToImageSet(const std::vector<domain::ImageSignals>& signals,
+                                          int num_classes) {
+  auto converted = ToCore(signals, num_classes);
+  if (!converted.ok()) return converted.status();
+  core::ImageSet set;
+  for (const domain::ImageSignals& image : signals) set.keys.push_back(image.image_key);
+  set.signals = *std::move(converted);
+  return set;
+}
+
+absl::StatusOr<core::ProbePlan> ToCore(const domain::ProbePlan& plan) {
+  core::ProbePlan out;
+  try {
+    out.clustering = core::ParseCells(plan.cells);
+  } catch (const std::invalid_argument&) {
+    return absl::DataLossError("the plan's cells cannot be read");
+  }
+  for (const domain::ProbeBatch& probe : plan.probes) {
+    out.probes.push_back({probe.replay, probe.control, probe.image_keys, probe.seed});
+  }
+  return out;
+}
+
+}  // namespace
 
 std::vector<domain::Box> ToBoxes(const std::vector<core::Detection>& detections, int reduced_width,
                                  int reduced_height, int original_width, int original_height) {
@@ -24,10 +64,38 @@ std::vector<domain::Box> ToBoxes(const std::vector<core::Detection>& detections,
     box.height = clamp(detection.box.y_max * scale_y, original_height) - box.y_min;
     box.class_index = detection.label;
     box.score = detection.score;
-    const bool sound = box.width > 0 && box.height > 0 && box.score > 0;
-    if (sound) boxes.push_back(box);  // also drops what is not a number
+    const bool valid = box.width > 0 && box.height > 0 && box.score > 0;
+    if (valid) boxes.push_back(box);  // also drops what is not a number
   }
   return boxes;
+}
+
+std::vector<core::ScoredBox> ToScoredBoxes(const std::vector<domain::Box>& boxes) {
+  std::vector<core::ScoredBox> out;
+  for (const domain::Box& box : boxes) {
+    out.push_back({box.x_min, box.y_min, box.x_min + box.width, box.y_min + box.height,
+                   box.class_index, box.score});
+  }
+  return out;
+}
+
+domain::Accuracy ToAccuracy(const core::Accuracy& measured, int64_t images) {
+  domain::Accuracy accuracy;
+  accuracy.images = images;
+  accuracy.map50 = measured.map50;
+  accuracy.map50_11_point = measured.map50_11_point;
+  accuracy.map = measured.map;
+  for (size_t c = 0; c < measured.class_ap50.size(); ++c) {
+    accuracy.classes.push_back({measured.class_ap50[c], measured.class_ap50_11_point[c],
+                                measured.class_ap[c], measured.class_positives[c]});
+  }
+  return accuracy;
+}
+
+core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int num_classes,
+                                 int64_t labeled_images, uint64_t seed) {
+  return core::MakeRecipe(settings.profile, {settings.training_steps, settings.input_size},
+                          num_classes, labeled_images, seed);
 }
 
 absl::StatusOr<core::ImageSignals> ToCore(const std::vector<domain::ImageSignals>& signals,
@@ -63,12 +131,52 @@ std::vector<float> Embeddings(const std::vector<domain::ImageSignals>& signals, 
   return out;
 }
 
-std::vector<double> KnownAp(const domain::Accuracy& accuracy, int num_classes) {
-  std::vector<double> ap(num_classes, 0.0);
-  for (size_t c = 0; c < ap.size() && c < accuracy.classes.size(); ++c) {
-    if (std::isfinite(accuracy.classes[c].ap50)) ap[c] = accuracy.classes[c].ap50;
+absl::StatusOr<core::CycleImages> ToCore(const SelectionRuntime::PlanRequest& request) {
+  core::CycleImages images;
+  auto candidates = ToImageSet(request.candidates, request.num_classes);
+  if (!candidates.ok()) return candidates.status();
+  images.candidates = *std::move(candidates);
+  const size_t dim = images.candidates.signals.dim;
+  for (const domain::ImageSignals& image : request.labeled) {
+    if (image.embedding.size() == dim) images.labeled_keys.push_back(image.image_key);
   }
-  return ap;
+  images.labeled_embeddings = Embeddings(request.labeled, dim);
+  auto revealed = ToImageSet(request.revealed, request.num_classes);
+  if (!revealed.ok()) return revealed.status();
+  images.revealed = *std::move(revealed);
+  images.labeled_objects.assign(request.labeled_class_counts.begin(),
+                                request.labeled_class_counts.end());
+  images.labeled_objects.resize(request.num_classes, 0.0);
+  images.class_ap = KnownAp(request.validation, request.num_classes);
+  return images;
+}
+
+absl::StatusOr<core::ProbeEvidence> ToCore(const SelectionRuntime::TableRequest& request) {
+  core::ProbeEvidence evidence;
+  auto images = ToCore(request.inputs);
+  if (!images.ok()) return images.status();
+  evidence.images = *std::move(images);
+  auto plan = ToCore(request.plan);
+  if (!plan.ok()) return plan.status();
+  evidence.plan = *std::move(plan);
+  for (const domain::ProbeResponse& response : request.responses) {
+    evidence.class_ap50.push_back(response.class_ap50);
+  }
+  for (const SelectionRuntime::RealizedBatch& realized : request.realized) {
+    auto set = ToImageSet(realized.images, request.inputs.num_classes);
+    if (!set.ok()) return set.status();
+    evidence.realized.push_back({*std::move(set), realized.class_gain});
+  }
+  return evidence;
+}
+
+domain::ProbePlan ToDomain(const core::ProbePlan& plan) {
+  domain::ProbePlan out;
+  out.cells = core::SerializeCells(plan.clustering);
+  for (const core::Probe& probe : plan.probes) {
+    out.probes.push_back({probe.replay, probe.control, probe.keys, probe.seed});
+  }
+  return out;
 }
 
 }  // namespace mgral::runtime

@@ -3,25 +3,38 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/core/detector/profile.h"
 #include "server/core/evaluation/average_precision.h"
-#include "server/core/geometry/nms.h"
-#include "server/core/lookup/features.h"
-#include "server/domain/model_runtime.h"
+#include "server/core/geometry/box.h"
+#include "server/core/lookup/plan_probes.h"
+#include "server/core/lookup/probe_table.h"
+#include "server/domain/detector_runtime.h"
+#include "server/domain/selection_runtime.h"
 
+// Between the types of server/domain and those of server/core.
 namespace mgral::runtime {
 
 // Detections in the pixels of a reduced image, as boxes of the original, cut at its border.
 std::vector<domain::Box> ToBoxes(const std::vector<core::Detection>& detections, int reduced_width,
                                  int reduced_height, int original_width, int original_height);
+std::vector<core::ScoredBox> ToScoredBoxes(const std::vector<domain::Box>& boxes);
+
+domain::Accuracy ToAccuracy(const core::Accuracy& measured, int64_t images);
+
+// The profile with the pool's overrides. Throws as core::MakeRecipe.
+core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int num_classes,
+                                 int64_t labeled_images, uint64_t seed);
 
 // Signals as the flat arrays of core. INVALID_ARGUMENT when their sizes differ.
 absl::StatusOr<core::ImageSignals> ToCore(const std::vector<domain::ImageSignals>& signals,
                                           int num_classes);
+absl::StatusOr<core::CycleImages> ToCore(const domain::SelectionRuntime::PlanRequest& request);
+// DATA_LOSS when the plan's cells cannot be read.
+absl::StatusOr<core::ProbeEvidence> ToCore(const domain::SelectionRuntime::TableRequest& request);
 
 // Embeddings alone, [n, d]; those of another length than `dim` are left out.
 std::vector<float> Embeddings(const std::vector<domain::ImageSignals>& signals, size_t dim);
 
-// AP@.5 per class with 0 where it is unknown.
-std::vector<double> KnownAp(const domain::Accuracy& accuracy, int num_classes);
+domain::ProbePlan ToDomain(const core::ProbePlan& plan);
 
 }  // namespace mgral::runtime

@@ -1,6 +1,6 @@
 #include "server/runtime/device_executor.h"
 
-#include "server/core/detector/torch_threads.h"
+#include "server/core/detector/workers.h"
 
 namespace mgral::runtime {
 

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <future>
 
+#include "absl/strings/str_cat.h"
+#include "server/core/detector/predict.h"
 #include "server/runtime/convert.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/example_samples.h"
+#include "server/runtime/image_cache.h"
+#include "server/runtime/model_cache.h"
 #include "server/runtime/torch_runtime.h"
 
 namespace mgral::runtime {
@@ -13,6 +17,7 @@ namespace {
 
 using domain::Image;
 using domain::ImageSignals;
+using Predictions = domain::DetectorRuntime::Predictions;
 
 constexpr size_t kChunk = 64;
 
@@ -32,12 +37,12 @@ Decoded DecodeChunk(const std::vector<Image>& images, size_t begin, int side, Im
 absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
                         ImageSignals* signals) {
   std::vector<at::Tensor> tensors;
-  std::vector<size_t> sound;
+  std::vector<size_t> decodable;
   for (size_t i = 0; i < decoded.images.size(); ++i) {
     const absl::StatusOr<CachedImage>& image = decoded.images[i];
     if (image.ok()) {
       tensors.push_back(image->pixels);
-      sound.push_back(i);
+      decodable.push_back(i);
     } else if (IsOfImage(image.status())) {
       signals[i].error = std::string(image.status().message());
     } else {
@@ -46,9 +51,9 @@ absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
   }
   DecodedSamples samples(std::move(tensors));
   std::vector<core::Embedding> embedded = core::Embed(detector, samples);
-  for (size_t i = 0; i < sound.size(); ++i) {
-    const CachedImage& image = *decoded.images[sound[i]];
-    ImageSignals& out = signals[sound[i]];
+  for (size_t i = 0; i < decodable.size(); ++i) {
+    const CachedImage& image = *decoded.images[decodable[i]];
+    ImageSignals& out = signals[decodable[i]];
     out.embedding = std::move(embedded[i].embedding);
     out.expected_objects = std::move(embedded[i].expected_objects);
     out.uncertainty = std::move(embedded[i].uncertainty);
@@ -87,6 +92,34 @@ absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights
   return signals;
 }
 
+// Decoding happens in the caller's thread, so that the device thread does nothing else meanwhile.
+absl::StatusOr<std::vector<Predictions>> PredictImages(
+    const core::Detector& detector, const std::vector<absl::StatusOr<domain::Pixels>>& decoded,
+    double min_score) {
+  std::vector<Predictions> results(decoded.size());
+  std::vector<at::Tensor> tensors;
+  std::vector<size_t> decodable;
+  for (size_t i = 0; i < decoded.size(); ++i) {
+    if (!decoded[i].ok()) {
+      results[i].error = std::string(decoded[i].status().message());
+      continue;
+    }
+    tensors.push_back(ToTensor(*decoded[i]).pixels);
+    decodable.push_back(i);
+  }
+  core::PredictConfig config;
+  if (min_score > 0) config.min_score = static_cast<float>(min_score);
+  const auto found = core::Predict(detector, tensors, config);
+  for (size_t i = 0; i < decodable.size(); ++i) {
+    const domain::Pixels& pixels = *decoded[decodable[i]];
+    Predictions& out = results[decodable[i]];
+    out.width = pixels.original_width;
+    out.height = pixels.original_height;
+    out.boxes = ToBoxes(found[i], pixels.width, pixels.height, out.width, out.height);
+  }
+  return results;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string& weights_path,
@@ -94,6 +127,25 @@ absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string&
                                                               const domain::Progress& progress) {
   return device_->Run([&] {
     return EmbedImages(weights_path, images, progress, device_->device(), images_.get());
+  });
+}
+
+absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
+    const std::string& weights_path, const std::vector<domain::Image>& images,
+    const std::vector<std::string>& bytes, double min_score) {
+  return Guarded([&]() -> absl::StatusOr<std::vector<Predictions>> {
+    const std::shared_ptr<const core::Detector> detector = models_->Get(weights_path);
+    const int side = detector->config().input_size;
+    std::vector<absl::StatusOr<domain::Pixels>> decoded;
+    for (size_t i = 0; i < images.size(); ++i) {
+      const bool given = images[i].source.location.empty();
+      if (given && i >= bytes.size()) {
+        return absl::InvalidArgumentError(absl::StrCat("images[", i, "] has no source"));
+      }
+      decoded.push_back(given ? loader_->LoadBytes(bytes[i], side)
+                              : loader_->Load(images[i].source, side));
+    }
+    return predictions_->Run([&] { return PredictImages(*detector, decoded, min_score); });
   });
 }
 

@@ -5,13 +5,13 @@
 
 #include "absl/status/statusor.h"
 #include "server/core/detector/sample.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/detector_runtime.h"
 #include "server/runtime/image_cache.h"
 
 namespace mgral::runtime {
 
 // The examples whose image can be decoded, in the order given. An image that has become undecodable
-// since it was labelled is left out; any other error (an address that does not answer) is returned.
+// since it was labeled is left out; any other error (an address that does not answer) is returned.
 absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
     const std::vector<domain::Example>& examples, int max_side, ImageCache* images,
     const domain::Progress& progress);

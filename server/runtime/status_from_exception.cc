@@ -7,8 +7,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
-#include "server/core/detector/sample.h"
-#include "server/core/selector/select_queue.h"
+#include "server/core/progress.h"
 
 namespace mgral::runtime {
 namespace {
@@ -25,9 +24,7 @@ bool IsOutOfMemory(const std::string& message) {
 absl::Status StatusFromException() {
   try {
     throw;
-  } catch (const core::Cancelled&) {
-    return absl::CancelledError("the work was asked to stop");
-  } catch (const core::SelectionCancelled&) {
+  } catch (const core::Canceled&) {
     return absl::CancelledError("the work was asked to stop");
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("out of memory");

@@ -4,11 +4,11 @@
 #include <thread>
 
 #include "server/base/errors.h"
-#include "server/core/detector/device.h"
+#include "server/core/detector/detector.h"
+#include "server/core/detector/profile.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/image_cache.h"
 #include "server/runtime/model_cache.h"
-#include "server/runtime/recipe.h"
 
 namespace mgral::runtime {
 
@@ -29,7 +29,8 @@ TorchRuntime::TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* l
 
 TorchRuntime::~TorchRuntime() = default;
 
-absl::StatusOr<domain::ModelRuntime::ProfileInfo> TorchRuntime::Profile(const std::string& name) {
+absl::StatusOr<domain::DetectorRuntime::ProfileInfo> TorchRuntime::Profile(
+    const std::string& name) {
   return Guarded([&]() -> absl::StatusOr<ProfileInfo> {
     const std::vector<std::string> names = core::ProfileNames();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
@@ -37,7 +38,9 @@ absl::StatusOr<domain::ModelRuntime::ProfileInfo> TorchRuntime::Profile(const st
       for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
       return base::InvalidField("detector.profile", "is unknown; there are: " + known);
     }
-    return DefaultProbes(core::MakeProfile(name, 1));
+    const core::DetectorProfile profile = core::MakeProfile(name, 1);
+    return ProfileInfo{profile.detector.input_size, profile.semi_supervised_probes,
+                       profile.replay_probes};
   });
 }
 

@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "server/domain/detector_runtime.h"
 #include "server/domain/image_loader.h"
-#include "server/domain/model_runtime.h"
+#include "server/domain/selection_runtime.h"
 
 namespace mgral::runtime {
 
@@ -21,14 +22,15 @@ struct RuntimeOptions {
   std::string device = "cpu";         // of the detector's work; see TorchRuntime::ResolveDevice
 };
 
-// The method of server/core behind the port. Training, embedding, probing and ranking run one after
-// another on one device thread; Predict has a thread of its own, so that it answers while a cycle
-// trains; EstimateGain runs in the caller's thread. Thread-safe. What core throws becomes a status:
-// Cancelled CANCELLED, no memory RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT, anything
-// else INTERNAL. On the CPU results depend on the arguments and on `threads` alone. What the
-// detector does (training, measuring, embedding, probing, predicting) happens on `device`; images
-// are prepared, tables fitted and batches selected on the CPU.
-class TorchRuntime : public domain::ModelRuntime {
+// The method of server/core behind both ports: this class converts, core does the work. Training,
+// embedding, probing, fitting and ranking run one after another on one device thread; Predict has a
+// thread of its own, so that it answers while a cycle trains; EstimateGain runs in the caller's
+// thread. Thread-safe. What core throws becomes a status: Canceled CANCELLED, no memory
+// RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT, anything else INTERNAL. On the CPU results
+// depend on the arguments and on `threads` alone. What the detector does (training, measuring,
+// embedding, probing, predicting) happens on `device`; images are prepared, tables fitted and
+// batches selected on the CPU.
+class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRuntime {
  public:
   // "cpu", or "cuda:N" for "cuda" (the first GPU), "cuda:N" or "auto" (a GPU if there is one).
   // INVALID_ARGUMENT for another name, and for a GPU that is not there.
@@ -39,24 +41,27 @@ class TorchRuntime : public domain::ModelRuntime {
   TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* loader);
   ~TorchRuntime() override;
 
+  // DetectorRuntime.
   absl::StatusOr<ProfileInfo> Profile(const std::string& name) override;
   absl::StatusOr<TrainResult> Train(const TrainRequest& request,
                                     const domain::Progress& progress) override;
   absl::StatusOr<std::vector<domain::ImageSignals>> Embed(
       const std::string& weights_path, const std::vector<domain::Image>& images,
       const domain::Progress& progress) override;
-  absl::StatusOr<Plan> PlanProbes(const PlanRequest& request) override;
-  absl::StatusOr<ProbeResponse> RunProbe(const ProbeRequest& request,
-                                         const domain::Progress& progress) override;
+  absl::StatusOr<domain::ProbeResponse> RunProbe(const ProbeRequest& request,
+                                                 const domain::Progress& progress) override;
+  absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+                                                   const std::vector<domain::Image>& images,
+                                                   const std::vector<std::string>& bytes,
+                                                   double min_score) override;
+
+  // SelectionRuntime.
+  absl::StatusOr<domain::ProbePlan> PlanProbes(const PlanRequest& request) override;
   absl::StatusOr<TableResult> FitTable(const TableRequest& request) override;
   absl::StatusOr<RankResult> Rank(const RankRequest& request,
                                   const domain::Progress& progress) override;
   absl::StatusOr<domain::Gain> EstimateGain(const std::string& table,
                                             const std::vector<std::string>& entries) override;
-  absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
-                                                   const std::vector<domain::Image>& images,
-                                                   const std::vector<std::string>& bytes,
-                                                   double min_score) override;
 
  private:
   domain::ImageLoader* loader_;

@@ -1,19 +1,23 @@
 #include "server/core/detector/train.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
 #include "server/core/detector/detector.h"
+#include "server/core/detector/predict.h"
+#include "server/core/detector/probe_runner.h"
+#include "server/runtime/convert.h"
 #include "server/runtime/device_executor.h"
-#include "server/runtime/evaluate.h"
 #include "server/runtime/example_samples.h"
-#include "server/runtime/recipe.h"
 #include "server/runtime/torch_runtime.h"
 
 namespace mgral::runtime {
 namespace {
 
-using TrainRequest = domain::ModelRuntime::TrainRequest;
+using ProbeRequest = domain::DetectorRuntime::ProbeRequest;
+using TrainRequest = domain::DetectorRuntime::TrainRequest;
+using TrainResult = domain::DetectorRuntime::TrainResult;
 
 constexpr double kTrainingShare = 0.9;  // of the progress; the rest is measuring
 
@@ -41,7 +45,7 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
   const bool resumes = std::ifstream(checkpoint.path).good();
   try {
     return core::Train(*detector, *samples, recipe.train, checkpoint, report);
-  } catch (const core::Cancelled&) {
+  } catch (const core::Canceled&) {
     throw;
   } catch (const std::runtime_error&) {
     // A checkpoint that does not fit (an image has become undecodable since) is no reason to fail.
@@ -52,10 +56,9 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
   }
 }
 
-absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainRequest& request,
-                                                                const domain::Progress& progress,
-                                                                c10::Device device,
-                                                                ImageCache* images) {
+absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
+                                          const domain::Progress& progress, c10::Device device,
+                                          ImageCache* images) {
   const core::DetectorProfile recipe =
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.training.size()), request.seed);
@@ -66,7 +69,7 @@ absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainReque
   if (!validation.ok()) return validation.status();
 
   core::Detector detector = Start(request, recipe, device);
-  domain::ModelRuntime::TrainResult result;
+  TrainResult result;
   if (!training->empty()) {
     ExampleSamples samples(*training, side, images);
     const core::TrainReport report = TrainFrom(request, recipe, &samples, progress, &detector);
@@ -77,9 +80,11 @@ absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainReque
         {"images_per_second", report.seconds > 0 ? report.images_seen / report.seconds : 0.0}};
   }
   ExampleSamples measured(*validation, side, images);
-  result.validation = EvaluateDetector(detector, &measured, recipe.predict, [&](double fraction) {
-    return !progress || progress(kTrainingShare + (1 - kTrainingShare) * fraction);
-  });
+  const core::Accuracy accuracy =
+      core::Evaluate(detector, measured, recipe.predict, [&](double fraction) {
+        return !progress || progress(kTrainingShare + (1 - kTrainingShare) * fraction);
+      });
+  result.validation = ToAccuracy(accuracy, measured.size());
   result.metrics.emplace_back("undecodable",
                               static_cast<double>(request.training.size() - training->size() +
                                                   request.validation.size() - validation->size()));
@@ -89,12 +94,46 @@ absl::StatusOr<domain::ModelRuntime::TrainResult> TrainDetector(const TrainReque
   return result;
 }
 
+absl::StatusOr<domain::ProbeResponse> Probe(const ProbeRequest& request,
+                                            const domain::Progress& progress, c10::Device device,
+                                            ImageCache* images) {
+  core::ProbeConfig config =
+      MakeRecipe(request.detector, request.num_classes,
+                 static_cast<int64_t>(request.labeled.size()), request.probe.seed)
+          .probe;
+  config.train.seed = request.probe.seed;
+  core::Detector start = core::Detector::Load(request.weights_path);
+  start.MoveTo(device);
+  const int side = start.config().input_size;
+
+  const auto labeled = UsableExamples(request.labeled, side, images, progress);
+  if (!labeled.ok()) return labeled.status();
+  const auto batch = UsableExamples(request.batch, side, images, progress);
+  if (!batch.ok()) return batch.status();
+  const auto validation = UsableExamples(request.validation, side, images, progress);
+  if (!validation.ok()) return validation.status();
+  ExampleSamples labeled_samples(*labeled, side, images);
+  ExampleSamples batch_samples(*batch, side, images);
+  ExampleSamples validation_samples(*validation, side, images);
+  const bool has_batch = !request.probe.control && !batch->empty();
+  const core::ProbeOutcome outcome = core::RunProbe(
+      start, labeled_samples, has_batch && !request.probe.replay ? &batch_samples : nullptr,
+      has_batch && request.probe.replay ? &batch_samples : nullptr, validation_samples, config,
+      progress);
+  return domain::ProbeResponse{outcome.class_ap50, outcome.class_loss, outcome.seconds};
+}
+
 }  // namespace
 
-absl::StatusOr<domain::ModelRuntime::TrainResult> TorchRuntime::Train(
-    const TrainRequest& request, const domain::Progress& progress) {
+absl::StatusOr<TrainResult> TorchRuntime::Train(const TrainRequest& request,
+                                                const domain::Progress& progress) {
   return device_->Run(
       [&] { return TrainDetector(request, progress, device_->device(), images_.get()); });
+}
+
+absl::StatusOr<domain::ProbeResponse> TorchRuntime::RunProbe(const ProbeRequest& request,
+                                                             const domain::Progress& progress) {
+  return device_->Run([&] { return Probe(request, progress, device_->device(), images_.get()); });
 }
 
 }  // namespace mgral::runtime

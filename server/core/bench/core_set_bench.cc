@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "server/core/lookup/distance.h"
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 #include "server/core/selector/strategies.h"
 
 namespace mgral::core {
@@ -16,11 +16,11 @@ constexpr int64_t kImages = 100000, kDim = 128, kTaken = 1000;
 
 std::vector<float> Embeddings(bool clustered) {
   RandomStream random(1);
-  std::vector<float> centre(64 * kDim), out(kImages * kDim);
-  for (float& value : centre) value = static_cast<float>(clustered ? 2 * random.Normal() : 0);
+  std::vector<float> center(64 * kDim), out(kImages * kDim);
+  for (float& value : center) value = static_cast<float>(clustered ? 2 * random.Normal() : 0);
   for (int64_t i = 0; i < kImages; ++i) {
     for (int64_t j = 0; j < kDim; ++j) {
-      out[i * kDim + j] = centre[i % 64 * kDim + j] + static_cast<float>(random.Normal());
+      out[i * kDim + j] = center[i % 64 * kDim + j] + static_cast<float>(random.Normal());
     }
   }
   return out;
@@ -29,7 +29,7 @@ std::vector<float> Embeddings(bool clustered) {
 void CoreSet(benchmark::State& state) {
   const std::vector<float> embeddings = Embeddings(state.range(0) != 0);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(RankCoreSet(embeddings, kImages, kDim, {}, kTaken));
+    benchmark::DoNotOptimize(KCenterGreedy(embeddings, kImages, kDim, {}, kTaken));
   }
 }
 BENCHMARK(CoreSet)

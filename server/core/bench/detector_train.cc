@@ -20,9 +20,9 @@
 #include <string>
 #include <vector>
 
+#include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
 #include "server/core/detector/train.h"
-#include "server/core/detector/validation_loss.h"
 
 namespace {
 

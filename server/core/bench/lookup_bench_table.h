@@ -1,12 +1,11 @@
-#ifndef MGRAL_SERVER_CORE_BENCH_LOOKUP_BENCH_TABLE_H_
-#define MGRAL_SERVER_CORE_BENCH_LOOKUP_BENCH_TABLE_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "server/core/lookup/fit_table.h"
 #include "server/core/lookup/kmeans.h"
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 
@@ -17,8 +16,8 @@ struct BenchTable {
 
   BenchTable(int64_t images, int64_t cells, int64_t classes, int64_t dim = 128) {
     RandomStream random(1);
-    std::vector<float> centre(cells * dim);
-    for (float& value : centre) value = static_cast<float>(random.Normal());
+    std::vector<float> center(cells * dim);
+    for (float& value : center) value = static_cast<float>(random.Normal());
     TableInput input;
     ImageSignals& signals = input.candidates;
     signals.images = images;
@@ -27,7 +26,7 @@ struct BenchTable {
     for (int64_t i = 0; i < images; ++i) {
       const int64_t cell = random.Below(cells);
       for (int64_t j = 0; j < dim; ++j) {
-        signals.embeddings.push_back(centre[cell * dim + j] +
+        signals.embeddings.push_back(center[cell * dim + j] +
                                      static_cast<float>(0.7 * random.Normal()));
       }
       for (int64_t c = 0; c < classes; ++c) {
@@ -36,8 +35,8 @@ struct BenchTable {
       }
     }
     input.clustering = ClusterCells(signals.embeddings, images, dim, cells, 1);
-    input.labelled_objects.assign(classes, 50.0);
-    input.labelled_images = 500;
+    input.labeled_objects.assign(classes, 50.0);
+    input.labeled_images = 500;
     input.class_ap.assign(classes, 0.5);
     table = FitTable(input);
     embeddings = signals.embeddings;
@@ -45,5 +44,3 @@ struct BenchTable {
 };
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_BENCH_LOOKUP_BENCH_TABLE_H_

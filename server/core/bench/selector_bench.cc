@@ -7,6 +7,7 @@
 #include "server/core/bench/lookup_bench_table.h"
 #include "server/core/selector/select_queue.h"
 #include "server/core/selector/strategies.h"
+#include "server/core/selector/train_policy.h"
 
 namespace {
 
@@ -30,7 +31,7 @@ void Measure(int64_t images, int64_t batch, int64_t classes) {
   const auto queue = mgral::core::DecodeQueue(bench.table, bench.embeddings, policy, options);
   const double decode = Seconds(start);
   start = std::chrono::steady_clock::now();
-  mgral::core::RankLookupGreedy(bench.table, batch);
+  mgral::core::ContinueLookupGreedy(bench.table, {}, batch);
   const double greedy = Seconds(start);
   std::printf(
       "{\"images\": %ld, \"batch\": %ld, \"classes\": %ld, \"cluster_and_table_s\": %.3f, "

@@ -28,7 +28,7 @@ struct DetectorConfig {
   }
 };
 
-enum class BoxLoss { kSmoothL1, kGeneralisedIou };
+enum class BoxLoss { kSmoothL1, kGeneralizedIou };
 enum class Schedule { kCosine, kStep };
 
 // How a detector is trained: SGD, in steps.
@@ -68,6 +68,24 @@ struct TrainConfig {
   double saturation = 0.2;
 
   uint64_t seed = 0;
+};
+
+struct PredictConfig {
+  float min_score = 0.05f;
+  float nms_iou = 0.5f;
+  int64_t candidates_per_level = 400;  // before suppression
+  int64_t max_detections = 100;        // per image
+  int64_t batch_size = 16;
+};
+
+// How a probe fine-tunes (equations 7 to 9 of docs/method.md).
+struct ProbeConfig {
+  // Steps, losses, learning rate, augmentation and seed. Batch norm is always frozen.
+  TrainConfig train;
+  double consistency_weight = 1;  // w(t) at the end
+  double rampup = 0.5;            // share of the steps in which w(t) rises, as exp(-5 (1 - t)^2)
+  double foreground_score = 0.1;  // anchors below it are background and left out
+  PredictConfig predict;          // for AP on the validation set
 };
 
 // Throw std::invalid_argument naming the field.

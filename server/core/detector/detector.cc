@@ -1,18 +1,20 @@
 #include "server/core/detector/detector.h"
 
 #include <ATen/Context.h>
+#include <ATen/core/Tensor.h>
+#include <torch/cuda.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/state.h"
 #include "server/core/detector/weights_file.h"
 
 namespace mgral::core {
 
 Detector::Detector(const DetectorConfig& config, uint64_t seed) : config_(config) {
   CheckConfig(config);
-  net_ = std::make_shared<RetinaNetImpl>(config, seed);
+  net_ = std::make_unique<RetinaNet>(config, seed);
 }
 Detector::~Detector() = default;
 Detector::Detector(Detector&&) noexcept = default;
@@ -27,7 +29,7 @@ Detector Detector::Load(const std::string& path) {
   }
   try {
     Detector detector(ParseDetectorConfig(config->second), 0);
-    SetState(detector.net(), weights->second);
+    detector.net().SetState(weights->second);
     return detector;
   } catch (const std::exception& e) {
     throw std::runtime_error(path + ": " + e.what());
@@ -47,14 +49,14 @@ Detector Detector::Load(const std::string& path, const DetectorConfig& expected)
 void Detector::Save(const std::string& path) const {
   TensorFile file;
   file.texts["config"] = ToString(config_);
-  file.groups["weights"] = GetState(*net_);
+  file.groups["weights"] = net_->State();
   WriteTensorFile(path, file);
 }
 
 Detector Detector::Clone() const {
   Detector copy(config_, 0);
   copy.MoveTo(device());
-  SetState(copy.net(), GetState(*net_));
+  copy.net().SetState(net_->State());
   return copy;
 }
 
@@ -64,45 +66,50 @@ void Detector::MoveTo(c10::Device device) {
     at::globalContext().setDeterministicCuDNN(true);
     at::globalContext().setBenchmarkCuDNN(false);
   }
-  net_->to(device);
+  net_->MoveTo(device);
 }
 
 c10::Device Detector::device() const { return net_->device(); }
 
 int64_t Detector::NumParameters() const {
   int64_t count = 0;
-  for (const torch::Tensor& p : net_->parameters()) count += p.numel();
+  for (const auto& [name, p] : net_->Parameters()) count += p.numel();
   return count;
 }
 
-std::map<std::string, at::Tensor> GetState(const torch::nn::Module& net) {
-  std::map<std::string, at::Tensor> state;
-  for (const auto& p : net.named_parameters()) state[p.key()] = p.value().detach();
-  for (const auto& b : net.named_buffers()) state[b.key()] = b.value();
-  return state;
+namespace {
+
+constexpr size_t kMaxDigits = 2;  // of an index: fits c10::DeviceIndex
+
+bool IsIndex(const std::string& text) {
+  return !text.empty() && text.size() <= kMaxDigits &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-void SetState(torch::nn::Module& net, const std::map<std::string, at::Tensor>& state) {
-  torch::NoGradGuard no_grad;
-  const std::map<std::string, at::Tensor> own = GetState(net);
-  for (const auto& [name, tensor] : state) {
-    if (own.count(name) == 0) throw std::runtime_error("unknown tensor " + name);
+}  // namespace
+
+c10::Device DeviceNamed(const std::string& name) {
+  if (name == "cpu") return c10::Device(c10::kCPU);
+  const std::string prefix = "cuda:";
+  const bool indexed =
+      name.compare(0, prefix.size(), prefix) == 0 && IsIndex(name.substr(prefix.size()));
+  if (name != "auto" && name != "cuda" && !indexed) {
+    throw std::invalid_argument("device \"" + name + "\" must be cpu, cuda, cuda:N or auto");
   }
-  for (const auto& [name, tensor] : own) {
-    const auto given = state.find(name);
-    if (given == state.end()) {
-      // torchvision's frozen norms do not count their batches.
-      if (name.find("num_batches_tracked") != std::string::npos) continue;
-      throw std::runtime_error("tensor " + name + " is missing");
-    }
-    if (given->second.sizes() != tensor.sizes()) {
-      throw std::runtime_error("tensor " + name + " has another shape than this configuration");
-    }
+  const bool available = torch::cuda::is_available();
+  if (name == "auto" && !available) return c10::Device(c10::kCPU);
+  if (!available) {
+    throw std::invalid_argument("device is " + name +
+                                ", but LibTorch finds no GPU: it is built without CUDA, or there "
+                                "is no GPU or no driver that fits");
   }
-  for (const auto& [name, tensor] : own) {
-    const auto given = state.find(name);
-    if (given != state.end()) at::Tensor(tensor).copy_(given->second);
+  const int index = indexed ? std::stoi(name.substr(prefix.size())) : 0;
+  const int count = static_cast<int>(torch::cuda::device_count());
+  if (index >= count) {
+    throw std::invalid_argument("device is " + name + ", but LibTorch finds " +
+                                std::to_string(count) + " GPUs, numbered from 0");
   }
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 }  // namespace mgral::core

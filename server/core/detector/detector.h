@@ -10,7 +10,7 @@
 
 namespace mgral::core {
 
-class RetinaNetImpl;
+class RetinaNet;
 
 // A network with its configuration. Moves, and is copied by Clone only. Const functions of other
 // headers that take a const Detector& (Predict, Embed, ...) may run in several threads at once on
@@ -46,11 +46,16 @@ class Detector {
 
   const DetectorConfig& config() const { return config_; }
   int64_t NumParameters() const;
-  RetinaNetImpl& net() const { return *net_; }
+  RetinaNet& net() const { return *net_; }
 
  private:
   DetectorConfig config_;
-  std::shared_ptr<RetinaNetImpl> net_;
+  std::unique_ptr<RetinaNet> net_;
 };
+
+// The device of that name: "cpu", "cuda" (the first GPU), "cuda:N" (from 0), or "auto": cuda if
+// there is one, else cpu. Throws std::invalid_argument for another name, and for a GPU that this
+// LibTorch or this machine does not have.
+c10::Device DeviceNamed(const std::string& name);
 
 }  // namespace mgral::core

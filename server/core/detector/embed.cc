@@ -7,8 +7,7 @@
 #include <cmath>
 #include <string>
 
-#include "server/core/detector/letterbox.h"
-#include "server/core/detector/postprocess.h"
+#include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/geometry/boxes.h"
 
@@ -53,7 +52,7 @@ at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) 
 }
 
 // Both views' means, each level brought to length 1 so that no level drowns the others.
-at::Tensor Normalised(const at::Tensor& pooled, const at::Tensor& projection, int64_t levels) {
+at::Tensor Normalized(const at::Tensor& pooled, const at::Tensor& projection, int64_t levels) {
   at::Tensor x = pooled.view({pooled.size(0), levels, -1});
   x = (x / x.norm(2, {2}, true).clamp_min(1e-12)).reshape({pooled.size(0), -1});
   if (projection.defined()) x = x.mm(projection);
@@ -107,7 +106,7 @@ void EmbedBatch(const Detector& detector, const std::vector<at::Tensor>& images,
   const RawOutput mirror = ForwardInParallel(detector.net(), canvas.flip(3), workers);
   auto detections = DetectionsOf(plain, anchors, config);
   auto mirrored = DetectionsOf(mirror, anchors, config);
-  const at::Tensor embeddings = Normalised(Pool(plain, batch, false) + Pool(mirror, batch, true),
+  const at::Tensor embeddings = Normalized(Pool(plain, batch, false) + Pool(mirror, batch, true),
                                            projection, shape.num_levels());
   for (size_t i = 0; i < images.size(); ++i) {
     for (Detection& d : mirrored[i]) {
@@ -135,7 +134,7 @@ int64_t EmbeddingSize(const DetectorConfig& config) {
 }
 
 std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
-                             const PredictConfig& config, const FractionFn& progress) {
+                             const PredictConfig& config, const ProgressFn& progress) {
   at::NoGradGuard no_grad;
   const int64_t size = samples.size(), step = std::max<int64_t>(1, config.batch_size);
   Workers workers(std::min(size, step));
@@ -148,7 +147,7 @@ std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
       images.push_back(samples.Get(i).image);
     }
     EmbedBatch(detector, images, projection, config, workers, &out);
-    if (progress && !progress(static_cast<double>(out.size()) / size)) throw Cancelled();
+    if (progress && !progress(static_cast<double>(out.size()) / size)) throw Canceled();
   }
   return out;
 }

@@ -3,26 +3,17 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
+#include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
+#include "server/core/detector/retinanet.h"
 #include "server/core/detector/sample.h"
 #include "server/core/evaluation/average_precision.h"
-#include "server/core/geometry/nms.h"
+#include "server/core/geometry/box.h"
+#include "server/core/progress.h"
 
 namespace mgral::core {
-
-struct PredictConfig {
-  float min_score = 0.05f;
-  float nms_iou = 0.5f;
-  int64_t candidates_per_level = 400;  // before suppression
-  int64_t max_detections = 100;        // per image
-  int64_t batch_size = 16;
-};
-
-// Told the share that is done, in [0, 1]; returns false to stop: the call throws Cancelled.
-using FractionFn = std::function<bool(double)>;
 
 // Per image uint8 [3, H, W]: its detections, best first, in its own pixels. Works on an untrained
 // detector (what it finds means nothing). Deterministic.
@@ -30,8 +21,25 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config = {});
 
-// Accuracy on a labelled set. No samples: every AP is NaN.
+// Accuracy on a labeled set. No samples: every AP is NaN.
 Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config = {},
-                  const FractionFn& progress = {});
+                  const ProgressFn& progress = {});
+
+// Per class [C]: focal loss of the class's outputs plus box loss of its objects, divided by the
+// number of its positive anchors (at least 1). Smoother than AP on a small set. `config` supplies
+// the losses and the matching; nothing is augmented.
+std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
+                                   const TrainConfig& config);
+
+// Detections of each image of a batch after suppression, in pixels of the canvas, best first.
+// Scores and boxes are computed on the output's device, candidates are picked on the CPU.
+std::vector<std::vector<Detection>> DetectionsOf(const RawOutput& output, const at::Tensor& anchors,
+                                                 const PredictConfig& config);
+
+// Boxes of all anchors [B, A, 4], canvas pixels, on the CPU.
+at::Tensor DecodeAll(const RawOutput& output, const at::Tensor& anchors);
+
+// From the canvas to an image of width x height pixels, clipped; drops what lies outside.
+void ToImagePixels(std::vector<Detection>* detections, double scale, int64_t width, int64_t height);
 
 }  // namespace mgral::core

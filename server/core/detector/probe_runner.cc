@@ -8,14 +8,11 @@
 #include <stdexcept>
 #include <string>
 
-#include "server/core/detector/augment.h"
 #include "server/core/detector/losses.h"
-#include "server/core/detector/minibatches.h"
+#include "server/core/detector/predict.h"
+#include "server/core/detector/preprocess.h"
 #include "server/core/detector/sgd.h"
-#include "server/core/detector/sharded_batch.h"
 #include "server/core/detector/sharded_net.h"
-#include "server/core/detector/streams.h"
-#include "server/core/detector/validation_loss.h"
 
 namespace mgral::core {
 namespace {
@@ -63,12 +60,12 @@ class Probe {
     if (consistency_) {
       std::vector<Sample> unlabeled = batch_[0].Get(step * from_batch, from_batch);
       for (Sample& s : unlabeled) s.boxes = s.labels = s.ignore = at::Tensor();
-      for (Sample& s : unlabeled) s = CheckedSample(s, 1, "unlabelled sample");
+      for (Sample& s : unlabeled) s = CheckedSample(s, 1, "unlabeled sample");
       images = AugmentedBatch(unlabeled, input_size, train, kBatchAugment, step, workers_)
                    .images.to(detector_.device());
     }
     const double weight = ConsistencyWeight(config_, step);
-    const double loss = net_.Backward([&](RetinaNetImpl& net, int64_t shard) {
+    const double loss = net_.Backward([&](RetinaNet& net, int64_t shard) {
       const at::Tensor labeled_loss = supervised.Loss(net, shard, train);
       if (!images.defined()) return labeled_loss;
       return labeled_loss + weight * Consistency(net, images, shard);
@@ -81,12 +78,12 @@ class Probe {
 
  private:
   // The shard's share of the mean over the batch.
-  at::Tensor Consistency(RetinaNetImpl& net, const at::Tensor& images, int64_t shard) const {
+  at::Tensor Consistency(RetinaNet& net, const at::Tensor& images, int64_t shard) const {
     const auto [first, last] = ShardRange(images.size(0), net_.shards(), shard);
     if (first == last) return at::zeros({}, images.options());
     const at::Tensor own = images.slice(0, first, last);
     const at::Tensor loss = ConsistencyLoss(
-        net.forward(own), net.forward(own.flip(3)), net.Anchors(own.size(2), own.size(3)),
+        net.Forward(own), net.Forward(own.flip(3)), net.Anchors(own.size(2), own.size(3)),
         detector_.config(), own.size(3), config_.foreground_score);
     return loss * (static_cast<double>(last - first) / images.size(0));
   }
@@ -106,14 +103,14 @@ class Probe {
 
 ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource* unlabeled_batch,
                       SampleSource* labeled_batch, SampleSource& validation,
-                      const ProbeConfig& config, const FractionFn& progress) {
+                      const ProbeConfig& config, const ProgressFn& progress) {
   if (unlabeled_batch != nullptr && labeled_batch != nullptr) {
-    throw std::invalid_argument("a probe takes one batch, unlabelled or labelled, not both");
+    throw std::invalid_argument("a probe takes one batch, unlabeled or labeled, not both");
   }
   ProbeConfig frozen = config;
   frozen.train.train_batch_norm = false;
   CheckConfig(frozen.train);
-  if (labeled.size() == 0) throw std::invalid_argument("a probe needs labelled images");
+  if (labeled.size() == 0) throw std::invalid_argument("a probe needs labeled images");
   using Clock = std::chrono::steady_clock;
   const Clock::time_point begin = Clock::now();
   Detector detector = start.Clone();
@@ -121,11 +118,11 @@ ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource
     Probe probe(detector, labeled, unlabeled_batch, labeled_batch, frozen);
     for (int64_t step = 0; step < frozen.train.steps; ++step) {
       probe.RunStep(step);
-      if (progress && !progress((step + 1.0) / (frozen.train.steps + 1))) throw Cancelled();
+      if (progress && !progress((step + 1.0) / (frozen.train.steps + 1))) throw Canceled();
     }
     probe.Finish();
   }
-  detector.net().zero_grad();
+  detector.net().ClearGradients();
   ProbeOutcome outcome;
   outcome.class_ap50 = Evaluate(detector, validation, frozen.predict).class_ap50;
   outcome.class_loss = ValidationLoss(detector, validation, frozen.train);

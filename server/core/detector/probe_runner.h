@@ -1,24 +1,13 @@
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
-#include "server/core/detector/predict.h"
 #include "server/core/detector/sample.h"
+#include "server/core/progress.h"
 
 namespace mgral::core {
-
-// How a probe fine-tunes (equations 7 to 9 of docs/method.md).
-struct ProbeConfig {
-  // Steps, losses, learning rate, augmentation and seed. Batch norm is always frozen.
-  TrainConfig train;
-  double consistency_weight = 1;  // w(t) at the end
-  double rampup = 0.5;            // share of the steps in which w(t) rises, as exp(-5 (1 - t)^2)
-  double foreground_score = 0.1;  // anchors below it are background and left out
-  PredictConfig predict;          // for AP on the validation set
-};
 
 struct ProbeOutcome {
   std::vector<double> class_ap50;  // [C], NaN without ground truth
@@ -37,6 +26,6 @@ struct ProbeOutcome {
 // an empty batch is none. Throws std::invalid_argument if both batches are given.
 ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource* unlabeled_batch,
                       SampleSource* labeled_batch, SampleSource& validation,
-                      const ProbeConfig& config, const FractionFn& progress = {});
+                      const ProbeConfig& config, const ProgressFn& progress = {});
 
 }  // namespace mgral::core

@@ -9,6 +9,10 @@ namespace {
 
 constexpr double kReferenceImages = 100;  // TrainConfig::steps are for that many
 
+// A short fine-tune of a trained detector: long enough to move AP, short enough to be made often.
+constexpr int64_t kTrainingPerProbe = 8, kMinProbeSteps = 6;
+constexpr double kProbeLearningRate = 0.3;  // of the training's highest
+
 // What all recipes share.
 DetectorProfile Base(const std::string& name, int num_classes) {
   DetectorProfile p;
@@ -31,6 +35,15 @@ DetectorProfile OnGpu(const std::string& name, int num_classes, int depth, int i
   p.probe.train.warmup_steps = 5;
   p.probe.predict = p.predict;
   return p;
+}
+
+TrainConfig ProbeFrom(const TrainConfig& train) {
+  TrainConfig probe = train;
+  probe.steps = std::min(train.steps, std::max(kMinProbeSteps, train.steps / kTrainingPerProbe));
+  probe.learning_rate = train.learning_rate * kProbeLearningRate;
+  probe.warmup_steps = probe.steps / 5;
+  probe.ema_decay = 0;  // an average over so few steps would still be the start
+  return probe;
 }
 
 }  // namespace
@@ -66,6 +79,8 @@ DetectorProfile TinyProfile(int num_classes) {
   p.train.smooth_l1_beta = 0.3;
   p.train.brightness = p.train.contrast = p.train.saturation = 0.1;
   p.probe.train = p.train;
+  p.semi_supervised_probes = 6;
+  p.replay_probes = 8;
   p.probe.train.steps = 12;
   p.probe.train.learning_rate = 0.005;
   p.probe.train.warmup_steps = 2;
@@ -78,6 +93,8 @@ DetectorProfile MicroProfile(int num_classes) {
   p.name = "micro";
   p.detector.input_size = 192;
   p.train.steps = 280;
+  p.semi_supervised_probes = 4;
+  p.replay_probes = 4;
   p.probe.train.steps = 8;
   return p;
 }
@@ -93,5 +110,24 @@ DetectorProfile MakeProfile(const std::string& name, int num_classes) {
 }
 
 std::vector<std::string> ProfileNames() { return {"micro", "tiny", "small", "base", "large"}; }
+
+DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,
+                           int num_classes, int64_t labeled_images, uint64_t seed) {
+  DetectorProfile recipe = MakeProfile(name, num_classes);
+  if (overrides.input_size > 0) recipe.detector.input_size = overrides.input_size;
+  recipe.train.steps =
+      overrides.training_steps > 0 ? overrides.training_steps : recipe.StepsFor(labeled_images);
+  recipe.train.warmup_steps = std::min(recipe.train.warmup_steps, recipe.train.steps / 2);
+  recipe.train.seed = seed;
+  // A profile without a recipe of its own for probes imitates a piece of its training.
+  const bool own = recipe.probe.train.steps != ProbeConfig().train.steps;
+  if (!own || recipe.probe.train.steps > recipe.train.steps) {
+    recipe.probe.train = ProbeFrom(recipe.train);
+  }
+  recipe.probe.predict = recipe.predict;
+  CheckConfig(recipe.detector);
+  CheckConfig(recipe.train);
+  return recipe;
+}
 
 }  // namespace mgral::core

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "server/core/detector/config.h"
-#include "server/core/detector/predict.h"
-#include "server/core/detector/probe_runner.h"
 
 namespace mgral::core {
 
@@ -14,11 +12,13 @@ namespace mgral::core {
 struct DetectorProfile {
   std::string name;
   DetectorConfig detector;
-  TrainConfig train;  // of 100 labelled images; see StepsFor
+  TrainConfig train;  // of 100 labeled images; see StepsFor
   PredictConfig predict;
   ProbeConfig probe;
+  // Probes that a cycle makes by default: more where a device makes them cheap.
+  int semi_supervised_probes = 16, replay_probes = 24;
 
-  // Training steps for that many labelled images: grows with the root of their number, so that a
+  // Training steps for that many labeled images: grows with the root of their number, so that a
   // cycle's time grows mildly. At least 1.
   int64_t StepsFor(int64_t labeled_images) const;
 };
@@ -29,5 +29,16 @@ DetectorProfile MakeProfile(const std::string& name, int num_classes);
 DetectorProfile MicroProfile(int num_classes);
 DetectorProfile TinyProfile(int num_classes);
 std::vector<std::string> ProfileNames();
+
+// What a pool changes of its profile; 0: the profile's own.
+struct ProfileOverrides {
+  int64_t training_steps = 0;
+  int input_size = 0;
+};
+
+// The profile made ready for one training on that many labeled images, and for the probes around
+// it. Throws std::invalid_argument for an unknown profile or an impossible override.
+DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,
+                           int num_classes, int64_t labeled_images, uint64_t seed);
 
 }  // namespace mgral::core

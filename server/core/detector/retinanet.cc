@@ -1,113 +1,49 @@
 #include "server/core/detector/retinanet.h"
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
-#include <string>
+#include <stdexcept>
 
-#include "server/core/geometry/anchors.h"
+#include "server/core/detector/network_modules.h"
+#include "server/core/geometry/boxes.h"
 
 namespace mgral::core {
 namespace {
 
-namespace nn = torch::nn;
-
-nn::Conv2d Conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
-  return nn::Conv2d(
-      nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));
+RetinaNet::NamedTensors Named(const torch::OrderedDict<std::string, torch::Tensor>& tensors) {
+  RetinaNet::NamedTensors out;
+  for (const auto& entry : tensors) out.emplace_back(entry.key(), entry.value());
+  return out;
 }
-
-// A module that only gives its children a name.
-class GroupImpl : public nn::Module {
- public:
-  template <typename M>
-  M Add(const std::string& name, M module) {
-    return register_module(name, std::move(module));
-  }
-};
-TORCH_MODULE(Group);
 
 }  // namespace
 
-PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, int64_t out, int extra_levels) {
-  Group inner, layer, extra;
-  for (size_t i = 0; i < in.size(); ++i) {
-    inner_.push_back(inner->Add(std::to_string(i), nn::Sequential(Conv(in[i], out, 1, 1, true))));
-    layer_.push_back(layer->Add(std::to_string(i), nn::Sequential(Conv(out, out, 3, 1, true))));
-  }
-  register_module("inner_blocks", inner);
-  register_module("layer_blocks", layer);
-  if (extra_levels == 0) return;
-  for (int i = 0; i < extra_levels; ++i) {
-    extra_.push_back(extra->Add("p" + std::to_string(6 + i), Conv(out, out, 3, 2, true)));
-  }
-  register_module("extra_blocks", extra);
-}
+class RetinaNet::Modules : public torch::nn::Module {
+ public:
+  Modules(const DetectorConfig& config, uint64_t seed);
 
-std::vector<torch::Tensor> PyramidImpl::forward(const std::vector<torch::Tensor>& features) {
-  std::vector<torch::Tensor> levels(features.size());
-  torch::Tensor top;
-  for (size_t i = features.size(); i-- > 0;) {
-    torch::Tensor inner = inner_[i]->forward(features[i]);
-    if (top.defined()) {
-      inner = inner + torch::upsample_nearest2d(top, {inner.size(2), inner.size(3)});
-    }
-    top = inner;
-    levels[i] = layer_[i]->forward(inner);
-  }
-  for (size_t i = 0; i < extra_.size(); ++i) {
-    const torch::Tensor& below = levels.back();
-    levels.push_back(extra_[i]->forward(i == 0 ? below : below.relu()));
-  }
-  return levels;
-}
+  ResNet body{nullptr};
+  Pyramid pyramid{nullptr};
+  Head classes{nullptr}, boxes{nullptr};
 
-HeadImpl::HeadImpl(const DetectorConfig& config, const std::string& last_name, int64_t outputs)
-    : outputs_(outputs) {
-  const int64_t channels = config.pyramid_channels;
-  Group conv;
-  for (int i = 0; i < config.head_convs; ++i) {
-    Group block;
-    convs_.push_back(block->Add("0", Conv(channels, channels, 3, 1, !config.head_norm)));
-    if (config.head_norm) {
-      // Levels differ in their statistics, so each has its own norm.
-      norms_.emplace_back();
-      for (int level = 0; level < config.num_levels(); ++level) {
-        norms_.back().push_back(block->Add("norm" + std::to_string(config.min_level + level),
-                                           nn::BatchNorm2d(channels)));
-      }
-    }
-    conv->Add(std::to_string(i), block);
-  }
-  register_module("conv", conv);
-  last_ = register_module(last_name,
-                          Conv(channels, config.anchors_per_position() * outputs, 3, 1, true));
-}
+ private:
+  void Initialize(uint64_t seed);
+};
 
-torch::Tensor HeadImpl::forward(const torch::Tensor& features, size_t level) {
-  torch::Tensor x = features;
-  for (size_t i = 0; i < convs_.size(); ++i) {
-    x = convs_[i]->forward(x);
-    if (!norms_.empty()) x = norms_[i][level]->forward(x);
-    x = x.relu_();
-  }
-  x = last_->forward(x);
-  // [B, anchors * outputs, h, w] -> [B, h * w * anchors, outputs]; free for channels_last.
-  return x.permute({0, 2, 3, 1}).reshape({x.size(0), -1, outputs_});
-}
-
-RetinaNetImpl::RetinaNetImpl(const DetectorConfig& config, uint64_t seed) : config_(config) {
+RetinaNet::Modules::Modules(const DetectorConfig& config, uint64_t seed) {
   Group backbone, head;
-  body_ = backbone->Add("body", ResNet(config.depth, config.width));
-  const std::vector<int64_t>& channels = body_->channels();
-  fpn_ = backbone->Add(
+  body = backbone->Add("body", ResNet(config.depth, config.width));
+  const std::vector<int64_t>& channels = body->channels();
+  pyramid = backbone->Add(
       "fpn", Pyramid(std::vector<int64_t>(channels.begin() + config.min_level - 2, channels.end()),
                      config.pyramid_channels, config.max_level - 5));
-  classes_ = head->Add("classification_head", Head(config, "cls_logits", config.num_classes));
-  boxes_ = head->Add("regression_head", Head(config, "bbox_reg", 4));
+  classes = head->Add("classification_head", Head(config, "cls_logits", config.num_classes));
+  boxes = head->Add("regression_head", Head(config, "bbox_reg", 4));
   register_module("backbone", backbone);
   register_module("head", head);
-  Initialise(seed);
+  Initialize(seed);
   to(torch::kCPU, torch::kFloat);
   for (torch::Tensor& p : parameters()) {
     if (p.dim() == 4) p.set_data(p.contiguous(at::MemoryFormat::ChannelsLast));
@@ -115,7 +51,7 @@ RetinaNetImpl::RetinaNetImpl(const DetectorConfig& config, uint64_t seed) : conf
   eval();
 }
 
-void RetinaNetImpl::Initialise(uint64_t seed) {
+void RetinaNet::Modules::Initialize(uint64_t seed) {
   torch::NoGradGuard no_grad;
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (auto& entry : named_parameters()) {
@@ -142,30 +78,76 @@ void RetinaNetImpl::Initialise(uint64_t seed) {
   }
 }
 
-RawOutput RetinaNetImpl::forward(const torch::Tensor& images) {
-  std::vector<torch::Tensor> features = body_->forward(images);
+RetinaNet::RetinaNet(const DetectorConfig& config, uint64_t seed)
+    : config_(config), modules_(std::make_shared<Modules>(config, seed)) {}
+RetinaNet::~RetinaNet() = default;
+
+RawOutput RetinaNet::Forward(const at::Tensor& images) {
+  std::vector<at::Tensor> features = modules_->body->forward(images);
   features.erase(features.begin(), features.begin() + config_.min_level - 2);
   RawOutput out;
-  out.features = fpn_->forward(features);
-  std::vector<torch::Tensor> logits, deltas;
+  out.features = modules_->pyramid->forward(features);
+  std::vector<at::Tensor> logits, deltas;
   for (size_t level = 0; level < out.features.size(); ++level) {
-    logits.push_back(classes_->forward(out.features[level], level));
-    deltas.push_back(boxes_->forward(out.features[level], level));
+    logits.push_back(modules_->classes->forward(out.features[level], level));
+    deltas.push_back(modules_->boxes->forward(out.features[level], level));
     out.level_anchors.push_back(logits.back().size(1));
   }
-  out.logits = torch::cat(logits, 1);
-  out.deltas = torch::cat(deltas, 1);
+  out.logits = at::cat(logits, 1);
+  out.deltas = at::cat(deltas, 1);
   return out;
 }
 
-torch::Tensor RetinaNetImpl::Anchors(int64_t height, int64_t width) const {
-  std::vector<torch::Tensor> levels;
+at::Tensor RetinaNet::Anchors(int64_t height, int64_t width) const {
+  std::vector<at::Tensor> levels;
   const AnchorShape shape{config_.anchor_scales, config_.anchor_ratios};
   for (int level = config_.min_level; level <= config_.max_level; ++level) {
     const int64_t stride = int64_t{1} << level;
     levels.push_back(MakeAnchors({stride, config_.anchor_scale * stride}, shape, height, width));
   }
-  return torch::cat(levels, 0);
+  return at::cat(levels, 0);
 }
+
+RetinaNet::NamedTensors RetinaNet::Parameters() const {
+  return Named(modules_->named_parameters());
+}
+
+RetinaNet::NamedTensors RetinaNet::Buffers() const { return Named(modules_->named_buffers()); }
+
+std::map<std::string, at::Tensor> RetinaNet::State() const {
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : Parameters()) state[name] = tensor.detach();
+  for (const auto& [name, tensor] : Buffers()) state[name] = tensor;
+  return state;
+}
+
+void RetinaNet::SetState(const std::map<std::string, at::Tensor>& state) {
+  at::NoGradGuard no_grad;
+  const std::map<std::string, at::Tensor> own = State();
+  for (const auto& [name, tensor] : state) {
+    if (own.count(name) == 0) throw std::runtime_error("unknown tensor " + name);
+  }
+  for (const auto& [name, tensor] : own) {
+    const auto given = state.find(name);
+    if (given == state.end()) {
+      // torchvision's frozen norms do not count their batches.
+      if (name.find("num_batches_tracked") != std::string::npos) continue;
+      throw std::runtime_error("tensor " + name + " is missing");
+    }
+    if (given->second.sizes() != tensor.sizes()) {
+      throw std::runtime_error("tensor " + name + " has another shape than this configuration");
+    }
+  }
+  for (const auto& [name, tensor] : own) {
+    const auto given = state.find(name);
+    if (given != state.end()) at::Tensor(tensor).copy_(given->second);
+  }
+}
+
+void RetinaNet::SetTraining(bool on) { modules_->train(on); }
+bool RetinaNet::training() const { return modules_->is_training(); }
+void RetinaNet::ClearGradients() { modules_->zero_grad(); }
+void RetinaNet::MoveTo(c10::Device device) { modules_->to(device); }
+c10::Device RetinaNet::device() const { return modules_->body->device(); }
 
 }  // namespace mgral::core

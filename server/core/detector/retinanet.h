@@ -1,78 +1,77 @@
 #pragma once
 
-#include <torch/nn.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "server/core/detector/config.h"
-#include "server/core/detector/resnet.h"
 
 namespace mgral::core {
 
 // What the network says of a batch; A: all anchors of all levels, finest level first, ordered as
 // MakeAnchors orders them.
 struct RawOutput {
-  torch::Tensor logits;                 // [B, A, C]
-  torch::Tensor deltas;                 // [B, A, 4], see DecodeBoxes
-  std::vector<torch::Tensor> features;  // pyramid levels [B, pyramid_channels, h, w]
-  std::vector<int64_t> level_anchors;   // anchors of each level, their sum is A
+  at::Tensor logits;                   // [B, A, C]
+  at::Tensor deltas;                   // [B, A, 4], see DecodeBoxes
+  std::vector<at::Tensor> features;    // pyramid levels [B, pyramid_channels, h, w]
+  std::vector<int64_t> level_anchors;  // anchors of each level, their sum is A
 };
 
-// Feature pyramid (Lin et al. 2017) with torchvision's names: inner_blocks.i.0, layer_blocks.i.0,
-// extra_blocks.p6, .p7.
-class PyramidImpl : public torch::nn::Module {
+// The network: a ResNet, a feature pyramid (Lin et al. 2017) and two heads. Tensors are named as in
+// torchvision's retinanet_resnet50_fpn: backbone.body, backbone.fpn, head.classification_head,
+// head.regression_head. Weights are random from `seed`: He's, but N(0, 0.01) for the last layers,
+// and a class bias such that every anchor starts at 0.01. Begins on the CPU, not in training mode.
+//
+// Torch's modules stay behind this class, so that whoever uses it need not compile them. Tensors
+// that it hands out are its own, not copies. Forward may run in several threads at once when not in
+// training mode; everything else needs it alone.
+class RetinaNet {
  public:
-  // `in`: channels of the levels from C`min_level` to C5.
-  PyramidImpl(const std::vector<int64_t>& in, int64_t out, int extra_levels);
-  std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& features);
+  using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
- private:
-  std::vector<torch::nn::Sequential> inner_, layer_;
-  std::vector<torch::nn::Conv2d> extra_;
-};
-TORCH_MODULE(Pyramid);
+  RetinaNet(const DetectorConfig& config, uint64_t seed);
+  ~RetinaNet();
+  RetinaNet(const RetinaNet&) = delete;
+  RetinaNet& operator=(const RetinaNet&) = delete;
 
-// Convolutions shared by all levels, then `last_name` with `outputs` numbers per anchor.
-class HeadImpl : public torch::nn::Module {
- public:
-  HeadImpl(const DetectorConfig& config, const std::string& last_name, int64_t outputs);
-  // [B, positions * anchors_per_position, outputs] of one level.
-  torch::Tensor forward(const torch::Tensor& features, size_t level);
-
- private:
-  int64_t outputs_;
-  std::vector<torch::nn::Conv2d> convs_;
-  std::vector<std::vector<torch::nn::BatchNorm2d>> norms_;  // [conv][level]; empty: none
-  torch::nn::Conv2d last_{nullptr};
-};
-TORCH_MODULE(Head);
-
-// The network. Names as in torchvision's retinanet_resnet50_fpn: backbone.body, backbone.fpn,
-// head.classification_head, head.regression_head. Weights are random from `seed`: He's, but
-// N(0, 0.01) for the last layers, and a class bias such that every anchor starts at 0.01.
-class RetinaNetImpl : public torch::nn::Module {
- public:
-  RetinaNetImpl(const DetectorConfig& config, uint64_t seed);
-
-  // images: float [B, 3, H, W] on device(), normalised (normalise.h), channels_last, H and W
+  // images: float [B, 3, H, W] on device(), normalized (preprocess.h), channels_last, H and W
   // multiples of 32.
-  RawOutput forward(const torch::Tensor& images);
+  RawOutput Forward(const at::Tensor& images);
 
   // [A, 4] on the CPU, for a canvas of that size; made anew by each call.
-  torch::Tensor Anchors(int64_t height, int64_t width) const;
+  at::Tensor Anchors(int64_t height, int64_t width) const;
+
+  // In the order of the modules. Buffers: running statistics of the norms.
+  NamedTensors Parameters() const;
+  NamedTensors Buffers() const;
+
+  // Parameters and buffers by name.
+  std::map<std::string, at::Tensor> State() const;
+  // Copies `state` in. Throws std::runtime_error naming the first tensor that is missing, unknown
+  // or of another shape; nothing has changed then.
+  void SetState(const std::map<std::string, at::Tensor>& state);
+
+  void SetTraining(bool on);  // of the norms
+  bool training() const;
+  void ClearGradients();
+
+  // Not while something uses it. Throws c10::Error if the device is not there or is full.
+  void MoveTo(c10::Device device);
+  c10::Device device() const;
 
   const DetectorConfig& config() const { return config_; }
-  // Where the parameters are.
-  c10::Device device() const { return body_->device(); }
 
  private:
-  void Initialise(uint64_t seed);
+  class Modules;
 
   DetectorConfig config_;
-  ResNet body_{nullptr};
-  Pyramid fpn_{nullptr};
-  Head classes_{nullptr}, boxes_{nullptr};
+  std::shared_ptr<Modules> modules_;
 };
-TORCH_MODULE(RetinaNet);
 
 }  // namespace mgral::core

@@ -3,8 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace mgral::core {
 
@@ -27,15 +27,35 @@ class SampleSource {
   virtual Sample Get(int64_t index) = 0;
 };
 
-// The progress callback asked for the work to stop.
-class Cancelled : public std::runtime_error {
- public:
-  Cancelled() : std::runtime_error("cancelled") {}
-};
-
 // Fills undefined boxes, labels and ignore with empty ones, makes everything contiguous, drops
 // boxes without area. Throws std::invalid_argument for a wrong shape or type, a label outside
 // [0, num_classes) or a coordinate that is not finite; `what` names the sample in the message.
 Sample CheckedSample(Sample sample, int num_classes, const std::string& what);
+
+// Independent streams of RandomAt: what each draws does not move the others, so that a probe and
+// its control see the same minibatches.
+enum DrawStream : uint64_t {
+  kLabeledOrder = 1,
+  kLabeledAugment,
+  kBatchOrder,
+  kBatchAugment,
+};
+
+// Which samples a step sees: the set in a new random order every epoch, drawn from (seed, stream)
+// alone; any step can be asked for.
+class Minibatches {
+ public:
+  Minibatches(SampleSource& samples, int num_classes, uint64_t seed, uint64_t stream);
+
+  // `count` samples starting at position `first` of the endless sequence, checked.
+  std::vector<Sample> Get(int64_t first, int64_t count);
+
+ private:
+  SampleSource& samples_;
+  int num_classes_;
+  uint64_t seed_, stream_;
+  int64_t epoch_ = -1;
+  std::vector<int64_t> order_;
+};
 
 }  // namespace mgral::core

@@ -6,8 +6,6 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "server/core/detector/state.h"
-
 namespace mgral::core {
 
 double LearningRateAt(const TrainConfig& config, int64_t step) {
@@ -21,25 +19,25 @@ double LearningRateAt(const TrainConfig& config, int64_t step) {
   return rate * (low + (1 - low) * 0.5 * (1 + std::cos(std::acos(-1.0) * done)));
 }
 
-Sgd::Sgd(torch::nn::Module& net, const TrainConfig& config) : config_(config) {
+Sgd::Sgd(RetinaNet& net, const TrainConfig& config) : config_(config) {
   std::vector<std::string> plain_names;
-  for (const auto& entry : net.named_parameters()) {
-    const bool weight = entry.value().dim() > 1;
-    const bool norm = !weight && entry.key().rfind(".bias") == std::string::npos;
-    const bool norm_bias = !weight && !norm &&
-                           (entry.key().find(".bn") != std::string::npos ||
-                            entry.key().find(".norm") != std::string::npos ||
-                            entry.key().find("downsample.1") != std::string::npos);
+  for (const auto& [name, parameter] : net.Parameters()) {
+    const bool weight = parameter.dim() > 1;
+    const bool norm = !weight && name.rfind(".bias") == std::string::npos;
+    const bool norm_bias =
+        !weight && !norm &&
+        (name.find(".bn") != std::string::npos || name.find(".norm") != std::string::npos ||
+         name.find("downsample.1") != std::string::npos);
     if (!config.train_batch_norm && (norm || norm_bias)) continue;
-    (weight ? decayed_ : plain_).push_back(entry.value());
-    (weight ? names_ : plain_names).push_back(entry.key());
+    (weight ? decayed_ : plain_).push_back(parameter);
+    (weight ? names_ : plain_names).push_back(name);
   }
   names_.insert(names_.end(), plain_names.begin(), plain_names.end());
   for (const auto* group : {&decayed_, &plain_}) {
     for (const at::Tensor& p : *group) momentum_.push_back(at::zeros_like(p));
   }
   if (config.ema_decay <= 0) return;
-  for (const auto& [name, tensor] : GetState(net)) {
+  for (const auto& [name, tensor] : net.State()) {
     if (!tensor.is_floating_point()) continue;
     tracked_[name] = tensor;
     average_[name] = tensor.clone();
@@ -47,7 +45,7 @@ Sgd::Sgd(torch::nn::Module& net, const TrainConfig& config) : config_(config) {
 }
 
 void Sgd::Step(double learning_rate, int64_t step) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   std::vector<at::Tensor> parameters = decayed_;
   parameters.insert(parameters.end(), plain_.begin(), plain_.end());
   std::vector<at::Tensor> gradients;
@@ -81,7 +79,7 @@ void Sgd::Step(double learning_rate, int64_t step) {
 }
 
 void Sgd::UseAverage() {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   for (auto& [name, average] : average_) tracked_.at(name).copy_(average);
 }
 
@@ -96,7 +94,7 @@ void Sgd::SetState(const std::map<std::string, at::Tensor>& state) {
   for (auto& [name, tensor] : State()) {
     const auto given = state.find(name);
     if (given == state.end() || given->second.sizes() != tensor.sizes()) {
-      throw std::runtime_error("optimiser state lacks " + name);
+      throw std::runtime_error("optimizer state lacks " + name);
     }
     tensor.copy_(given->second);
   }

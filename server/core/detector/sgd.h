@@ -1,12 +1,13 @@
 #pragma once
 
-#include <torch/nn/module.h>
+#include <ATen/core/Tensor.h>
 
 #include <map>
 #include <string>
 #include <vector>
 
 #include "server/core/detector/config.h"
+#include "server/core/detector/retinanet.h"
 
 namespace mgral::core {
 
@@ -16,7 +17,7 @@ namespace mgral::core {
 class Sgd {
  public:
   // `net` must outlive it. Parameters of batch norms are left alone if config says so.
-  Sgd(torch::nn::Module& net, const TrainConfig& config);
+  Sgd(RetinaNet& net, const TrainConfig& config);
 
   // One step from the gradients of the last backward pass, which it clears.
   void Step(double learning_rate, int64_t step);

@@ -1,8 +1,9 @@
 #include "server/core/detector/sharded_net.h"
 
-#include <algorithm>
+#include <ATen/ATen.h>
 
-#include "server/core/detector/state.h"
+#include <algorithm>
+#include <string>
 
 namespace mgral::core {
 namespace {
@@ -12,18 +13,19 @@ constexpr int64_t kForwardParts = 4;
 
 }  // namespace
 
-ShardedNet::ShardedNet(RetinaNetImpl& net, int64_t shards, Workers& workers)
+ShardedNet::ShardedNet(RetinaNet& net, int64_t shards, Workers& workers)
     : net_(net), workers_(workers), nets_{&net} {
   for (int64_t i = 1; i < shards; ++i) {
-    replicas_.push_back(std::make_shared<RetinaNetImpl>(net.config(), 0));
-    replicas_.back()->to(net.device());
+    replicas_.push_back(std::make_unique<RetinaNet>(net.config(), 0));
+    replicas_.back()->MoveTo(net.device());
     nets_.push_back(replicas_.back().get());
-    SetState(*replicas_.back(), GetState(net));
+    replicas_.back()->SetState(net.State());
   }
-  for (RetinaNetImpl* shard : nets_) {
-    parameters_.push_back(shard->parameters());
+  for (RetinaNet* shard : nets_) {
+    parameters_.emplace_back();
+    for (const auto& [name, p] : shard->Parameters()) parameters_.back().push_back(p);
     statistics_.emplace_back();
-    for (const torch::Tensor& b : shard->buffers()) {
+    for (const auto& [name, b] : shard->Buffers()) {
       if (b.is_floating_point()) statistics_.back().push_back(b);
     }
   }
@@ -35,14 +37,14 @@ ShardedNet::ShardedNet(RetinaNetImpl& net, int64_t shards, Workers& workers)
 }
 
 void ShardedNet::Train(bool on) {
-  for (RetinaNetImpl* shard : nets_) shard->train(on);
+  for (RetinaNet* shard : nets_) shard->SetTraining(on);
 }
 
-double ShardedNet::Backward(const std::function<torch::Tensor(RetinaNetImpl&, int64_t)>& loss) {
+double ShardedNet::Backward(const std::function<at::Tensor(RetinaNet&, int64_t)>& loss) {
   std::vector<double> values(nets_.size(), 0);
   const auto run = [&](int64_t s) {
-    torch::AutoGradMode with_gradients(true);
-    const torch::Tensor value = loss(*nets_[s], s);
+    at::AutoGradMode with_gradients(true);
+    const at::Tensor value = loss(*nets_[s], s);
     values[s] = value.item<double>();
     value.backward();
   };
@@ -51,19 +53,19 @@ double ShardedNet::Backward(const std::function<torch::Tensor(RetinaNetImpl&, in
   } else {
     for (int64_t s = 0; s < shards(); ++s) run(s);
   }
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   double sum = values[0];
   for (size_t s = 1; s < nets_.size(); ++s) {
     sum += values[s];
     for (size_t i = 0; i < parameters_[s].size(); ++i) {
-      torch::Tensor& own = parameters_[s][i].mutable_grad();
+      at::Tensor& own = parameters_[s][i].mutable_grad();
       if (!own.defined()) continue;
-      torch::Tensor& total = parameters_[0][i].mutable_grad();
+      at::Tensor& total = parameters_[0][i].mutable_grad();
       total = total.defined() ? total.add_(own) : own.clone();
       own.zero_();
     }
   }
-  if (net_.is_training()) MergeStatistics();
+  if (net_.training()) MergeStatistics();
   return sum;
 }
 
@@ -76,7 +78,7 @@ void ShardedNet::MergeStatistics() {
 }
 
 void ShardedNet::CopyStatistics() {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   for (size_t s = 1; s < nets_.size(); ++s) {
     for (size_t i = 0; i < statistics_[0].size(); ++i) {
       statistics_[s][i].copy_(statistics_[0][i]);
@@ -84,24 +86,24 @@ void ShardedNet::CopyStatistics() {
   }
 }
 
-RawOutput ForwardInParallel(RetinaNetImpl& net, const torch::Tensor& images, Workers& workers) {
+RawOutput ForwardInParallel(RetinaNet& net, const at::Tensor& images, Workers& workers) {
   if (!net.device().is_cpu()) {
-    torch::NoGradGuard no_grad;
-    return net.forward(images.to(net.device()));
+    at::NoGradGuard no_grad;
+    return net.Forward(images.to(net.device()));
   }
   const int64_t count = images.size(0), parts = std::min<int64_t>(kForwardParts, count);
   std::vector<RawOutput> outputs(parts);
   workers.Run(parts, [&](int64_t p) {
-    torch::NoGradGuard no_grad;
+    at::NoGradGuard no_grad;
     const auto [first, last] = ShardRange(count, parts, p);
-    outputs[p] = net.forward(images.slice(0, first, last));
+    outputs[p] = net.Forward(images.slice(0, first, last));
   });
   if (parts == 1) return outputs[0];
-  torch::NoGradGuard no_grad;
-  const auto join = [&](const std::function<torch::Tensor(const RawOutput&)>& part) {
-    std::vector<torch::Tensor> all;
+  at::NoGradGuard no_grad;
+  const auto join = [&](const std::function<at::Tensor(const RawOutput&)>& part) {
+    std::vector<at::Tensor> all;
     for (const RawOutput& o : outputs) all.push_back(part(o));
-    return torch::cat(all, 0);
+    return at::cat(all, 0);
   };
   RawOutput out;
   out.logits = join([](const RawOutput& o) { return o.logits; });
@@ -111,6 +113,46 @@ RawOutput ForwardInParallel(RetinaNetImpl& net, const torch::Tensor& images, Wor
   }
   out.level_anchors = outputs[0].level_anchors;
   return out;
+}
+
+at::Tensor CountedClassWeights(SampleSource& samples, int num_classes, const TrainConfig& config) {
+  if (config.class_balance <= 0) return {};
+  std::vector<int64_t> counts(num_classes, 0);
+  for (int64_t i = 0; i < samples.size(); ++i) {
+    const Sample s = CheckedSample(samples.Get(i), num_classes, "sample " + std::to_string(i));
+    for (int64_t j = 0; j < s.labels.size(0); ++j) {
+      if (!s.ignore[j].item<bool>()) ++counts[s.labels[j].item<int64_t>()];
+    }
+  }
+  return ClassWeights(counts, config.class_balance);
+}
+
+ShardedBatch::ShardedBatch(const Minibatch& batch, const Detector& detector,
+                           const TrainConfig& config, int64_t shards, Workers& workers,
+                           const at::Tensor& class_weights)
+    : images_(shards), targets_(shards) {
+  const int64_t count = batch.images.size(0);
+  const at::Tensor images = batch.images.to(detector.device());
+  const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
+  workers.Run(shards, [&](int64_t s) {
+    const auto [first, last] = ShardRange(count, shards, s);
+    images_[s] = images.slice(0, first, last);
+    targets_[s] = AssignTargets(
+        std::vector<Sample>(batch.labels.begin() + first, batch.labels.begin() + last), anchors,
+        detector.config().num_classes, config);
+    WeighTargets(class_weights, &targets_[s]);
+  });
+  for (Targets& t : targets_) {
+    positives_ += class_weights.defined() ? t.box_weights.sum().item<double>()
+                                          : static_cast<double>(t.positives.size(0));
+    t = t.To(detector.device());
+  }
+}
+
+at::Tensor ShardedBatch::Loss(RetinaNet& net, int64_t shard, const TrainConfig& config) const {
+  const SupervisedLoss parts =
+      ComputeSupervisedLoss(net.Forward(images_[shard]), targets_[shard], positives_, config);
+  return parts.classes + parts.boxes;
 }
 
 }  // namespace mgral::core

@@ -1,6 +1,6 @@
 #include "server/core/detector/train.h"
 
-#include <torch/nn.h>
+#include <ATen/ATen.h>
 
 #include <chrono>
 #include <cmath>
@@ -8,20 +8,17 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "server/core/detector/augment.h"
-#include "server/core/detector/minibatches.h"
 #include "server/core/detector/retinanet.h"
+#include "server/core/detector/sample.h"
 #include "server/core/detector/sgd.h"
-#include "server/core/detector/sharded_batch.h"
 #include "server/core/detector/sharded_net.h"
-#include "server/core/detector/state.h"
-#include "server/core/detector/streams.h"
 #include "server/core/detector/weights_file.h"
 
 namespace mgral::core {
 namespace {
 
-constexpr double kLossMemory = 0.98;  // of the running mean
+constexpr char kOptimizer[] = "optimiser";  // as checkpoints have always spelled it
+constexpr double kLossMemory = 0.98;        // of the running mean
 
 // Everything but the samples themselves that decides what training gives.
 std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int64_t images) {
@@ -55,8 +52,8 @@ class Trainer {
   }
   // Evaluation mode in any case, also when stopped.
   ~Trainer() {
-    detector_.net().eval();
-    detector_.net().zero_grad();
+    detector_.net().SetTraining(false);
+    detector_.net().ClearGradients();
   }
 
   int64_t step() const { return step_; }
@@ -69,7 +66,7 @@ class Trainer {
                                            kLabeledAugment, step_, workers_);
     const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_, class_weights_);
     const double value = net_.Backward(
-        [&](RetinaNetImpl& net, int64_t shard) { return shards.Loss(net, shard, config_); });
+        [&](RetinaNet& net, int64_t shard) { return shards.Loss(net, shard, config_); });
     if (!std::isfinite(value)) {
       throw std::runtime_error("training diverged: the loss of step " + std::to_string(step_) +
                                " is not finite; lower the learning rate");
@@ -82,10 +79,10 @@ class Trainer {
   void Save(const std::string& path) const {
     TensorFile file;
     file.texts["training"] = signature_;
-    file.groups["weights"] = GetState(detector_.net());
-    file.groups["optimiser"] = sgd_.State();
-    file.groups["progress"] = {{"step", torch::tensor(step_, torch::kLong)},
-                               {"loss", torch::tensor(loss_, torch::kDouble)}};
+    file.groups["weights"] = detector_.net().State();
+    file.groups[kOptimizer] = sgd_.State();
+    file.groups["progress"] = {{"step", at::tensor(step_, at::kLong)},
+                               {"loss", at::tensor(loss_, at::kDouble)}};
     WriteTensorFile(path, file);
   }
 
@@ -95,9 +92,9 @@ class Trainer {
       throw std::runtime_error(path + " is a checkpoint of another training (\"" +
                                file.texts["training"] + "\", not \"" + signature_ + "\")");
     }
-    SetState(detector_.net(), file.groups["weights"]);
+    detector_.net().SetState(file.groups["weights"]);
     net_.CopyStatistics();
-    sgd_.SetState(file.groups["optimiser"]);
+    sgd_.SetState(file.groups[kOptimizer]);
     step_ = file.groups["progress"].at("step").item<int64_t>();
     loss_ = file.groups["progress"].at("loss").item<double>();
   }
@@ -111,7 +108,7 @@ class Trainer {
   const TrainConfig config_;
   const std::string signature_;
   Minibatches minibatches_;
-  torch::Tensor class_weights_;
+  at::Tensor class_weights_;
   Sgd sgd_;
   int64_t step_ = 0;
   double loss_ = 0;
@@ -145,7 +142,7 @@ TrainReport Train(Detector& detector, SampleSource& samples, const TrainConfig& 
     }
     if (progress && !progress({step, config.steps, trainer.loss(),
                                report.images_seen / std::max(1e-9, seconds())})) {
-      throw Cancelled();
+      throw Canceled();
     }
   }
   trainer.Finish();

@@ -7,6 +7,7 @@
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/sample.h"
+#include "server/core/progress.h"
 
 namespace mgral::core {
 
@@ -16,7 +17,7 @@ struct TrainProgress {
   double loss = 0;    // running mean
   double images_per_second = 0;
 };
-// Returns false to stop: Train then throws Cancelled (its last checkpoint stays).
+// Returns false to stop: Train then throws Canceled (its last checkpoint stays).
 using TrainProgressFn = std::function<bool(const TrainProgress&)>;
 
 struct CheckpointConfig {

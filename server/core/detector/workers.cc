@@ -1,11 +1,16 @@
 #include "server/core/detector/workers.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <utility>
 
-#include "server/core/detector/torch_threads.h"
-
 namespace mgral::core {
+
+void SetTorchThreads(int threads) {
+  at::get_num_threads();  // makes that first time now
+  at::set_num_threads(threads);
+}
 
 Workers::Workers(int64_t tasks) : saved_threads_(at::get_num_threads()) {
   const int64_t threads = std::min<int64_t>(saved_threads_, tasks);

@@ -10,6 +10,10 @@
 
 namespace mgral::core {
 
+// Gives the calling thread, and no other, so many intra-op threads. at::set_num_threads alone does
+// not: a thread's first operator sets it to what any thread asked for last.
+void SetTorchThreads(int threads);
+
 // Threads that each run their operators alone. For small networks two threads with a whole shard
 // each beat two threads in every operator, and on a machine that is busy with other work they beat
 // them tenfold: OpenMP's threads spin at each operator's end for whoever was descheduled.

@@ -125,7 +125,7 @@ double Integrate(const std::vector<double>& recall, const std::vector<double>& e
   return sum / points;
 }
 
-double Summarise(std::vector<Outcome> outcomes, int64_t positives, Interpolation interpolation) {
+double Summarize(std::vector<Outcome> outcomes, int64_t positives, Interpolation interpolation) {
   if (positives == 0) return kNaN;
   std::stable_sort(outcomes.begin(), outcomes.end(),
                    [](const Outcome& a, const Outcome& b) { return a.score > b.score; });
@@ -175,7 +175,7 @@ std::vector<ClassAp> AveragePrecision(const std::vector<ImageResult>& images, in
       MatchImage(image, c, options, &classes[c], &outcomes);
     }
     classes[c].detections = static_cast<int64_t>(outcomes.size());
-    classes[c].ap = Summarise(std::move(outcomes), classes[c].positives, options.interpolation);
+    classes[c].ap = Summarize(std::move(outcomes), classes[c].positives, options.interpolation);
   }
   return classes;
 }
@@ -192,6 +192,11 @@ Accuracy MeasureAccuracy(const std::vector<ImageResult>& images, int64_t num_cla
     accuracy.class_ap50.push_back(c.ap);
     accuracy.class_positives.push_back(c.positives);
   }
+  ApOptions eleven;
+  eleven.interpolation = Interpolation::kElevenPoint;
+  for (const ClassAp& c : AveragePrecision(images, num_classes, eleven)) {
+    accuracy.class_ap50_11_point.push_back(c.ap);
+  }
   accuracy.class_ap.assign(num_classes, 0);
   ApOptions coco;
   coco.interpolation = Interpolation::kCoco101;
@@ -203,6 +208,7 @@ Accuracy MeasureAccuracy(const std::vector<ImageResult>& images, int64_t num_cla
     for (int64_t c = 0; c < num_classes; ++c) accuracy.class_ap[c] += classes[c].ap / 10;
   }
   accuracy.map50 = MeanOfNumbers(accuracy.class_ap50);
+  accuracy.map50_11_point = MeanOfNumbers(accuracy.class_ap50_11_point);
   accuracy.map = MeanOfNumbers(accuracy.class_ap);
   return accuracy;
 }

@@ -67,12 +67,14 @@ std::vector<ClassAp> AveragePrecision(const std::vector<ImageResult>& images, in
 // Mean over the classes that have ground truth; NaN if none has.
 double MeanAp(const std::vector<ClassAp>& classes);
 
-// Both measures that a detector is reported with, per class and as a mean. NaN: no ground truth.
+// All measures that a detector is reported with, per class and as a mean. NaN: no ground truth.
 struct Accuracy {
-  std::vector<double> class_ap50;  // VOC: IoU 0.5, area, continuous boxes
-  std::vector<double> class_ap;    // COCO: mean over IoU 0.50:0.05:0.95, 101 points
+  std::vector<double> class_ap50;           // VOC: IoU 0.5, area, continuous boxes
+  std::vector<double> class_ap50_11_point;  // VOC 2007: the same with 11 points
+  std::vector<double> class_ap;             // COCO: mean over IoU 0.50:0.05:0.95, 101 points
   std::vector<int64_t> class_positives;
   double map50 = 0;
+  double map50_11_point = 0;
   double map = 0;
 };
 Accuracy MeasureAccuracy(const std::vector<ImageResult>& images, int64_t num_classes);

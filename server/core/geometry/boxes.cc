@@ -25,7 +25,7 @@ at::Tensor PairwiseIou(const at::Tensor& boxes, const at::Tensor& others) {
   return at::where(any > 0, both / any.clamp_min(1e-12), at::zeros_like(both));
 }
 
-at::Tensor GeneralisedIou(const at::Tensor& boxes, const at::Tensor& others) {
+at::Tensor GeneralizedIou(const at::Tensor& boxes, const at::Tensor& others) {
   const auto low = [](const at::Tensor& b) { return b.slice(-1, 0, 2); };
   const auto high = [](const at::Tensor& b) { return b.slice(-1, 2, 4); };
   const at::Tensor both =
@@ -46,15 +46,42 @@ at::Tensor EncodeBoxes(const at::Tensor& boxes, const at::Tensor& anchors) {
 
 at::Tensor DecodeBoxes(const at::Tensor& deltas, const at::Tensor& anchors) {
   const at::Tensor size = anchors.slice(-1, 2, 4) - anchors.slice(-1, 0, 2);
-  const at::Tensor centre = anchors.slice(-1, 0, 2) + size / 2 + deltas.slice(-1, 0, 2) * size;
+  const at::Tensor center = anchors.slice(-1, 0, 2) + size / 2 + deltas.slice(-1, 0, 2) * size;
   const at::Tensor half =
       at::exp(deltas.slice(-1, 2, 4).clamp_max(std::log(1000.0 / 16))) * size / 2;
-  return at::cat({centre - half, centre + half}, -1);
+  return at::cat({center - half, center + half}, -1);
 }
 
 at::Tensor MirrorBoxes(const at::Tensor& boxes, double width) {
   return at::stack(
       {width - Column(boxes, 2), Column(boxes, 1), width - Column(boxes, 0), Column(boxes, 3)}, -1);
+}
+
+at::Tensor MakeAnchors(const AnchorLevel& level, const AnchorShape& shape, int64_t height,
+                       int64_t width) {
+  std::vector<float> base;
+  for (double ratio : shape.ratios) {
+    for (int64_t s = 0; s < shape.scales; ++s) {
+      const double size =
+          std::trunc(level.base_size * std::pow(2.0, static_cast<double>(s) / shape.scales) + 1e-9);
+      const double half_h = std::nearbyint(size * std::sqrt(ratio) / 2);
+      const double half_w = std::nearbyint(size / std::sqrt(ratio) / 2);
+      for (double side : {-half_w, -half_h, half_w, half_h}) base.push_back(side);
+    }
+  }
+  const int64_t rows = (height + level.stride - 1) / level.stride;
+  const int64_t columns = (width + level.stride - 1) / level.stride;
+  at::Tensor anchors =
+      at::empty({rows * columns * static_cast<int64_t>(base.size() / 4), 4}, at::kFloat);
+  float* out = anchors.data_ptr<float>();
+  for (int64_t y = 0; y < rows; ++y) {
+    for (int64_t x = 0; x < columns; ++x) {
+      for (size_t i = 0; i < base.size(); ++i) {
+        *out++ = base[i] + static_cast<float>((i % 2 == 0 ? x : y) * level.stride);
+      }
+    }
+  }
+  return anchors;
 }
 
 }  // namespace mgral::core

@@ -1,6 +1,7 @@
 #include "server/core/lookup/batch_state.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <stdexcept>
 
@@ -8,6 +9,7 @@ namespace mgral::core {
 namespace {
 
 constexpr double kSmallestHead = 1e-3;
+constexpr int64_t kTimedLookups = 2000;
 constexpr int kTabulated = 64;  // counts whose phi and psi are kept ready
 
 std::vector<double> Heads(const LookupTable& table) {
@@ -194,6 +196,35 @@ double GainEvaluator::Gain(const int64_t* images, int64_t count) {
   double sum = 0;
   for (int64_t c = 0; c < classes; ++c) sum += Saturate(x_[c], head_[c]);
   return sum / static_cast<double>(classes);
+}
+
+std::vector<float> GainsAlone(const LookupTable& table) {
+  const std::vector<double> head = Heads(table);
+  std::vector<float> gains;
+  gains.reserve(table.images * table.classes);
+  for (int64_t i = 0; i < table.images; ++i) {
+    for (int64_t c = 0; c < table.classes; ++c) {
+      const double x = table.cell_gain[table.cell_of[i] * table.classes + c] +
+                       table.image_gain[i * table.classes + c];
+      gains.push_back(static_cast<float>(Saturate(x, head[c])));
+    }
+  }
+  return gains;
+}
+
+double SecondsPerLookup(const LookupTable& table, int64_t batch_size) {
+  if (table.images == 0 || batch_size <= 0) return 0;
+  GainEvaluator evaluator(table);
+  std::vector<int64_t> batch;
+  for (int64_t i = 0; i < batch_size; ++i) batch.push_back((i * 7919) % table.images);
+  double sum = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int64_t i = 0; i < kTimedLookups; ++i) {
+    batch[i % batch_size] = i % table.images;
+    sum += evaluator.Gain(batch);
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  return std::isfinite(sum) ? elapsed.count() / kTimedLookups : 0;
 }
 
 }  // namespace mgral::core

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_BATCH_STATE_H_
-#define MGRAL_SERVER_CORE_LOOKUP_BATCH_STATE_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -69,10 +68,14 @@ class GainEvaluator {
   uint32_t call_ = 0;
 };
 
+// Gain per class of each image alone [N, C]: n_k = 1, so phi is 1 and there are no pairs.
+std::vector<float> GainsAlone(const LookupTable& table);
+
+// Wall time of one look-up of the gain of a batch of that size, by trying; 0 without images.
+double SecondsPerLookup(const LookupTable& table, int64_t batch_size);
+
 // h_c and its slope; `head` is 1 - AP_c (kept >= 1e-3).
 double Saturate(double x, double head);
 double SaturateSlope(double x, double head);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_BATCH_STATE_H_

@@ -1,9 +1,10 @@
+#include "server/core/lookup/choose_pairs.h"
+
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 #include "server/core/lookup/prior.h"
-#include "server/core/lookup/regression.h"
 
 namespace mgral::core {
 namespace {

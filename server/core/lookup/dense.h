@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_DENSE_H_
-#define MGRAL_SERVER_CORE_LOOKUP_DENSE_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -36,5 +35,3 @@ std::vector<double> SolveCholesky(const Matrix& lower, const std::vector<double>
 double LogDeterminant(const Matrix& lower);  // of L L'
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_DENSE_H_

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_DISTANCE_H_
-#define MGRAL_SERVER_CORE_LOOKUP_DISTANCE_H_
+#pragma once
 
 #include <cstdint>
 
@@ -15,5 +14,3 @@ float NearestRow(const float* point, const float* rows, int64_t count, int64_t d
                  int64_t* nearest);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_DISTANCE_H_

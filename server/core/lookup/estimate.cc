@@ -1,10 +1,12 @@
+#include "server/core/lookup/estimate.h"
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 #include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/random.h"
-#include "server/core/lookup/table.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 namespace {

@@ -26,16 +26,16 @@ void CheckArray(const std::vector<float>& values, int64_t wanted, bool signed_va
 
 }  // namespace
 
-std::vector<double> ClassRarity(const std::vector<double>& labelled_objects) {
+std::vector<double> ClassRarity(const std::vector<double>& labeled_objects) {
   double mean = 0;
-  for (double count : labelled_objects) {
+  for (double count : labeled_objects) {
     if (!std::isfinite(count) || count < 0) {
-      throw std::invalid_argument("labelled_objects: holds a value that is negative or not finite");
+      throw std::invalid_argument("labeled_objects: holds a value that is negative or not finite");
     }
-    mean += count / static_cast<double>(labelled_objects.size());
+    mean += count / static_cast<double>(labeled_objects.size());
   }
   std::vector<double> rarity;
-  for (double count : labelled_objects) {
+  for (double count : labeled_objects) {
     rarity.push_back(std::clamp(std::sqrt((mean + 1) / (count + 1)), 0.25, 4.0));
   }
   return rarity;
@@ -56,11 +56,11 @@ void CheckSignals(const ImageSignals& signals) {
 }
 
 ImageFeatures ComputeFeatures(const ImageSignals& signals,
-                              const std::vector<double>& labelled_objects) {
-  if (static_cast<int64_t>(labelled_objects.size()) != signals.classes) {
-    throw std::invalid_argument("labelled_objects: wants one value per class");
+                              const std::vector<double>& labeled_objects) {
+  if (static_cast<int64_t>(labeled_objects.size()) != signals.classes) {
+    throw std::invalid_argument("labeled_objects: wants one value per class");
   }
-  return ComputeFeaturesWithRarity(signals, ClassRarity(labelled_objects));
+  return ComputeFeaturesWithRarity(signals, ClassRarity(labeled_objects));
 }
 
 ImageFeatures ComputeFeaturesWithRarity(const ImageSignals& signals,

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_FEATURES_H_
-#define MGRAL_SERVER_CORE_LOOKUP_FEATURES_H_
+#pragma once
 
 #include <array>
 #include <cstdint>
@@ -10,7 +9,7 @@
 namespace mgral::core {
 
 // What the table knows of class c in image i. All but kResponse are >= 0; they are divided by a
-// scale, never centred, so that an image without any signal has no expected gain.
+// scale, never centered, so that an image without any signal has no expected gain.
 enum Feature : int {
   kExpectedObjects = 0,  // expected number of objects of class c
   kUncertainty,          // uncertainty about class c
@@ -47,19 +46,17 @@ struct ImageFeatures {
 
 // Rarity of each class by equation 16 of docs/method.md, in [1/4, 4]: a class never labeled is the
 // rarest. [C]
-std::vector<double> ClassRarity(const std::vector<double>& labelled_objects);
+std::vector<double> ClassRarity(const std::vector<double>& labeled_objects);
 
 // Throws std::invalid_argument naming the field for a wrong size or a value that is not finite
 // (or negative where it may not be).
 void CheckSignals(const ImageSignals& signals);
 
-// `labelled_objects` [C]: objects of each class in the labelled set. Throws as CheckSignals.
+// `labeled_objects` [C]: objects of each class in the labeled set. Throws as CheckSignals.
 ImageFeatures ComputeFeatures(const ImageSignals& signals,
-                              const std::vector<double>& labelled_objects);
+                              const std::vector<double>& labeled_objects);
 // The same with the rarity of each class given [C].
 ImageFeatures ComputeFeaturesWithRarity(const ImageSignals& signals,
                                         const std::vector<double>& rarity);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_FEATURES_H_

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
+#include <utility>
 
 #include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/rank_correlation.h"
+#include "server/core/lookup/choose_pairs.h"
 
 namespace mgral::core {
 namespace {
@@ -29,7 +31,7 @@ std::vector<std::vector<int64_t>> Batches(const std::vector<const Observation*>&
   for (const Observation* observation : observations) {
     replay += observation->kind == ObservationKind::kReplay ? 1 : 0;
   }
-  const ObservationKind kind = replay > 0 ? ObservationKind::kReplay : ObservationKind::kRealised;
+  const ObservationKind kind = replay > 0 ? ObservationKind::kReplay : ObservationKind::kRealized;
   std::map<int64_t, std::vector<int64_t>> repeated;
   std::vector<std::vector<int64_t>> out;
   for (size_t o = 0; o < observations.size(); ++o) {
@@ -41,13 +43,75 @@ std::vector<std::vector<int64_t>> Batches(const std::vector<const Observation*>&
     }
   }
   for (auto& [id, rows] : repeated) out.push_back(std::move(rows));
-  if (kind == ObservationKind::kRealised && static_cast<int64_t>(out.size()) < kFewestRealised) {
+  if (kind == ObservationKind::kRealized && static_cast<int64_t>(out.size()) < kFewestRealised) {
     out.clear();
   }
   return out;
 }
 
+// Rows of `truth` with keep[o] only.
+Truth Subset(const Truth& truth, const std::vector<bool>& keep) {
+  std::vector<int64_t> rows;
+  for (int64_t o = 0; o < truth.rows(); ++o) {
+    if (keep[o]) rows.push_back(o);
+  }
+  const auto pick = [&](const Matrix& from) {
+    Matrix to(static_cast<int64_t>(rows.size()), from.cols);
+    for (int64_t i = 0; i < to.rows; ++i) {
+      for (int64_t j = 0; j < to.cols; ++j) to(i, j) = from(rows[i], j);
+    }
+    return to;
+  };
+  Truth out = truth;
+  out.phi = pick(truth.phi);
+  out.psi = pick(truth.psi);
+  out.kind.clear();
+  out.intercept.clear();
+  for (int64_t row : rows) {
+    out.kind.push_back(truth.kind[row]);
+    out.intercept.push_back(truth.intercept[row]);
+  }
+  for (int64_t c = 0; c < truth.classes; ++c) {
+    out.x[c] = pick(truth.x[c]);
+    out.y[c].clear();
+    out.variance[c].clear();
+    for (int64_t row : rows) {
+      out.y[c].push_back(truth.y[c][row]);
+      out.variance[c].push_back(truth.variance[c][row]);
+    }
+  }
+  return out;
+}
+
+std::vector<double> Ranks(const std::vector<double>& values) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return values[a] < values[b]; });
+  std::vector<double> ranks(values.size());
+  for (size_t i = 0; i < order.size();) {
+    size_t end = i + 1;
+    while (end < order.size() && values[order[end]] == values[order[i]]) ++end;
+    for (size_t j = i; j < end; ++j) ranks[order[j]] = 0.5 * static_cast<double>(i + end - 1);
+    i = end;
+  }
+  return ranks;
+}
+
 }  // namespace
+
+double RankCorrelation(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() < 3 || a.size() != b.size()) return std::nan("");
+  const std::vector<double> x = Ranks(a), y = Ranks(b);
+  const double mean = 0.5 * static_cast<double>(a.size() - 1);
+  double xx = 0, yy = 0, xy = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    xx += (x[i] - mean) * (x[i] - mean);
+    yy += (y[i] - mean) * (y[i] - mean);
+    xy += (x[i] - mean) * (y[i] - mean);
+  }
+  return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : std::nan("");
+}
 
 double PredictRow(const Truth& truth, const Posterior& posterior, const Hyper& hyper,
                   const std::vector<PairTerm>& pairs, int64_t o, int64_t c) {

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_FIDELITY_H_
-#define MGRAL_SERVER_CORE_LOOKUP_FIDELITY_H_
+#pragma once
 
 #include <vector>
 
@@ -8,6 +7,10 @@
 #include "server/core/lookup/table.h"
 
 namespace mgral::core {
+
+// Spearman's rank correlation with mean ranks for ties; NaN for fewer than three values or when
+// one side is constant.
+double RankCorrelation(const std::vector<double>& a, const std::vector<double>& b);
 
 // Leave-one-out fidelity (equation 23), test-retest ceiling, and spread of the truth. `truth` has
 // one row per entry of `observations`, in order; `head` [C][O] is 1 - AP_c before the batch. The
@@ -22,5 +25,3 @@ double PredictRow(const Truth& truth, const Posterior& posterior, const Hyper& h
                   const std::vector<PairTerm>& pairs, int64_t o, int64_t c);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_FIDELITY_H_

@@ -8,9 +8,8 @@
 #include <string>
 
 #include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/check_input.h"
+#include "server/core/lookup/choose_pairs.h"
 #include "server/core/lookup/fidelity.h"
-#include "server/core/lookup/image_terms.h"
 #include "server/core/lookup/prior.h"
 #include "server/core/lookup/regression.h"
 #include "server/core/lookup/response_surface.h"
@@ -18,7 +17,7 @@
 namespace mgral::core {
 namespace {
 
-constexpr int kLinearisations = 3;
+constexpr int kLinearizations = 3;
 
 double Rho(double tightness) {
   const double square = tightness * tightness;
@@ -67,8 +66,8 @@ class Fit {
     Posterior posterior;
     // h is linearized around the last prediction (equation 21, Gauss-Newton): inverting it for a
     // noisy response would magnify noise close to AP 1.
-    for (int round = 0; round < kLinearisations; ++round) {
-      Linearise(round == 0 ? nullptr : &posterior, hyper, pairs);
+    for (int round = 0; round < kLinearizations; ++round) {
+      Linearize(round == 0 ? nullptr : &posterior, hyper, pairs);
       hyper = ChooseHyper(truth_, pairs);
       pairs = ChoosePairs(truth_, hyper);
       posterior = Solve(truth_, hyper, pairs);
@@ -95,7 +94,7 @@ class Fit {
     table_.cells = input_.clustering.cells;
     table_.class_ap = input_.class_ap;
     table_.lambda = prior::kWithinCell;
-    table_.rarity = ClassRarity(input_.labelled_objects);
+    table_.rarity = ClassRarity(input_.labeled_objects);
     for (double tightness : table_.cells.tightness) table_.rho.push_back(Rho(tightness));
     features_ = ComputeFeaturesWithRarity(input_.candidates, table_.rarity);
     table_.scale = FeatureScales(features_);
@@ -116,7 +115,7 @@ class Fit {
       }
     }
     const double labels =
-        std::max(prior::kFewestLabels, static_cast<double>(input_.labelled_images));
+        std::max(prior::kFewestLabels, static_cast<double>(input_.labeled_images));
     for (double ap : input_.class_ap) {
       table_.unit.push_back(prior::kUnit * std::max(prior::kLeastHead, 1 - ap) / labels);
     }
@@ -158,7 +157,7 @@ class Fit {
       }
     }
     for (int kind : truth_.kind) {
-      truth_.intercept.push_back((kind == 0 ? prior::kReplayIntercept : prior::kRealisedIntercept) *
+      truth_.intercept.push_back((kind == 0 ? prior::kReplayIntercept : prior::kRealizedIntercept) *
                                  std::max(0.0, prior_gain[kind]) / count[kind]);
     }
     head_.assign(classes(), std::vector<double>(truth_.rows()));
@@ -184,7 +183,7 @@ class Fit {
         variance_[c][o] = given.empty() || given[c] <= 0 ? unknown : given[c];
       }
     }
-    truth_.noise_centre = guessed ? 0.5 : 1.0;
+    truth_.noise_center = guessed ? 0.5 : 1.0;
   }
 
   double UnknownVariance(int64_t c, bool* guessed) const {
@@ -223,7 +222,7 @@ class Fit {
     return std::max(1e-8, squares(all) / static_cast<double>(all.size() - 1));
   }
 
-  void Linearise(const Posterior* posterior, const Hyper& hyper,
+  void Linearize(const Posterior* posterior, const Hyper& hyper,
                  const std::vector<PairTerm>& pairs) {
     truth_.y.assign(classes(), std::vector<double>(truth_.rows()));
     truth_.variance = truth_.y;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "server/core/lookup/distance.h"
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 namespace {

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_KMEANS_H_
-#define MGRAL_SERVER_CORE_LOOKUP_KMEANS_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -50,5 +49,3 @@ CellAssignment AssignCells(const Cells& cells, const std::vector<float>& embeddi
                            int64_t images);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_KMEANS_H_

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_OBSERVATION_H_
-#define MGRAL_SERVER_CORE_LOOKUP_OBSERVATION_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -12,9 +11,9 @@ namespace mgral::core {
 // kSemiSupervised: AP with the unlabeled batch minus the control's (equation 7). It is the feature
 // kResponse and nothing else: by itself it does not predict the gain from labels.
 // kReplay: AP with the batch's true labels minus AP without. The truth, measured.
-// kRealised: AP after minus AP before a batch that was labelled in an earlier cycle. The truth,
+// kRealized: AP after minus AP before a batch that was labeled in an earlier cycle. The truth,
 // with whatever else changed between two cycles; an intercept takes that up.
-enum class ObservationKind : uint8_t { kSemiSupervised = 0, kReplay = 1, kRealised = 2 };
+enum class ObservationKind : uint8_t { kSemiSupervised = 0, kReplay = 1, kRealized = 2 };
 
 // One measured batch, in the cells of the table that is being fitted. Plain data.
 struct Observation {
@@ -35,7 +34,7 @@ struct Observation {
 
 // Describes `batch` (indices into the set of images that `features` and `assignment` describe:
 // the candidates for kSemiSupervised, the images held back for kReplay, the earlier candidates,
-// embedded anew, for kRealised). `same_set` says that the set is the table's own candidates, so
+// embedded anew, for kRealized). `same_set` says that the set is the table's own candidates, so
 // that the cell means need not be carried. Throws std::invalid_argument naming the input.
 Observation Observe(ObservationKind kind, const Cells& cells, const CellAssignment& assignment,
                     const ImageFeatures& features, const std::vector<int64_t>& batch,
@@ -47,5 +46,3 @@ std::vector<double> CellMeanFeatures(const Cells& cells, const CellAssignment& a
                                      const ImageFeatures& features);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_OBSERVATION_H_

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
+#include <unordered_map>
+#include <utility>
 
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 namespace {
@@ -41,10 +43,39 @@ std::vector<int64_t> Permutation(int64_t n, RandomStream* random) {
   return out;
 }
 
+// From so many probes on, two seeds share them: a control's own noise then shifts half of them
+// only.
+constexpr int64_t kProbesForTwoSeeds = 6;
+// From so many replay probes on, every batch is measured twice.
+constexpr int64_t kReplaysForRepeats = 12;
+constexpr size_t kMinRevealed = 6;
+constexpr uint64_t kReplaySeeds = 1000;  // added to the seed: replay has controls of its own
+
+void AddControls(bool replay, int64_t seeds, uint64_t seed, ProbePlan* plan) {
+  for (int64_t s = 0; s < seeds; ++s) {
+    Probe control;
+    control.replay = replay;
+    control.control = true;
+    control.seed = seed + s;
+    plan->probes.push_back(control);
+  }
+}
+
+void AddProbe(bool replay, const std::vector<int64_t>& batch, const std::vector<int64_t>& keys,
+              uint64_t seed, ProbePlan* plan) {
+  Probe probe;
+  probe.replay = replay;
+  probe.seed = seed;
+  for (const int64_t index : batch) probe.keys.push_back(keys[index]);
+  plan->probes.push_back(std::move(probe));
+}
+
 }  // namespace
 
-std::vector<std::vector<int64_t>> PlanProbes(const Cells& cells, const CellAssignment& assignment,
-                                             int64_t probes, int64_t batch_size, uint64_t seed) {
+std::vector<std::vector<int64_t>> PlanSemiSupervised(const Cells& cells,
+                                                     const CellAssignment& assignment,
+                                                     int64_t probes, int64_t batch_size,
+                                                     uint64_t seed) {
   if (probes < 0) throw std::invalid_argument("probes: must not be negative");
   if (batch_size < 0) throw std::invalid_argument("batch_size: must not be negative");
   const int64_t images = static_cast<int64_t>(assignment.cell.size());
@@ -99,6 +130,59 @@ std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& held_back, int
     out.push_back(std::move(order));
   }
   return out;
+}
+
+RevealedImages DescribeRevealed(const CycleImages& images, const ImageSet& earlier) {
+  const int64_t classes = earlier.signals.classes, dim = images.candidates.signals.dim;
+  std::unordered_map<int64_t, int64_t> labeled;
+  for (size_t i = 0; i < images.labeled_keys.size(); ++i) labeled[images.labeled_keys[i]] = i;
+  RevealedImages out;
+  ImageSignals signals;
+  signals.classes = classes;
+  for (int64_t i = 0; i < earlier.signals.images; ++i) {
+    const auto found = labeled.find(earlier.keys.at(i));
+    if (found == labeled.end()) continue;
+    ++signals.images;
+    out.keys.push_back(earlier.keys[i]);
+    const auto append = [&](const std::vector<float>& from, std::vector<float>* to) {
+      to->insert(to->end(), from.begin() + i * classes, from.begin() + (i + 1) * classes);
+    };
+    append(earlier.signals.expected_objects, &signals.expected_objects);
+    append(earlier.signals.uncertainty, &signals.uncertainty);
+    signals.disagreement.push_back(earlier.signals.disagreement.at(i));
+    const auto embedding = images.labeled_embeddings.begin() + found->second * dim;
+    out.embeddings.insert(out.embeddings.end(), embedding, embedding + dim);
+  }
+  out.features = ComputeFeatures(signals, images.labeled_objects);
+  return out;
+}
+
+ProbePlan PlanProbes(const CycleImages& images, int64_t probes, int64_t replay_probes,
+                     int64_t batch_size, uint64_t seed) {
+  const ImageSignals& candidates = images.candidates.signals;
+  ProbePlan plan;
+  plan.clustering = ClusterCells(candidates.embeddings, candidates.images, candidates.dim, 0, seed);
+  if (probes > 0) {
+    const auto batches = PlanSemiSupervised(plan.clustering.cells, plan.clustering.assignment,
+                                            probes, batch_size, seed);
+    const int64_t seeds = probes >= kProbesForTwoSeeds ? 2 : 1;
+    if (!batches.empty()) AddControls(false, seeds, seed, &plan);
+    for (size_t i = 0; i < batches.size(); ++i) {
+      AddProbe(false, batches[i], images.candidates.keys, seed + i % seeds, &plan);
+    }
+  }
+  if (replay_probes > 0 && images.revealed.keys.size() >= kMinRevealed) {
+    const RevealedImages revealed = DescribeRevealed(images, images.revealed);
+    const int64_t repeats = replay_probes >= kReplaysForRepeats ? 2 : 1;
+    const auto batches = PlanReplay(revealed.features, replay_probes / repeats, batch_size, seed);
+    AddControls(true, repeats, seed + kReplaySeeds, &plan);
+    for (const std::vector<int64_t>& batch : batches) {
+      for (int64_t r = 0; r < repeats; ++r) {
+        AddProbe(true, batch, revealed.keys, seed + kReplaySeeds + r, &plan);
+      }
+    }
+  }
+  return plan;
 }
 
 }  // namespace mgral::core

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_PRIOR_H_
-#define MGRAL_SERVER_CORE_LOOKUP_PRIOR_H_
+#pragma once
 
 #include <array>
 
@@ -56,7 +55,7 @@ inline constexpr int kFewestObservations = 4;
 
 // Standard deviation of the intercept, as a share of the mean prior gain of the observed batches.
 inline constexpr double kReplayIntercept = 0.5;
-inline constexpr double kRealisedIntercept = 1.0;
+inline constexpr double kRealizedIntercept = 1.0;
 
 // Pairs of cells: standard deviation of J in units, and how many may enter.
 inline constexpr std::array<double, 2> kPairSds = {5, 20};
@@ -64,5 +63,3 @@ inline constexpr int kMostPairs = 8;
 inline constexpr int kMostPairCandidates = 300;
 
 }  // namespace mgral::core::prior
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_PRIOR_H_

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/core/lookup/distance.h"
 #include "server/core/lookup/prior.h"
 
 namespace mgral::core {
@@ -129,8 +128,8 @@ SharedPosterior CombineClasses(const std::vector<ClassSystem>& systems) {
   return out;
 }
 
-double LogNormal(double value, double centre, double sd) {
-  const double z = std::log(value / centre) / sd;
+double LogNormal(double value, double center, double sd) {
+  const double z = std::log(value / center) / sd;
   return -0.5 * z * z;
 }
 
@@ -230,7 +229,7 @@ double Evidence(const Truth& truth, const Hyper& hyper, const std::vector<PairTe
   const SharedPosterior shared = CombineClasses(systems);
   log_likelihood -= 0.5 * LogDeterminant(shared.lower);
   for (double value : SolveLower(shared.lower, shared.pull)) log_likelihood += 0.5 * value * value;
-  return log_likelihood + LogNormal(hyper.noise, truth.noise_centre, prior::kNoiseLogSd) +
+  return log_likelihood + LogNormal(hyper.noise, truth.noise_center, prior::kNoiseLogSd) +
          LogNormal(hyper.amplitude, prior::kAmplitude, prior::kAmplitudeLogSd) +
          LogNormal(hyper.level, 1.0, prior::kLevelLogSd);
 }
@@ -273,64 +272,6 @@ Posterior Solve(const Truth& truth, const Hyper& hyper, const std::vector<PairTe
   out.shared_factor = Cholesky(Multiply(Transpose(root), root));
   for (int64_t c = 0; c < truth.classes; ++c) {
     out.classes.push_back(SolveClass(truth, hyper, pairs, c, systems[c], out.shared_mean));
-  }
-  return out;
-}
-
-Truth Subset(const Truth& truth, const std::vector<bool>& keep) {
-  std::vector<int64_t> rows;
-  for (int64_t o = 0; o < truth.rows(); ++o) {
-    if (keep[o]) rows.push_back(o);
-  }
-  const auto pick = [&](const Matrix& from) {
-    Matrix to(static_cast<int64_t>(rows.size()), from.cols);
-    for (int64_t i = 0; i < to.rows; ++i) {
-      for (int64_t j = 0; j < to.cols; ++j) to(i, j) = from(rows[i], j);
-    }
-    return to;
-  };
-  Truth out = truth;
-  out.phi = pick(truth.phi);
-  out.psi = pick(truth.psi);
-  out.kind.clear();
-  out.intercept.clear();
-  for (int64_t row : rows) {
-    out.kind.push_back(truth.kind[row]);
-    out.intercept.push_back(truth.intercept[row]);
-  }
-  for (int64_t c = 0; c < truth.classes; ++c) {
-    out.x[c] = pick(truth.x[c]);
-    out.y[c].clear();
-    out.variance[c].clear();
-    for (int64_t row : rows) {
-      out.y[c].push_back(truth.y[c][row]);
-      out.variance[c].push_back(truth.variance[c][row]);
-    }
-  }
-  return out;
-}
-
-Matrix CellKernel(const Cells& cells) {
-  std::vector<double> distances;
-  Matrix squared(cells.count, cells.count);
-  for (int64_t k = 0; k < cells.count; ++k) {
-    for (int64_t l = 0; l < k; ++l) {
-      squared(k, l) = squared(l, k) = SquaredDistance(&cells.centroids[k * cells.dim],
-                                                      &cells.centroids[l * cells.dim], cells.dim);
-      distances.push_back(squared(k, l));
-    }
-  }
-  double length = 1;
-  if (!distances.empty()) {
-    std::nth_element(distances.begin(), distances.begin() + distances.size() / 2, distances.end());
-    length = prior::kLengthShare * std::sqrt(distances[distances.size() / 2]);
-  }
-  Matrix out(cells.count, cells.count);
-  for (int64_t k = 0; k < cells.count; ++k) {
-    for (int64_t l = 0; l < cells.count; ++l) {
-      out(k, l) = (1 - prior::kNugget) * std::exp(-squared(k, l) / (2 * length * length + 1e-30));
-    }
-    out(k, k) += prior::kNugget;
   }
   return out;
 }

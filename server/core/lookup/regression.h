@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_REGRESSION_H_
-#define MGRAL_SERVER_CORE_LOOKUP_REGRESSION_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -30,7 +29,7 @@ struct Truth {
   std::vector<double> intercept;              // [O] standard deviation in units
   std::vector<std::vector<double>> y;         // [C][O]
   std::vector<std::vector<double>> variance;  // [C][O]; infinity: not measured
-  double noise_centre = 1;                    // likeliest multiple of the variance
+  double noise_center = 1;                    // likeliest multiple of the variance
 
   int64_t rows() const { return phi.rows; }
 };
@@ -67,18 +66,6 @@ double Evidence(const Truth& truth, const Hyper& hyper, const std::vector<PairTe
 // The grid point with the largest evidence; the prior's own when there is little truth.
 Hyper ChooseHyper(const Truth& truth, const std::vector<PairTerm>& pairs);
 
-// Forward selection: a pair enters when the logarithm of the marginal likelihood grows by more
-// than the logarithm of the number of candidates, and for each class by more than ln(rows) / 2.
-std::vector<PairTerm> ChoosePairs(const Truth& truth, const Hyper& hyper);
-
 Posterior Solve(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs);
 
-// Rows of `truth` with keep[o] only.
-Truth Subset(const Truth& truth, const std::vector<bool>& keep);
-
-// Kernel over centroids (equation 20): squared exponential at a share of their median distance.
-Matrix CellKernel(const Cells& cells);
-
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_REGRESSION_H_

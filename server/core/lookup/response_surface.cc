@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/core/lookup/rank_correlation.h"
+#include "server/core/lookup/distance.h"
+#include "server/core/lookup/fidelity.h"
+#include "server/core/lookup/prior.h"
 
 namespace mgral::core {
 namespace {
@@ -77,6 +79,31 @@ std::vector<double> LeaveOneOut(const Matrix& covariance, const std::vector<doub
 }
 
 }  // namespace
+
+Matrix CellKernel(const Cells& cells) {
+  std::vector<double> distances;
+  Matrix squared(cells.count, cells.count);
+  for (int64_t k = 0; k < cells.count; ++k) {
+    for (int64_t l = 0; l < k; ++l) {
+      squared(k, l) = squared(l, k) = SquaredDistance(&cells.centroids[k * cells.dim],
+                                                      &cells.centroids[l * cells.dim], cells.dim);
+      distances.push_back(squared(k, l));
+    }
+  }
+  double length = 1;
+  if (!distances.empty()) {
+    std::nth_element(distances.begin(), distances.begin() + distances.size() / 2, distances.end());
+    length = prior::kLengthShare * std::sqrt(distances[distances.size() / 2]);
+  }
+  Matrix out(cells.count, cells.count);
+  for (int64_t k = 0; k < cells.count; ++k) {
+    for (int64_t l = 0; l < cells.count; ++l) {
+      out(k, l) = (1 - prior::kNugget) * std::exp(-squared(k, l) / (2 * length * length + 1e-30));
+    }
+    out(k, k) += prior::kNugget;
+  }
+  return out;
+}
 
 ResponseSurface FitResponse(const std::vector<const Observation*>& observations, const Matrix& phi,
                             const Matrix& kernel, int64_t classes) {

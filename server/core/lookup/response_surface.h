@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_RESPONSE_SURFACE_H_
-#define MGRAL_SERVER_CORE_LOOKUP_RESPONSE_SURFACE_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -8,6 +7,10 @@
 #include "server/core/lookup/observation.h"
 
 namespace mgral::core {
+
+// Kernel over centroids [K, K] (equation 20): squared exponential at a share of their median
+// distance, plus a nugget.
+Matrix CellKernel(const Cells& cells);
 
 // What semi-supervised probes say of the cells (equation 17): y_oc = phi_o.R_c + b + noise, with
 // R_c ~ N(0, s^2 kernel). It becomes the feature kResponse.
@@ -23,5 +26,3 @@ ResponseSurface FitResponse(const std::vector<const Observation*>& observations,
                             const Matrix& kernel, int64_t classes);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_RESPONSE_SURFACE_H_

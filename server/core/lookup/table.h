@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_LOOKUP_TABLE_H_
-#define MGRAL_SERVER_CORE_LOOKUP_TABLE_H_
+#pragma once
 
 #include <cmath>
 #include <cstdint>
@@ -13,7 +12,7 @@ namespace mgral::core {
 
 // How well a table predicts. Correlations are Spearman's, in [-1, 1]; NaN: could not be measured.
 struct TableFidelity {
-  // Leave-one-batch-out over the truth (replay, else realised from 5 batches on).
+  // Leave-one-batch-out over the truth (replay, else realized from 5 batches on).
   double fidelity = std::nan("");
   int64_t truth_batches = 0;           // batches behind `fidelity`
   double ceiling = std::nan("");       // test-retest correlation of the truth, from repeats
@@ -93,26 +92,15 @@ struct LookupTable {
 // Throws std::invalid_argument naming the array that is inconsistent or not finite.
 void CheckTable(const LookupTable& table);
 
+// Appends images to a table whose cells, weights, scales and cell features are set: cell_of,
+// group_of, deviation and a[]. The terms of a group of near-duplicates are the mean of its
+// members', so that the gain does not depend on which of them is taken.
+void AppendImages(const CellAssignment& assignment, const ImageFeatures& features,
+                  LookupTable* table);
+
 // The same cells and entries, over the table's candidates followed by `more` (images that arrived
 // since): nearest cell, features scaled as before. Throws std::invalid_argument on mismatching
 // classes or dim.
 LookupTable WithImages(const LookupTable& table, const ImageSignals& more);
 
-struct Estimate {
-  double gain = 0;  // change of mAP
-  double standard_error = 0;
-  std::vector<double> class_gain;   // [C] change of AP
-  std::vector<double> class_error;  // [C]
-};
-
-// Posterior mean through h, standard error by equation 22. Repeated images count once.
-// O(|S| C + C D^2). Throws std::out_of_range for an image that is not in [0, N).
-Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& images);
-
-// The entries of one posterior draw: the same table with other numbers in cell_gain, image_gain
-// and pair_gain, without the uncertainty arrays. `scale` multiplies the deviation from the mean.
-LookupTable Draw(const LookupTable& table, uint64_t seed, double scale = 1.0);
-
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_LOOKUP_TABLE_H_

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_SELECTOR_CELL_FRONTIER_H_
-#define MGRAL_SERVER_CORE_SELECTOR_CELL_FRONTIER_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -39,5 +38,3 @@ class CellFrontier {
 int64_t RefreshInterval(int64_t images, int64_t additions);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_SELECTOR_CELL_FRONTIER_H_

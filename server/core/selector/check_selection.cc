@@ -4,8 +4,6 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "server/core/selector/check_embeddings.h"
-
 namespace mgral::core {
 namespace {
 
@@ -17,6 +15,20 @@ void Want(bool holds, const char* what) {
 }
 
 }  // namespace
+
+void CheckEmbeddings(const std::vector<float>& values, int64_t images, int64_t dim,
+                     const std::string& field) {
+  if (images < 0) throw std::invalid_argument("images: must not be negative");
+  if (dim < 0) throw std::invalid_argument("dim: must not be negative");
+  if (static_cast<int64_t>(values.size()) != images * dim) {
+    throw std::invalid_argument(field + ": has a wrong number of values");
+  }
+  for (float value : values) {
+    if (!(std::fabs(value) < 1e15f)) {
+      throw std::invalid_argument(field + ": holds a value that is not finite");
+    }
+  }
+}
 
 void CheckSelection(const LookupTable& table, const std::vector<float>& embeddings,
                     const SelectorOptions& options) {

@@ -1,12 +1,16 @@
-#ifndef MGRAL_SERVER_CORE_SELECTOR_CHECK_SELECTION_H_
-#define MGRAL_SERVER_CORE_SELECTOR_CHECK_SELECTION_H_
+#pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "server/core/selector/select_queue.h"
 
 namespace mgral::core {
+
+// Throws std::invalid_argument naming `field` unless `values` holds `images` x `dim` numbers.
+void CheckEmbeddings(const std::vector<float>& values, int64_t images, int64_t dim,
+                     const std::string& field);
 
 // Throws std::invalid_argument naming the input that is wrong.
 void CheckSelection(const LookupTable& table, const std::vector<float>& embeddings,
@@ -16,5 +20,3 @@ void CheckSelection(const LookupTable& table, const std::vector<float>& embeddin
 int64_t QueueLength(const SelectorOptions& options);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_SELECTOR_CHECK_SELECTION_H_

@@ -1,18 +1,18 @@
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <queue>
 #include <stdexcept>
+#include <utility>
 
 #include "server/core/lookup/distance.h"
-#include "server/core/selector/check_embeddings.h"
+#include "server/core/selector/check_selection.h"
 #include "server/core/selector/strategies.h"
 
 namespace mgral::core {
 namespace {
 
 struct Bound {
-  float distance;  // squared, to the nearest centre looked at so far: never too small
+  float distance;  // squared, to the nearest center looked at so far: never too small
   int64_t image;
 };
 
@@ -40,26 +40,26 @@ int64_t NearestToMean(const std::vector<float>& embeddings, int64_t images, int6
 
 }  // namespace
 
-std::vector<int64_t> RankCoreSet(const std::vector<float>& embeddings, int64_t images, int64_t dim,
-                                 const std::vector<float>& labelled, int64_t n) {
+std::vector<int64_t> KCenterGreedy(const std::vector<float>& embeddings, int64_t images,
+                                   int64_t dim, const std::vector<float>& labeled, int64_t n) {
   CheckEmbeddings(embeddings, images, dim, "embeddings");
   if (n < 0) throw std::invalid_argument("n: must not be negative");
   if (images > 0 && dim == 0) throw std::invalid_argument("dim: must be positive");
-  const int64_t known = dim > 0 ? static_cast<int64_t>(labelled.size()) / dim : 0;
-  CheckEmbeddings(labelled, known, dim, "labelled");
+  const int64_t known = dim > 0 ? static_cast<int64_t>(labeled.size()) / dim : 0;
+  CheckEmbeddings(labeled, known, dim, "labeled");
   n = std::min(n, images);
   std::vector<int64_t> order;
   if (n == 0) return order;
 
-  std::vector<float> centres = labelled;  // [m + taken, dim], grows
-  centres.reserve((known + n) * dim);
+  std::vector<float> centers = labeled;  // [m + taken, dim], grows
+  centers.reserve((known + n) * dim);
   const auto take = [&](int64_t image) {
     order.push_back(image);
-    centres.insert(centres.end(), &embeddings[image * dim], &embeddings[image * dim] + dim);
+    centers.insert(centers.end(), &embeddings[image * dim], &embeddings[image * dim] + dim);
   };
   if (known == 0) take(NearestToMean(embeddings, images, dim));
 
-  std::vector<int64_t> looked_at(images, 0);  // how many centres the image's bound knows
+  std::vector<int64_t> looked_at(images, 0);  // how many centers the image's bound knows
   std::vector<Bound> bounds;
   for (int64_t i = 0; i < images; ++i) {
     if (order.empty() || i != order[0]) {
@@ -70,13 +70,13 @@ std::vector<int64_t> RankCoreSet(const std::vector<float>& embeddings, int64_t i
   while (static_cast<int64_t>(order.size()) < n) {
     Bound top = queue.top();
     queue.pop();
-    const int64_t count = static_cast<int64_t>(centres.size()) / dim;
+    const int64_t count = static_cast<int64_t>(centers.size()) / dim;
     int64_t& seen = looked_at[top.image];
     int64_t row = 0;
-    top.distance = NearestRow(&embeddings[top.image * dim], centres.data() + seen * dim,
+    top.distance = NearestRow(&embeddings[top.image * dim], centers.data() + seen * dim,
                               count - seen, dim, top.distance, &row);
     seen = count;
-    // Bounds only shrink: whoever still leads with all centres looked at is the farthest.
+    // Bounds only shrink: whoever still leads with all centers looked at is the farthest.
     if (queue.empty() || !Nearer()(top, queue.top())) {
       take(top.image);
     } else {
@@ -86,9 +86,12 @@ std::vector<int64_t> RankCoreSet(const std::vector<float>& embeddings, int64_t i
   return order;
 }
 
-std::vector<int64_t> ColdStart(const std::vector<float>& embeddings, int64_t images, int64_t dim,
-                               int64_t n) {
-  return RankCoreSet(embeddings, images, dim, {}, n);
+Ranking RankCoreSet(const RankInput& input) {
+  const ImageSignals& candidates = input.candidates;
+  Ranking out;
+  out.order = KCenterGreedy(candidates.embeddings, candidates.images, candidates.dim,
+                            input.labeled_embeddings, input.limit);
+  return out;
 }
 
 }  // namespace mgral::core

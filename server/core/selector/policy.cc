@@ -3,9 +3,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "server/core/lookup/bytes.h"
-#include "server/core/lookup/random.h"
-#include "server/core/selector/policy_layout.h"
+#include "server/core/bytes.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 namespace {
@@ -17,6 +16,34 @@ constexpr int64_t kMostClasses = int64_t{1} << 20;
 constexpr float kInitialBeta = 6.0f;
 
 }  // namespace
+
+int64_t StepInputs(int64_t classes) { return kProjected + kCellInputs + classes + 2; }
+
+std::vector<TensorPlace> PolicyLayout(int64_t classes) {
+  std::vector<TensorPlace> out = {{4 * kHidden, StepInputs(classes), 0},
+                                  {4 * kHidden, kHidden, 0},
+                                  {4 * kHidden, 1, 0},
+                                  {kKey, kHidden, 0},
+                                  {kKey, kCellStatic, 0},
+                                  {kCellHidden, kCellInputs, 0},
+                                  {kCellHidden, kHidden, 0},
+                                  {kCellHidden, 1, 0},
+                                  {kCellHidden, 1, 0},
+                                  {1, 1, 0},
+                                  {kProjected, kHidden, 0},
+                                  {1, 1, 0}};
+  int64_t offset = 0;
+  for (TensorPlace& place : out) {
+    place.offset = offset;
+    offset += place.rows * place.cols;
+  }
+  return out;
+}
+
+int64_t PolicySize(int64_t classes) {
+  const TensorPlace last = PolicyLayout(classes).back();
+  return last.offset + last.rows * last.cols;
+}
 
 PolicyParameters InitialPolicy(int64_t classes, uint64_t seed) {
   if (classes <= 0 || classes > kMostClasses) {

@@ -1,5 +1,4 @@
-#ifndef MGRAL_SERVER_CORE_SELECTOR_REFINE_BATCH_H_
-#define MGRAL_SERVER_CORE_SELECTOR_REFINE_BATCH_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -19,5 +18,3 @@ std::vector<int64_t> RefineBatch(const BatchState& base, std::vector<int64_t> ba
 std::vector<int64_t> OrderBatch(const BatchState& base, const std::vector<int64_t>& batch);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_SELECTOR_REFINE_BATCH_H_

@@ -6,42 +6,6 @@
 namespace mgral::core {
 namespace {
 
-constexpr uint64_t kProjectionSeed = 20231013;
-constexpr float kMostInput = 4.0f;  // ratios of small gains can be anything
-
-float Limited(double value) {
-  return static_cast<float>(
-      std::clamp(value, -static_cast<double>(kMostInput), static_cast<double>(kMostInput)));
-}
-
-std::vector<float> Project(const std::vector<float>& rows, int64_t count, int64_t dim,
-                           double spread) {
-  RandomStream random(kProjectionSeed);
-  std::vector<float> matrix(dim * kProjected);
-  const double factor = spread > 0 ? 1 / (spread * std::sqrt(static_cast<double>(kProjected))) : 0;
-  for (float& value : matrix) value = static_cast<float>(factor * random.Normal());
-  std::vector<float> out(count * kProjected, 0.0f);
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t j = 0; j < dim; ++j) {
-      for (int64_t p = 0; p < kProjected; ++p) {
-        out[i * kProjected + p] += rows[i * dim + j] * matrix[j * kProjected + p];
-      }
-    }
-  }
-  return out;
-}
-
-// Takes the mean of the first `count` rows of `to` away from all of them.
-void Centre(const std::vector<float>& mean_of, std::vector<float>* values) {
-  std::vector<double> mean(kProjected, 0.0);
-  const int64_t rows = static_cast<int64_t>(mean_of.size()) / kProjected;
-  for (int64_t i = 0; i < rows * kProjected; ++i) mean[i % kProjected] += mean_of[i];
-  for (size_t i = 0; i < values->size(); ++i) {
-    (*values)[i] -= static_cast<float>(mean[i % kProjected] / static_cast<double>(rows));
-    (*values)[i] = Limited((*values)[i]);
-  }
-}
-
 int64_t Choose(const std::vector<double>& logits, const std::vector<uint8_t>& open,
                RandomStream* random) {
   int64_t best = -1;
@@ -90,42 +54,6 @@ double Dot(const float* a, const float* b, int64_t n) {
 }
 
 }  // namespace
-
-PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& embeddings)
-    : table(&t) {
-  const Cells& cells = t.cells;
-  projected = Project(embeddings, t.images, cells.dim, cells.spread);
-  std::vector<float> centroids = Project(cells.centroids, cells.count, cells.dim, cells.spread);
-  const std::vector<float> uncentred = centroids;
-  Centre(uncentred, &centroids);
-  Centre(uncentred, &projected);
-
-  BatchState state(t);
-  CellFrontier frontier(t);
-  frontier.Refresh(state);
-  double best = 0;
-  for (int64_t k = 0; k < cells.count; ++k) {
-    const int64_t front = frontier.Front(k, state);
-    cell_error.push_back(0);
-    if (front < 0) continue;
-    best = std::max(best, std::fabs(state.Marginal(front)));
-    if (!t.factor.empty()) {
-      cell_error[k] = static_cast<float>(EstimateGain(t, {front}).standard_error);
-    }
-  }
-  scale = best > 0 ? best : 1;
-  for (int64_t k = 0; k < cells.count; ++k) {
-    cell_static.insert(cell_static.end(), &centroids[k * kProjected],
-                       &centroids[k * kProjected] + kProjected);
-    cell_static.push_back(static_cast<float>(t.rho[k]));
-    cell_static.push_back(Limited(cell_error[k] / scale));
-  }
-  std::vector<bool> seen(t.groups, false);
-  for (int32_t group : t.group_of) {
-    distinct += seen[group] ? 0 : 1;
-    seen[group] = true;
-  }
-}
 
 struct Rollout::Look {
   std::vector<float> cells;   // [K, kCellInputs]
@@ -181,13 +109,13 @@ void Rollout::SeeCells(const BatchState& state, int64_t batch, CellFrontier* fro
   const std::vector<double> together = state.PairPotential();
   for (int64_t k = 0; k < cells; ++k) {
     float* out = &look->cells[k * kCellInputs];
-    out[0] = Limited(first[k] / look->best);
-    out[1] = Limited(mean[k] / look->best);
+    out[0] = LimitedInput(first[k] / look->best);
+    out[1] = LimitedInput(mean[k] / look->best);
     out[2] = static_cast<float>(state.CellDecay(k));
-    out[3] = Limited(state.CellCount(k) / static_cast<double>(batch) * 4);
+    out[3] = LimitedInput(state.CellCount(k) / static_cast<double>(batch) * 4);
     out[4] = static_cast<float>(frontier->Left(k));
-    out[5] = Limited(together[k] / look->best);
-    out[6] = Limited(problem_.cell_error[k] * state.CellDecay(k) / look->best);
+    out[5] = LimitedInput(together[k] / look->best);
+    out[6] = LimitedInput(problem_.cell_error[k] * state.CellDecay(k) / look->best);
   }
 }
 
@@ -203,7 +131,7 @@ void Rollout::SeeImages(const BatchState& state, int64_t cell, CellFrontier* fro
     look->image_open[m] = 1;
     float* out = &look->images[m * (kProjected + 1)];
     std::copy_n(&problem_.projected[look->shortlist[m] * kProjected], kProjected, out);
-    out[kProjected] = Limited((marginal[m] - most) / look->best);
+    out[kProjected] = LimitedInput((marginal[m] - most) / look->best);
   }
 }
 
@@ -293,7 +221,7 @@ Trace Rollout::Run(BatchState state, int64_t steps, RandomStream* random,
     std::copy_n(&problem_.projected[image * kProjected], kProjected, input.begin());
     std::copy_n(&look.cells[cell * kCellInputs], kCellInputs, input.begin() + kProjected);
     input[input.size() - 2] = static_cast<float>(t + 1) / static_cast<float>(steps);
-    input[input.size() - 1] = Limited((state.Gain() - before) / problem_.scale);
+    input[input.size() - 1] = LimitedInput((state.Gain() - before) / problem_.scale);
   }
   return trace;
 }

@@ -1,29 +1,15 @@
-#ifndef MGRAL_SERVER_CORE_SELECTOR_ROLLOUT_H_
-#define MGRAL_SERVER_CORE_SELECTOR_ROLLOUT_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 #include "server/core/selector/cell_frontier.h"
 #include "server/core/selector/policy.h"
-#include "server/core/selector/policy_layout.h"
+#include "server/core/selector/policy_problem.h"
 
 namespace mgral::core {
-
-// What the policy sees of a pool and that does not change while images are taken. Refers to the
-// table, which must outlive it. Read-only afterwards, so thread-safe.
-struct PolicyProblem {
-  PolicyProblem(const LookupTable& table, const std::vector<float>& embeddings);
-
-  const LookupTable* table;
-  std::vector<float> projected;    // [N, P]
-  std::vector<float> cell_static;  // [K, kCellStatic]
-  std::vector<float> cell_error;   // [K] standard error of a first image's gain
-  double scale = 1;                // gain of the best first image, > 0
-  int64_t distinct = 0;            // groups of near-duplicates
-};
 
 // What a rollout saw and did, for the policy gradient. T steps.
 struct Trace {
@@ -69,5 +55,3 @@ class Rollout {
 };
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_SELECTOR_ROLLOUT_H_

@@ -1,26 +1,16 @@
-#ifndef MGRAL_SERVER_CORE_SELECTOR_SELECT_QUEUE_H_
-#define MGRAL_SERVER_CORE_SELECTOR_SELECT_QUEUE_H_
+#pragma once
 
 #include <cstdint>
-#include <functional>
-#include <stdexcept>
 #include <vector>
 
 #include "server/core/lookup/table.h"
+#include "server/core/progress.h"
 #include "server/core/selector/policy.h"
 
 namespace mgral::core {
 
-// Thrown when the progress callback asks to stop.
-struct SelectionCancelled : std::runtime_error {
-  SelectionCancelled() : std::runtime_error("the selection was cancelled") {}
-};
-
-// Called between updates with the share of the work done in [0, 1]; returning false cancels.
-using SelectionProgress = std::function<bool(double fraction)>;
-
 struct SelectorOptions {
-  int64_t batch_size = 0;   // images that are labelled together; > 0
+  int64_t batch_size = 0;   // images that are labeled together; > 0
   int64_t queue_limit = 0;  // length of the queue; 0: 4 batches. At least one batch
   uint64_t seed = 0;
   int64_t updates = 0;   // policy-gradient updates; 0: chosen from the size of the problem
@@ -47,17 +37,9 @@ struct Queue {
   QueueReport report;
 };
 
-// `warm` may be empty or from an earlier cycle; parameters for another number of classes are
-// ignored. `embeddings` [N, d] as used for the table's cells. Deterministic for a seed and a
-// number of torch threads. Throws std::invalid_argument naming the input, SelectionCancelled.
-// Thread-safe, except that torch's own threads are shared.
-PolicyParameters TrainPolicy(const LookupTable& table, const std::vector<float>& embeddings,
-                             const SelectorOptions& options, const PolicyParameters& warm = {},
-                             const SelectionProgress& progress = nullptr);
-
 // Rollouts (the most likely one and sampled ones), refined by exchanges, ordered so that the
 // prefixes are good, compared with lookup_greedy. An empty pool gives an empty queue. Needs no
-// torch. Throws as TrainPolicy.
+// torch. Throws std::invalid_argument naming the input.
 Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings,
                   const PolicyParameters& policy, const SelectorOptions& options);
 
@@ -69,8 +51,6 @@ struct Selection {
 // TrainPolicy, then DecodeQueue.
 Selection SelectQueue(const LookupTable& table, const std::vector<float>& embeddings,
                       const SelectorOptions& options, const PolicyParameters& warm = {},
-                      const SelectionProgress& progress = nullptr);
+                      const ProgressFn& progress = nullptr);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_SELECTOR_SELECT_QUEUE_H_

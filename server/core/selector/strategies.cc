@@ -4,22 +4,37 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/random.h"
-#include "server/core/selector/cell_frontier.h"
-#include "server/core/selector/check_embeddings.h"
-
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kExactWork = 100000000;  // images x n x classes up to which all are compared
+struct Row {
+  const char* name;
+  Ranking (*rank)(const RankInput&);
+};
 
-void CheckCount(int64_t n) {
-  if (n < 0) throw std::invalid_argument("n: must not be negative");
+constexpr Row kStrategies[] = {
+    {"mgral", RankMgral},          {"lookup_greedy", RankLookupGreedy}, {"entropy", RankEntropy},
+    {"margin", RankMargin},        {"core_set", RankCoreSet},           {"random", RankRandom},
+    {"cold_start", RankColdStart},
+};
+
+}  // namespace
+
+Ranking Rank(const std::string& strategy, const RankInput& input) {
+  if (input.limit < 0) throw std::invalid_argument("limit: must not be negative");
+  for (const Row& row : kStrategies) {
+    if (strategy == row.name) return row.rank(input);
+  }
+  throw std::invalid_argument("strategy: is unknown: " + strategy);
 }
 
-// The first n by `score`, descending; ties by index.
-std::vector<int64_t> Best(const std::vector<double>& score, int64_t n) {
+std::vector<std::string> StrategyNames() {
+  std::vector<std::string> names;
+  for (const Row& row : kStrategies) names.push_back(row.name);
+  return names;
+}
+
+std::vector<int64_t> BestByScore(const std::vector<double>& score, int64_t n) {
   std::vector<int64_t> order(score.size());
   std::iota(order.begin(), order.end(), 0);
   n = std::min(n, static_cast<int64_t>(order.size()));
@@ -27,105 +42,6 @@ std::vector<int64_t> Best(const std::vector<double>& score, int64_t n) {
     return score[a] != score[b] ? score[a] > score[b] : a < b;
   });
   order.resize(n);
-  return order;
-}
-
-int64_t BestImage(const BatchState& state, int64_t images) {
-  int64_t best = -1;
-  double most = 0;
-  for (int64_t i = 0; i < images; ++i) {
-    if (state.Taken(i)) continue;
-    const double marginal = state.Marginal(i);
-    if (best < 0 || marginal > most) {
-      best = i;
-      most = marginal;
-    }
-  }
-  return best;
-}
-
-int64_t BestFront(const BatchState& state, CellFrontier* frontier, int64_t cells) {
-  int64_t best = -1;
-  double most = 0;
-  for (int64_t k = 0; k < cells; ++k) {
-    const int64_t image = frontier->Front(k, state);
-    if (image < 0) continue;
-    const double marginal = state.Marginal(image);
-    if (best < 0 || marginal > most) {
-      best = image;
-      most = marginal;
-    }
-  }
-  return best;
-}
-
-}  // namespace
-
-std::vector<int64_t> RankRandom(int64_t images, int64_t n, uint64_t seed) {
-  if (images < 0) throw std::invalid_argument("images: must not be negative");
-  CheckCount(n);
-  std::vector<int64_t> order(images);
-  std::iota(order.begin(), order.end(), 0);
-  RandomStream(seed).Shuffle(&order);
-  order.resize(std::min(n, images));
-  return order;
-}
-
-std::vector<int64_t> RankEntropy(const std::vector<float>& uncertainty, int64_t images,
-                                 int64_t classes, int64_t n) {
-  CheckEmbeddings(uncertainty, images, classes, "uncertainty");
-  CheckCount(n);
-  std::vector<double> total(images, 0.0);
-  for (int64_t i = 0; i < images; ++i) {
-    for (int64_t c = 0; c < classes; ++c) total[i] += uncertainty[i * classes + c];
-  }
-  return Best(total, n);
-}
-
-std::vector<int64_t> RankMargin(const std::vector<float>& margin, int64_t n) {
-  CheckEmbeddings(margin, static_cast<int64_t>(margin.size()), 1, "margin");
-  CheckCount(n);
-  std::vector<double> score;
-  for (float value : margin) score.push_back(-value);
-  return Best(score, n);
-}
-
-std::vector<int64_t> RankLookupGreedy(const LookupTable& table, int64_t n) {
-  return ContinueLookupGreedy(table, {}, n);
-}
-
-std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
-                                          const std::vector<int64_t>& taken, int64_t n) {
-  CheckTable(table);
-  CheckCount(n);
-  BatchState state(table);
-  int64_t left = table.images;
-  for (int64_t image : taken) {
-    if (image < 0 || image >= table.images) throw std::invalid_argument("taken: no such image");
-    left -= state.Taken(image) ? 0 : 1;
-    state.Add(image);
-  }
-  n = std::min(n, left);
-  std::vector<int64_t> order;
-  const bool exact = table.images * n * table.classes <= kExactWork;
-  const int64_t interval = RefreshInterval(table.images, n);
-  CellFrontier frontier(table);
-  int64_t rest = 0;  // near-duplicates of what is taken come last, by index
-  while (static_cast<int64_t>(order.size()) < n) {
-    int64_t image = -1;
-    if (exact) {
-      image = BestImage(state, table.images);
-    } else {
-      if (static_cast<int64_t>(order.size()) % interval == 0) frontier.Refresh(state);
-      image = BestFront(state, &frontier, table.cells.count);
-    }
-    if (image < 0) {
-      while (state.Taken(rest)) ++rest;
-      image = rest;
-    }
-    state.Add(image);
-    order.push_back(image);
-  }
   return order;
 }
 

@@ -1,47 +1,85 @@
-#ifndef MGRAL_SERVER_CORE_SELECTOR_STRATEGIES_H_
-#define MGRAL_SERVER_CORE_SELECTOR_STRATEGIES_H_
+#pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "server/core/evaluation/average_precision.h"
+#include "server/core/lookup/features.h"
 #include "server/core/lookup/table.h"
+#include "server/core/progress.h"
+#include "server/core/selector/select_queue.h"
 
 namespace mgral::core {
 
-// Baselines. Each returns min(n, images) distinct image indices, best first; every prefix is a
-// batch. Same input, same answer. All throw std::invalid_argument naming the input for a negative
-// size, a mismatching array or a value that is not finite. Thread-safe.
+// What a strategy may look at; a strategy that lacks what it needs, or is given arrays of wrong
+// sizes, throws std::invalid_argument naming the field.
+struct RankInput {
+  ImageSignals candidates;                          // N images
+  std::vector<std::vector<ScoredBox>> predictions;  // [N] what the detector found in each
+  std::vector<float> labeled_embeddings;            // [m, candidates.dim]
+  std::optional<LookupTable> table;                 // of the candidates, in their order
+  PolicyParameters previous_policy;                 // for a warm start; may be empty
+  int64_t batch_size = 20;
+  int64_t limit = 0;  // how many images to rank
+  uint64_t seed = 0;
+  ProgressFn progress;
+};
 
+struct Ranking {
+  // min(limit, N) distinct indices of candidates, best first; every prefix is a batch.
+  std::vector<int64_t> order;
+  // Of the strategies that train one.
+  PolicyParameters policy;
+  QueueReport report;
+};
+
+// The strategies, one per file. To add one: its file, its line here and in strategies.cc, and its
+// row in server/domain/strategy.cc. Same input, same answer. Thread-safe.
+
+// Smallest margin first (margin.cc); ties by index.
+Ranking RankMargin(const RankInput& input);
+// Uncertainty summed over the classes, descending; ties by index.
+Ranking RankEntropy(const RankInput& input);
 // A seeded permutation.
-std::vector<int64_t> RankRandom(int64_t images, int64_t n, uint64_t seed);
+Ranking RankRandom(const RankInput& input);
+// Greedy k-center over the embeddings, away from what is labeled.
+Ranking RankCoreSet(const RankInput& input);
+// No labels yet: core_set over the embeddings of the untrained or imported backbone.
+Ranking RankColdStart(const RankInput& input);
+// The image with the largest marginal gain of the table comes next.
+Ranking RankLookupGreedy(const RankInput& input);
+// The LSTM policy's queue of a few batches, continued by the table's greedy order.
+Ranking RankMgral(const RankInput& input);
 
-// Uncertainty summed over the classes, descending; ties by index. `uncertainty` [images, classes].
-std::vector<int64_t> RankEntropy(const std::vector<float>& uncertainty, int64_t images,
-                                 int64_t classes, int64_t n);
+// By name: "margin", "entropy", ... Throws std::invalid_argument for another one.
+Ranking Rank(const std::string& strategy, const RankInput& input);
+std::vector<std::string> StrategyNames();
 
-// Smallest margin between the two best classes first; ties by index. `margin` [images].
-std::vector<int64_t> RankMargin(const std::vector<float>& margin, int64_t n);
+// What the strategies share.
 
-// Greedy k-centre (Sener and Savarese, Active Learning for CNNs: A Core-Set Approach, 2018): the
-// image farthest from everything labelled and taken comes next; ties by index. `embeddings`
-// [images, dim], `labelled` [m, dim], may be empty: the image nearest to the mean comes first.
+// The first min(n, size) by `score`, descending; ties by index.
+std::vector<int64_t> BestByScore(const std::vector<double>& score, int64_t n);
+
+// How sure a detector is of the class of what it found in an image, in [0, 1]; small is unsure. Of
+// an object: its score minus that of the best other class at the same place (IoU >= 0.5), or, alone
+// there, |2 score - 1|, its distance to background. Of an image: the mean over its objects; 1 when
+// nothing was found.
+float ImageMargin(const std::vector<ScoredBox>& predictions);
+
+// Greedy k-center (Sener and Savarese, Active Learning for CNNs: A Core-Set Approach, 2018): the
+// image farthest from everything labeled and taken comes next; ties by index. `embeddings`
+// [images, dim], `labeled` [m, dim], may be empty: the image nearest to the mean comes first.
 // Exact, and lazy: distances are upper bounds until an image comes to the top, so that most of the
-// O(images n dim) work is never done; memory O(images).
-std::vector<int64_t> RankCoreSet(const std::vector<float>& embeddings, int64_t images, int64_t dim,
-                                 const std::vector<float>& labelled, int64_t n);
+// O(images n dim) work is never done; memory O(images). min(n, images) indices.
+std::vector<int64_t> KCenterGreedy(const std::vector<float>& embeddings, int64_t images,
+                                   int64_t dim, const std::vector<float>& labeled, int64_t n);
 
-// No labels yet: core-set over the embeddings of the untrained or imported backbone.
-std::vector<int64_t> ColdStart(const std::vector<float>& embeddings, int64_t images, int64_t dim,
-                               int64_t n);
-
-// The image with the largest marginal gain of the table comes next; ties by index. Exact while
-// images * n * classes <= 1e8; beyond, only the best image of each cell is compared.
-std::vector<int64_t> RankLookupGreedy(const LookupTable& table, int64_t n);
-
-// The same, continuing after `taken`, which is not repeated in the answer.
+// Up to `n` images by the largest marginal gain, continuing after `taken`, which is not repeated in
+// the answer; ties by index. Exact while images * n * classes <= 1e8; beyond, only the best image
+// of each cell is compared.
 std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
                                           const std::vector<int64_t>& taken, int64_t n);
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_SERVER_CORE_SELECTOR_STRATEGIES_H_

@@ -1,13 +1,18 @@
-#include <torch/torch.h>
+#include "server/core/selector/train_policy.h"
+
+#include <torch/nn/module.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <tuple>
 
+#include "server/core/lookup/estimate.h"
+#include "server/core/random.h"
 #include "server/core/selector/check_selection.h"
-#include "server/core/selector/policy_layout.h"
+#include "server/core/selector/policy_problem.h"
 #include "server/core/selector/rollout.h"
-#include "server/core/selector/select_queue.h"
 
 namespace mgral::core {
 namespace {
@@ -133,7 +138,7 @@ int64_t UpdateCount(const SelectorOptions& options, int64_t steps) {
 
 PolicyParameters TrainPolicy(const LookupTable& table, const std::vector<float>& embeddings,
                              const SelectorOptions& options, const PolicyParameters& warm,
-                             const SelectionProgress& progress) {
+                             const ProgressFn& progress) {
   CheckSelection(table, embeddings, options);
   PolicyParameters policy = warm.classes == table.classes && !warm.empty()
                                 ? warm
@@ -151,7 +156,7 @@ PolicyParameters TrainPolicy(const LookupTable& table, const std::vector<float>&
   const BatchState empty(table);
   for (int64_t update = 0; update < updates; ++update) {
     if (progress && !progress(static_cast<double>(update) / static_cast<double>(updates))) {
-      throw SelectionCancelled();
+      throw Canceled();
     }
     const LookupTable drawn =
         Draw(table, options.seed + 0x51ed2701u * static_cast<uint64_t>(update + 1),

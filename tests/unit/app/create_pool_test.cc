@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "server/base/errors.h"
+#include "tests/support/fake_detector_runtime.h"
 #include "tests/support/fake_pool_store.h"
-#include "tests/support/fake_runtime.h"
 
 namespace mgral::app {
 namespace {
@@ -31,7 +31,7 @@ class CreatePoolTest : public ::testing::Test {
     return violations.empty() ? "" : violations[0].field;
   }
   test::FakePoolStore pools_;
-  test::FakeRuntime runtime_;
+  test::FakeDetectorRuntime runtime_;
 };
 
 TEST_F(CreatePoolTest, FillsInWhatWasLeftOut) {
@@ -82,14 +82,6 @@ TEST_F(CreatePoolTest, Settings) {
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.batch_size = 10001; }),
             "pool.selection.batch_size");
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probes = -1; }), "pool.selection.probes");
-}
-
-TEST(StrategiesTest, AreThoseOfTheInterface) {
-  for (const char* name : {"mgral", "lookup_greedy", "random", "entropy", "margin", "core_set"}) {
-    EXPECT_TRUE(IsStrategy(name)) << name;
-  }
-  EXPECT_FALSE(IsStrategy(""));
-  EXPECT_FALSE(IsStrategy("mgral, random"));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include "server/app/estimate_gain.h"
 #include "server/base/errors.h"
-#include "tests/support/fake_runtime.h"
+#include "tests/support/fake_selection_runtime.h"
 
 namespace mgral::app {
 namespace {
@@ -19,7 +19,9 @@ class FakeBatchStore : public domain::BatchStore {
     ++leases;
     last = request;
     domain::Batch batch;
-    const auto gain = estimator("table", std::vector<TableImage>(request.size));
+    std::vector<TableImage> images(request.size);
+    for (TableImage& image : images) image.entry = test::FakeSelectionRuntime::Entry();
+    const auto gain = estimator(test::FakeSelectionRuntime::Table(2), images);
     if (!gain.ok()) return gain.status();
     batch.estimated_gain = *gain;
     return batch;
@@ -40,7 +42,9 @@ class FakeBatchStore : public domain::BatchStore {
   absl::StatusOr<int64_t> RunMaintenance() override { return 0; }
   absl::StatusOr<TableLookup> LookUp(int64_t, const std::vector<std::string>& ids) override {
     TableLookup lookup;
+    lookup.table = test::FakeSelectionRuntime::Table(2);
     lookup.images.resize(ids.size());
+    for (auto& image : lookup.images) image.entry = test::FakeSelectionRuntime::Entry();
     lookup.table_version = 3;
     return lookup;
   }
@@ -57,7 +61,7 @@ class QueryBatchTest : public ::testing::Test {
   }
   domain::Pool pool_;
   FakeBatchStore batches_;
-  test::FakeRuntime runtime_;
+  test::FakeSelectionRuntime runtime_;
   QueryBatch query_{&batches_, &runtime_};
 };
 

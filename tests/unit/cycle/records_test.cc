@@ -132,11 +132,11 @@ TEST(RecordsTest, TableInParts) {
   parts.table.report.fidelity.reset();
   EXPECT_FALSE(ParseTable(*SerializeTable(parts))->table.report.fidelity.has_value());
 
-  domain::ModelRuntime::TableResult table;
+  domain::SelectionRuntime::TableResult table;
   table.cells = {2, -1, 4};
   table.entries = {"a", "b", "c"};
   table.expected_gain = {{0.125f}, {0.5f}, {-1}};
-  domain::ModelRuntime::TableResult read;
+  domain::SelectionRuntime::TableResult read;
   ASSERT_TRUE(ParseTableImages(*SerializeTableImages(table, 0, 2), &read).ok());
   ASSERT_TRUE(ParseTableImages(*SerializeTableImages(table, 2, 3), &read).ok());
   EXPECT_EQ(read.cells, table.cells);

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/errors.h"
+#include "server/domain/detector_runtime.h"
 #include "server/domain/image_loader.h"
-#include "server/domain/model_runtime.h"
 
 namespace mgral::test {
 

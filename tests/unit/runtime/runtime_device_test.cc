@@ -46,8 +46,8 @@ class RuntimeDeviceTest : public testing::Test {
     for (int i = first; i < last; ++i) examples.push_back(test::FakeLoader::Example(i));
     return examples;
   }
-  domain::ModelRuntime::TrainRequest TrainRequest() const {
-    domain::ModelRuntime::TrainRequest request;
+  domain::DetectorRuntime::TrainRequest TrainRequest() const {
+    domain::DetectorRuntime::TrainRequest request;
     request.training = Examples(0, 8);
     request.validation = Examples(8, 12);
     request.detector.profile = "micro";
@@ -83,7 +83,7 @@ TEST_F(RuntimeDeviceTest, DoesTheDetectorsWorkOnTheGpu) {
   const auto predicted = gpu_->Predict(trained->weights_path, images, {}, 0.001);
   ASSERT_TRUE(predicted.ok()) << predicted.status();
   expect_work("predicting");
-  domain::ModelRuntime::ProbeRequest probe;
+  domain::DetectorRuntime::ProbeRequest probe;
   probe.weights_path = trained->weights_path;
   probe.detector = TrainRequest().detector;
   probe.num_classes = 1;

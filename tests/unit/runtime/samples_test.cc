@@ -1,10 +1,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "server/core/selector/select_queue.h"
+#include "server/core/progress.h"
 #include "server/runtime/convert.h"
 #include "server/runtime/example_samples.h"
-#include "server/runtime/margin.h"
 #include "server/runtime/status_from_exception.h"
 #include "tests/unit/runtime/fake_loader.h"
 
@@ -80,31 +79,13 @@ TEST(ToCoreTest, RefusesSignalsOfDifferentSizes) {
   EXPECT_FALSE(ToCore({a}, 3).ok());
 }
 
-TEST(ImageMarginsTest, SmallWhereTwoClassesCompeteOrTheScoreIsHalf) {
-  domain::Box box;
-  box.width = box.height = 10;
-  box.score = 0.9;
-  domain::ImageSignals sure, half, rivals, nothing;
-  sure.predictions = {box};
-  half.predictions = {box};
-  half.predictions[0].score = 0.5;
-  rivals.predictions = {box, box};
-  rivals.predictions[1].class_index = 1;
-  const std::vector<float> margins = ImageMargins({sure, half, rivals, nothing});
-  EXPECT_NEAR(margins[0], 0.8, 1e-6);
-  EXPECT_NEAR(margins[1], 0, 1e-6);
-  EXPECT_NEAR(margins[2], 0, 1e-6);
-  EXPECT_EQ(margins[3], 1);
-}
-
 template <typename Thrown>
 absl::StatusCode CodeOf(const Thrown& thrown) {
   return Guarded([&]() -> absl::Status { throw thrown; }).code();
 }
 
 TEST(StatusFromExceptionTest, EachKindHasItsCode) {
-  EXPECT_EQ(CodeOf(core::Cancelled()), absl::StatusCode::kCancelled);
-  EXPECT_EQ(CodeOf(core::SelectionCancelled()), absl::StatusCode::kCancelled);
+  EXPECT_EQ(CodeOf(core::Canceled()), absl::StatusCode::kCancelled);
   EXPECT_EQ(CodeOf(std::bad_alloc()), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(CodeOf(std::invalid_argument("x")), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(std::runtime_error("x")), absl::StatusCode::kInternal);

@@ -42,7 +42,7 @@ class TorchRuntimeTest : public testing::Test {
   std::string folder_;
   test::FakeLoader loader_;
   TorchRuntime runtime_{RuntimeOptions{1, 64 << 20}, &loader_};
-  domain::ModelRuntime::TrainRequest request_;
+  domain::DetectorRuntime::TrainRequest request_;
 };
 
 TEST_F(TorchRuntimeTest, KnowsItsProfiles) {
@@ -144,11 +144,8 @@ TEST_F(TorchRuntimeTest, WrongArgumentsAreStatuses) {
   EXPECT_FALSE(runtime_.Predict(folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
   EXPECT_EQ(runtime_.EstimateGain("no table", {}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  domain::ModelRuntime::RankRequest rank;
-  rank.strategy = "mgral";
+  domain::SelectionRuntime::RankRequest rank;
   rank.candidates.resize(1);
-  EXPECT_EQ(runtime_.Rank(rank, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
-  rank.strategy = "guess";
   EXPECT_EQ(runtime_.Rank(rank, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
   request_.detector.input_size = 97;
   EXPECT_EQ(runtime_.Train(request_, nullptr).status().code(), absl::StatusCode::kInvalidArgument);

@@ -11,12 +11,10 @@
 #include <string>
 
 #include "server/core/detector/embed.h"
+#include "server/core/detector/losses.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/state.h"
-#include "server/core/detector/targets.h"
-#include "server/core/detector/validation_loss.h"
 #include "tests/unit/core/detector/shapes.h"
 
 namespace mgral::core {
@@ -59,7 +57,7 @@ TEST(DetectorConfig, RefusesNonsenseNamingTheField) {
   config = Small();
   config.input_size = 100;
   EXPECT_THAT(ErrorOf([&] { Detector(config, 0); }), HasSubstr("input_size"));
-  EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("depth=18 colour=3"); }), HasSubstr("colour"));
+  EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("depth=18 color=3"); }), HasSubstr("color"));
   EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("depth=eighteen"); }), HasSubstr("depth"));
   EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("width=nan"); }), HasSubstr("width"));
   EXPECT_THAT(ErrorOf([] { MakeProfile("enormous", 2); }), HasSubstr("enormous"));
@@ -74,7 +72,7 @@ TEST(Detector, NamesAndShapesAreTorchvisions) {
   DetectorConfig config;
   config.num_classes = 91;
   const Detector detector(config, 0);
-  const auto state = GetState(detector.net());
+  const auto state = detector.net().State();
   const std::map<std::string, std::vector<int64_t>> expected = {
       {"backbone.body.conv1.weight", {64, 3, 7, 7}},
       {"backbone.body.bn1.running_mean", {64}},
@@ -114,7 +112,7 @@ TEST(Detector, EveryDepthRuns) {
     config.max_level = depth == 34 ? 5 : 7;
     torch::NoGradGuard no_grad;
     const Detector detector(config, 0);
-    const RawOutput out = detector.net().forward(torch::zeros({1, 3, 64, 96}));
+    const RawOutput out = detector.net().Forward(torch::zeros({1, 3, 64, 96}));
     EXPECT_EQ(out.logits.size(1), detector.net().Anchors(64, 96).size(0));
     EXPECT_EQ(out.features.size(), static_cast<size_t>(config.num_levels()));
     EXPECT_NEAR(out.logits.sigmoid().mean().item<double>(), 0.01, 0.005);
@@ -143,8 +141,8 @@ TEST(WeightsFile, RoundTripAndConfigurationMismatch) {
   const Detector detector(Small(), 1);
   detector.Save(path);
   const Detector loaded = Detector::Load(path, Small());
-  const auto expected = GetState(detector.net());
-  for (const auto& [name, tensor] : GetState(loaded.net())) {
+  const auto expected = detector.net().State();
+  for (const auto& [name, tensor] : loaded.net().State()) {
     EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
   }
   DetectorConfig other = Small();
@@ -157,11 +155,11 @@ TEST(WeightsFile, RoundTripAndConfigurationMismatch) {
 
 TEST(SetState, NamesTheTensorThatDoesNotFit) {
   const Detector detector(Small(), 1);
-  auto state = GetState(Detector(Small(), 2).net());
+  auto state = Detector(Small(), 2).net().State();
   state["head.regression_head.bbox_reg.bias"] = torch::zeros({7});
-  EXPECT_THAT(ErrorOf([&] { SetState(detector.net(), state); }), HasSubstr("bbox_reg.bias"));
+  EXPECT_THAT(ErrorOf([&] { detector.net().SetState(state); }), HasSubstr("bbox_reg.bias"));
   state.erase("head.regression_head.bbox_reg.bias");
-  EXPECT_THAT(ErrorOf([&] { SetState(detector.net(), state); }), HasSubstr("bbox_reg.bias"));
+  EXPECT_THAT(ErrorOf([&] { detector.net().SetState(state); }), HasSubstr("bbox_reg.bias"));
 }
 
 TEST(Sample, WrongShapesAreRefused) {
@@ -220,6 +218,21 @@ TEST(Profiles, AreAllValid) {
   }
 }
 
+TEST(Profiles, RecipesFollowTheOverridesAndTheLabels) {
+  const DetectorProfile own = MakeRecipe("tiny", {}, 3, 100, 7);
+  EXPECT_EQ(own.train.steps, MakeProfile("tiny", 3).train.steps);
+  EXPECT_EQ(own.train.seed, 7u);
+  EXPECT_EQ(own.probe.train.steps, MakeProfile("tiny", 3).probe.train.steps);
+  EXPECT_EQ(MakeRecipe("tiny", {}, 3, 0, 7).train.steps, own.StepsFor(1));
+  const DetectorProfile small = MakeRecipe("tiny", {8, 96}, 3, 100, 7);
+  EXPECT_EQ(small.train.steps, 8);
+  EXPECT_EQ(small.detector.input_size, 96);
+  EXPECT_LE(small.train.warmup_steps, 4);
+  EXPECT_EQ(small.probe.train.steps, 6);  // not longer than the training
+  EXPECT_THROW(MakeRecipe("tiny", {0, 100}, 3, 100, 7), std::invalid_argument);
+  EXPECT_THROW(MakeRecipe("enormous", {}, 3, 100, 7), std::invalid_argument);
+}
+
 TEST(Predict, UntrainedDetectorWorksOnAnyShape) {
   const Detector detector(Small(), 3);
   EXPECT_TRUE(Predict(detector, {}).empty());
@@ -260,7 +273,7 @@ TEST(Embed, ColdStartGivesUnitVectorsThatTellImagesApart) {
   wide.pyramid_channels = 64;
   Shapes one(1, 64, 4);
   EXPECT_EQ(Embed(Detector(wide, 3), one)[0].embedding.size(), 128u);
-  EXPECT_THROW(Embed(detector, shapes, {}, [](double) { return false; }), Cancelled);
+  EXPECT_THROW(Embed(detector, shapes, {}, [](double) { return false; }), Canceled);
 }
 
 TEST(Embed, MirrorImageHasTheSameEmbedding) {

@@ -1,6 +1,4 @@
 // The same work on a GPU as on the CPU. Without CUDA in LibTorch a stand-in is linked in.
-#include "server/core/detector/device.h"
-
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,13 +8,12 @@
 #include <cstdio>
 #include <string>
 
+#include "server/core/detector/detector.h"
 #include "server/core/detector/embed.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/probe_runner.h"
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/state.h"
 #include "server/core/detector/train.h"
-#include "server/core/detector/validation_loss.h"
 #include "server/core/detector/weights_file.h"
 #include "tests/unit/core/detector/shapes.h"
 
@@ -74,8 +71,8 @@ class DeviceTest : public testing::Test {
     return copy;
   }
   static void ExpectSame(const Detector& cpu, const Detector& gpu, double tolerance) {
-    const auto expected = GetState(cpu.net());
-    for (const auto& [name, tensor] : GetState(gpu.net())) {
+    const auto expected = cpu.net().State();
+    for (const auto& [name, tensor] : gpu.net().State()) {
       ASSERT_TRUE(tensor.is_cuda()) << name;
       const at::Tensor difference =
           (tensor.cpu().to(at::kDouble) - expected.at(name).to(at::kDouble)).abs().max();
@@ -121,15 +118,15 @@ TEST_F(DeviceTest, MovesThereAndBackAndIsClonedWhereItIs) {
   const Detector loaded = Detector::Load(path_);
   EXPECT_TRUE(loaded.device().is_cpu());
   gpu.MoveTo(c10::kCPU);
-  for (const auto& [name, tensor] : GetState(gpu.net())) {
-    EXPECT_TRUE(torch::equal(tensor, GetState(cpu.net()).at(name))) << name;
-    EXPECT_TRUE(torch::equal(tensor, GetState(loaded.net()).at(name))) << name;
+  for (const auto& [name, tensor] : gpu.net().State()) {
+    EXPECT_TRUE(torch::equal(tensor, cpu.net().State().at(name))) << name;
+    EXPECT_TRUE(torch::equal(tensor, loaded.net().State().at(name))) << name;
   }
 }
 
 // One step to compare weights: rounding grows tenfold with each.
 TEST_F(DeviceTest, TrainsAlike) {
-  for (const BoxLoss loss : {BoxLoss::kSmoothL1, BoxLoss::kGeneralisedIou}) {
+  for (const BoxLoss loss : {BoxLoss::kSmoothL1, BoxLoss::kGeneralizedIou}) {
     TrainConfig config = Short(1);
     config.box_loss = loss;
     Detector cpu(Small(), 1), gpu = OnGpu(cpu);
@@ -149,7 +146,7 @@ TEST_F(DeviceTest, ACheckpointOfOneDeviceGoesOnOnTheOther) {
     const CheckpointConfig checkpoint{path_, 2};
     EXPECT_THROW(Train(first, shapes_, Short(4), checkpoint,
                        [](const TrainProgress& at) { return at.step < 2; }),
-                 Cancelled);
+                 Canceled);
     for (const auto& [group, tensors] : ReadTensorFile(path_).groups) {
       for (const auto& [name, tensor] : tensors) EXPECT_TRUE(tensor.is_cpu()) << group << name;
     }

@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/state.h"
 #include "tests/unit/core/detector/shapes.h"
 
 namespace mgral::core {
@@ -55,13 +54,13 @@ TEST_F(ProbeTest, RefusesBothBatchesAndNoLabels) {
                std::invalid_argument);
   EXPECT_THROW(RunProbe(start_, labeled_, nullptr, nullptr, validation_, config_,
                         [](double) { return false; }),
-               Cancelled);
+               Canceled);
 }
 
 TEST_F(ProbeTest, LeavesTheDetectorAsItWas) {
-  const torch::Tensor before = start_.net().parameters()[0].clone();
+  const torch::Tensor before = start_.net().Parameters()[0].second.clone();
   Run(&batch_, nullptr);
-  EXPECT_TRUE(torch::equal(before, start_.net().parameters()[0]));
+  EXPECT_TRUE(torch::equal(before, start_.net().Parameters()[0].second));
 }
 
 TEST_F(ProbeTest, SameSeedSameOutcomeAndKindsDiffer) {
@@ -85,7 +84,7 @@ TEST_F(ProbeTest, EmptyBatchOrZeroWeightIsTheControl) {
   EXPECT_EQ(Run(&batch_, nullptr).class_loss, control.class_loss);
 }
 
-TEST_F(ProbeTest, UnlabelledBatchesMayHaveNoBoxesAndTheirBoxesAreNotUsed) {
+TEST_F(ProbeTest, UnlabeledBatchesMayHaveNoBoxesAndTheirBoxesAreNotUsed) {
   const ProbeOutcome with_boxes = Run(&batch_, nullptr);
   for (Sample& s : batch_.samples()) s.boxes = s.labels = s.ignore = torch::Tensor();
   EXPECT_EQ(Run(&batch_, nullptr).class_loss, with_boxes.class_loss);

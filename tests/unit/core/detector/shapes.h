@@ -11,7 +11,7 @@
 
 namespace mgral::core::testing_support {
 
-// Red squares (class 0) and green discs (class 1) on grey noise, two to four per image, apart.
+// Red squares (class 0) and green discs (class 1) on gray noise, two to four per image, apart.
 class Shapes : public SampleSource {
  public:
   Shapes(int64_t count, int64_t size, uint64_t seed) {

@@ -11,8 +11,6 @@
 
 #include "server/core/detector/predict.h"
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/state.h"
-#include "server/core/detector/validation_loss.h"
 #include "tests/unit/core/detector/shapes.h"
 
 namespace mgral::core {
@@ -47,8 +45,8 @@ TrainConfig Short(int64_t steps) {
 }
 
 void ExpectSameWeights(const Detector& a, const Detector& b) {
-  const auto expected = GetState(b.net());
-  for (const auto& [name, tensor] : GetState(a.net())) {
+  const auto expected = b.net().State();
+  for (const auto& [name, tensor] : a.net().State()) {
     EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
   }
 }
@@ -82,18 +80,18 @@ TEST_F(TrainTest, DivergenceIsAnErrorNotNaN) {
   config.learning_rate = 1e12;
   config.gradient_clip = 0;
   EXPECT_THROW(Train(detector, shapes, config), std::runtime_error);
-  EXPECT_FALSE(detector.net().is_training());
+  EXPECT_FALSE(detector.net().training());
 }
 
-TEST_F(TrainTest, CancelledByTheCallback) {
+TEST_F(TrainTest, CanceledByTheCallback) {
   Detector detector(Small(), 1);
   Shapes shapes(4, 64, 1);
   int calls = 0;
   EXPECT_THROW(
       Train(detector, shapes, Short(50), {}, [&](const TrainProgress&) { return ++calls < 3; }),
-      Cancelled);
+      Canceled);
   EXPECT_EQ(calls, 3);
-  EXPECT_FALSE(detector.net().is_training());
+  EXPECT_FALSE(detector.net().training());
 }
 
 TEST_F(TrainTest, ImagesWithoutBoxesAndIgnoredBoxesStayFinite) {
@@ -101,13 +99,13 @@ TEST_F(TrainTest, ImagesWithoutBoxesAndIgnoredBoxesStayFinite) {
   for (Sample& s : shapes.samples()) s.boxes = s.labels = s.ignore = torch::Tensor();
   shapes.samples()[1] = Shapes(1, 64, 2).samples()[0];
   shapes.samples()[1].ignore.fill_(true);
-  for (BoxLoss loss : {BoxLoss::kSmoothL1, BoxLoss::kGeneralisedIou}) {
+  for (BoxLoss loss : {BoxLoss::kSmoothL1, BoxLoss::kGeneralizedIou}) {
     Detector detector(Small(), 1);
     TrainConfig config = Short(4);
     config.box_loss = loss;
     const TrainReport report = Train(detector, shapes, config);
     EXPECT_TRUE(std::isfinite(report.loss));
-    for (const auto& [name, tensor] : GetState(detector.net())) {
+    for (const auto& [name, tensor] : detector.net().State()) {
       EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << name;
     }
   }
@@ -123,7 +121,7 @@ TEST_F(TrainTest, SameSeedSameWeightsWhateverTheThreads) {
   TrainConfig other = Short(6);
   other.seed = 6;
   Train(c, shapes, other);
-  EXPECT_FALSE(torch::equal(a.net().parameters()[0], c.net().parameters()[0]));
+  EXPECT_FALSE(torch::equal(a.net().Parameters()[0].second, c.net().Parameters()[0].second));
 }
 
 TEST_F(TrainTest, ResumingGivesTheSameAsNotStopping) {
@@ -132,7 +130,7 @@ TEST_F(TrainTest, ResumingGivesTheSameAsNotStopping) {
   Train(whole, shapes, Short(10));
   EXPECT_THROW(Train(broken, shapes, Short(10), {path_, 3},
                      [](const TrainProgress& p) { return p.step < 7; }),
-               Cancelled);
+               Canceled);
   Detector resumed(Small(), 99);  // its weights come from the checkpoint
   const TrainReport report = Train(resumed, shapes, Short(10), {path_, 3});
   EXPECT_EQ(report.resumed_at, 6);

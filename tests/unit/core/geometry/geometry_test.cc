@@ -5,10 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "server/core/geometry/anchors.h"
 #include "server/core/geometry/box.h"
 #include "server/core/geometry/boxes.h"
-#include "server/core/geometry/nms.h"
 
 namespace mgral::core {
 namespace {
@@ -68,10 +66,10 @@ TEST(Iou, EqualsCountingPixels) {
   }
 }
 
-TEST(GeneralisedIou, KnownValues) {
+TEST(GeneralizedIou, KnownValues) {
   const at::Tensor boxes = ToTensor({{0, 0, 10, 10}, {0, 0, 10, 10}, {0, 0, 10, 10}});
   const at::Tensor others = ToTensor({{0, 0, 10, 10}, {20, 0, 30, 10}, {5, 0, 15, 10}});
-  const at::Tensor giou = GeneralisedIou(boxes, others);
+  const at::Tensor giou = GeneralizedIou(boxes, others);
   EXPECT_NEAR(giou[0].item<double>(), 1, 1e-6);
   EXPECT_NEAR(giou[1].item<double>(), -1.0 / 3, 1e-6);  // apart: minus the gap's share of the hull
   EXPECT_NEAR(giou[2].item<double>(), 1.0 / 3, 1e-6);   // the hull is the union

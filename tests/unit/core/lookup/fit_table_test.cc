@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "server/core/lookup/rank_correlation.h"
+#include "server/core/lookup/fidelity.h"
 #include "tests/unit/core/lookup/planted_pool.h"
 
 namespace mgral::core {
@@ -19,8 +19,8 @@ const std::vector<double> kPlanted = {0.9, 0.1, 0.05, 0.1, 0.0};
 void AddProbes(PlantedPool* pool, const LookupTable& truth, int probes, double noise,
                ObservationKind kind, uint64_t seed) {
   RandomStream random(seed);
-  const auto plan =
-      PlanProbes(pool->input.clustering.cells, pool->input.clustering.assignment, probes, 12, seed);
+  const auto plan = PlanSemiSupervised(pool->input.clustering.cells,
+                                       pool->input.clustering.assignment, probes, 12, seed);
   for (const auto& batch : plan) {
     pool->input.observations.push_back(pool->Measure(truth, batch, noise, kind, &random));
   }
@@ -51,8 +51,8 @@ TEST(FitTableTest, RefusesWhatIsNotANumberAndNamesIt) {
   ExpectRefused("expected_objects",
                 [&](TableInput* in) { in->candidates.expected_objects.pop_back(); });
   ExpectRefused("disagreement", [&](TableInput* in) { in->candidates.disagreement[0] = nan; });
-  ExpectRefused("labelled_objects", [&](TableInput* in) { in->labelled_objects[1] = nan; });
-  ExpectRefused("labelled_images", [&](TableInput* in) { in->labelled_images = -1; });
+  ExpectRefused("labeled_objects", [&](TableInput* in) { in->labeled_objects[1] = nan; });
+  ExpectRefused("labeled_images", [&](TableInput* in) { in->labeled_images = -1; });
   ExpectRefused("class_ap", [&](TableInput* in) { in->class_ap[0] = nan; });
   ExpectRefused("class_ap", [&](TableInput* in) { in->class_ap[0] = 1.5; });
   ExpectRefused("clustering", [&](TableInput* in) { in->clustering.assignment.cell[0] = 99; });
@@ -109,8 +109,8 @@ TEST(FitTableTest, PureNoiseLeavesThePrior) {
     PlantedPool pool(120, 3, 8, seed);
     const LookupTable prior_table = FitTable(pool.input);
     RandomStream random(seed);
-    const auto plan =
-        PlanProbes(pool.input.clustering.cells, pool.input.clustering.assignment, 24, 12, seed);
+    const auto plan = PlanSemiSupervised(pool.input.clustering.cells,
+                                         pool.input.clustering.assignment, 24, 12, seed);
     for (const auto& batch : plan) {
       Observation observation =
           pool.Measure(prior_table, batch, 0.0, ObservationKind::kReplay, &random);
@@ -211,15 +211,15 @@ TEST(FitTableTest, ResponseTakesASignFromTheTruth) {
   EXPECT_LT(table.weights[kNumFeatures + kResponse], -0.2);
 }
 
-TEST(FitTableTest, DriftOfRealisedGainsIsNotBlamedOnTheImages) {
+TEST(FitTableTest, DriftOfRealizedGainsIsNotBlamedOnTheImages) {
   PlantedPool pool(120, 2, 6, 14);
   const LookupTable truth = FitTable(pool.input);
   RandomStream random(14);
   const auto plan =
-      PlanProbes(pool.input.clustering.cells, pool.input.clustering.assignment, 8, 12, 14);
+      PlanSemiSupervised(pool.input.clustering.cells, pool.input.clustering.assignment, 8, 12, 14);
   for (const auto& batch : plan) {
     Observation observation =
-        pool.Measure(truth, batch, 0.004, ObservationKind::kRealised, &random);
+        pool.Measure(truth, batch, 0.004, ObservationKind::kRealized, &random);
     for (double& value : observation.response) value -= 0.05;  // the cycles got worse by themselves
     pool.input.observations.push_back(observation);
   }
@@ -237,7 +237,7 @@ TEST(FitTableTest, RepeatsGiveTheCeiling) {
   const LookupTable truth = pool.Plant(kPlanted, 1.0, 15);
   RandomStream random(15);
   const auto plan =
-      PlanProbes(pool.input.clustering.cells, pool.input.clustering.assignment, 12, 12, 15);
+      PlanSemiSupervised(pool.input.clustering.cells, pool.input.clustering.assignment, 12, 12, 15);
   for (int64_t b = 0; b < 12; ++b) {
     for (int repeat = 0; repeat < 2; ++repeat) {
       Observation observation =
@@ -281,7 +281,7 @@ TEST(FitTableTest, NoImagesOneCellOneClass) {
   empty.candidates.classes = 2;
   empty.candidates.dim = 4;
   empty.clustering = ClusterCells({}, 0, 4, 0, 1);
-  empty.labelled_objects = {1, 2};
+  empty.labeled_objects = {1, 2};
   empty.class_ap = {0.1, 1.0};
   const LookupTable none = FitTable(empty);
   EXPECT_EQ(none.images, 0);

@@ -6,9 +6,9 @@
 #include <set>
 
 #include "server/core/lookup/distance.h"
+#include "server/core/lookup/fidelity.h"
 #include "server/core/lookup/plan_probes.h"
-#include "server/core/lookup/random.h"
-#include "server/core/lookup/rank_correlation.h"
+#include "server/core/random.h"
 #include "tests/unit/core/lookup/planted_pool.h"
 
 namespace mgral::core {
@@ -71,7 +71,7 @@ TEST(KmeansTest, DistanceAgreesWithTheSlowSum) {
 TEST(PlanTest, BatchesAreDistinctCoverTheCellsAndRepeat) {
   PlantedPool pool(100, 2, 7, 1);
   const auto& clustering = pool.input.clustering;
-  const auto plan = PlanProbes(clustering.cells, clustering.assignment, 12, 20, 4);
+  const auto plan = PlanSemiSupervised(clustering.cells, clustering.assignment, 12, 20, 4);
   ASSERT_EQ(plan.size(), 12u);
   std::set<int32_t> cells;
   for (const auto& batch : plan) {
@@ -80,11 +80,12 @@ TEST(PlanTest, BatchesAreDistinctCoverTheCellsAndRepeat) {
     for (int64_t i : batch) cells.insert(clustering.assignment.cell[i]);
   }
   EXPECT_EQ(cells.size(), static_cast<size_t>(clustering.cells.count));
-  EXPECT_EQ(plan, PlanProbes(clustering.cells, clustering.assignment, 12, 20, 4));
-  EXPECT_NE(plan, PlanProbes(clustering.cells, clustering.assignment, 12, 20, 5));
-  EXPECT_TRUE(PlanProbes(Cells{}, CellAssignment{}, 5, 5, 1).empty());
-  EXPECT_EQ(PlanProbes(clustering.cells, clustering.assignment, 1, 1000, 1)[0].size(), 100u);
-  EXPECT_THROW(PlanProbes(clustering.cells, clustering.assignment, -1, 5, 1),
+  EXPECT_EQ(plan, PlanSemiSupervised(clustering.cells, clustering.assignment, 12, 20, 4));
+  EXPECT_NE(plan, PlanSemiSupervised(clustering.cells, clustering.assignment, 12, 20, 5));
+  EXPECT_TRUE(PlanSemiSupervised(Cells{}, CellAssignment{}, 5, 5, 1).empty());
+  EXPECT_EQ(PlanSemiSupervised(clustering.cells, clustering.assignment, 1, 1000, 1)[0].size(),
+            100u);
+  EXPECT_THROW(PlanSemiSupervised(clustering.cells, clustering.assignment, -1, 5, 1),
                std::invalid_argument);
 }
 

@@ -1,5 +1,4 @@
-#ifndef MGRAL_TESTS_UNIT_CORE_LOOKUP_PLANTED_POOL_H_
-#define MGRAL_TESTS_UNIT_CORE_LOOKUP_PLANTED_POOL_H_
+#pragma once
 
 #include <algorithm>
 #include <cmath>
@@ -7,11 +6,12 @@
 #include <vector>
 
 #include "server/core/lookup/batch_state.h"
+#include "server/core/lookup/estimate.h"
 #include "server/core/lookup/fit_table.h"
 #include "server/core/lookup/observation.h"
 #include "server/core/lookup/plan_probes.h"
 #include "server/core/lookup/prior.h"
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 
@@ -27,13 +27,13 @@ struct PlantedPool {
     signals.images = images;
     signals.classes = classes;
     signals.dim = dim;
-    std::vector<double> centre(cells * dim), level(cells * classes);
-    for (double& value : centre) value = 4 * random.Normal();
+    std::vector<double> center(cells * dim), level(cells * classes);
+    for (double& value : center) value = 4 * random.Normal();
     for (double& value : level) value = std::exp(0.7 * random.Normal());
     for (int64_t i = 0; i < images; ++i) {
       const int64_t cell = i % cells;
       for (int64_t j = 0; j < dim; ++j) {
-        signals.embeddings.push_back(static_cast<float>(centre[cell * dim + j] + random.Normal()));
+        signals.embeddings.push_back(static_cast<float>(center[cell * dim + j] + random.Normal()));
       }
       for (int64_t c = 0; c < classes; ++c) {
         const double here = level[cell * classes + c];
@@ -44,10 +44,10 @@ struct PlantedPool {
       signals.disagreement.push_back(static_cast<float>(random.Uniform()));
     }
     input.clustering = ClusterCells(signals.embeddings, images, dim, cells, 1);
-    for (int64_t c = 0; c < classes; ++c) input.labelled_objects.push_back(10.0 + 40.0 * c);
-    input.labelled_images = 60;
+    for (int64_t c = 0; c < classes; ++c) input.labeled_objects.push_back(10.0 + 40.0 * c);
+    input.labeled_images = 60;
     input.class_ap.assign(classes, 0.5);
-    features = ComputeFeatures(signals, input.labelled_objects);
+    features = ComputeFeatures(signals, input.labeled_objects);
   }
 
   // The prior's own table with other numbers: the weights of `weights` and cells that deviate.
@@ -100,8 +100,8 @@ struct GainPairs {
 inline GainPairs CompareOnBatches(const LookupTable& truth, const LookupTable& table, int64_t size,
                                   int batches, uint64_t seed) {
   GainPairs out;
-  const auto plan =
-      PlanProbes(truth.cells, {truth.cell_of, truth.group_of, truth.groups}, batches, size, seed);
+  const auto plan = PlanSemiSupervised(truth.cells, {truth.cell_of, truth.group_of, truth.groups},
+                                       batches, size, seed);
   for (const auto& batch : plan) {
     const Estimate estimate = EstimateGain(table, batch);
     out.truth.push_back(EstimateGain(truth, batch).gain);
@@ -112,5 +112,3 @@ inline GainPairs CompareOnBatches(const LookupTable& truth, const LookupTable& t
 }
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_TESTS_UNIT_CORE_LOOKUP_PLANTED_POOL_H_

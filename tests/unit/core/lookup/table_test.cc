@@ -139,7 +139,7 @@ TEST(TableTest, NearDuplicatesAddNothing) {
   TableInput input;
   input.candidates = signals;
   input.clustering = ClusterCells(signals.embeddings, 12, 2, 3, 1);
-  input.labelled_objects = {10};
+  input.labeled_objects = {10};
   input.class_ap = {0.3};
   const LookupTable table = FitTable(input);
   const double one = EstimateGain(table, {8}).gain;

@@ -1,5 +1,4 @@
-#ifndef MGRAL_TESTS_UNIT_CORE_SELECTOR_HAND_TABLE_H_
-#define MGRAL_TESTS_UNIT_CORE_SELECTOR_HAND_TABLE_H_
+#pragma once
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +6,8 @@
 #include <vector>
 
 #include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/random.h"
 #include "server/core/lookup/table.h"
+#include "server/core/random.h"
 
 namespace mgral::core {
 
@@ -128,5 +127,3 @@ inline double CountOptimum(const LookupTable& table, int64_t size) {
 }
 
 }  // namespace mgral::core
-
-#endif  // MGRAL_TESTS_UNIT_CORE_SELECTOR_HAND_TABLE_H_

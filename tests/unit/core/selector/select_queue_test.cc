@@ -10,6 +10,7 @@
 #include "server/core/selector/refine_batch.h"
 #include "server/core/selector/rollout.h"
 #include "server/core/selector/strategies.h"
+#include "server/core/selector/train_policy.h"
 #include "tests/unit/core/lookup/planted_pool.h"
 #include "tests/unit/core/selector/hand_table.h"
 
@@ -85,7 +86,7 @@ TEST(SelectQueueTest, IsAsGoodAsGreedyWhereTheTableIsSeparable) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     const HandTable hand = MakeHandTable(120, 10, 4, seed);
     const Selection selection = SelectQueue(hand.table, hand.embeddings, Options(15, seed, 30));
-    const double greedy = GainOf(hand.table, RankLookupGreedy(hand.table, 15));
+    const double greedy = GainOf(hand.table, ContinueLookupGreedy(hand.table, {}, 15));
     EXPECT_NEAR(selection.queue.report.greedy_gain, greedy, 1e-12);
     EXPECT_GE(GainOf(hand.table, selection.queue.order), 0.99 * greedy) << seed;
     EXPECT_GE(selection.queue.report.rollout_gain, 0.9 * greedy) << seed;
@@ -100,7 +101,7 @@ TEST(SelectQueueTest, BeatsGreedyWhereCellsHelpOnlyTogether) {
     PlantPair(1, 6, 0.07f, &hand.table);
     const Selection selection = SelectQueue(hand.table, hand.embeddings, Options(8, seed));
     const double gain = GainOf(hand.table, selection.queue.order);
-    const double greedy = GainOf(hand.table, RankLookupGreedy(hand.table, 8));
+    const double greedy = GainOf(hand.table, ContinueLookupGreedy(hand.table, {}, 8));
     EXPECT_GT(gain, 1.005 * greedy) << seed;
     EXPECT_GE(gain, 0.98 * CountOptimum(hand.table, 8)) << seed;
     EXPECT_TRUE(selection.queue.report.agent_won);
@@ -149,7 +150,7 @@ TEST(SelectQueueTest, PrefixesAreBatches) {
   const Queue queue = SelectQueue(hand.table, hand.embeddings, options).queue;
   ASSERT_EQ(queue.order.size(), 75u);
   ExpectDistinct(queue.order, 90);
-  const std::vector<int64_t> greedy = RankLookupGreedy(hand.table, 75);
+  const std::vector<int64_t> greedy = ContinueLookupGreedy(hand.table, {}, 75);
   for (int64_t n = 1; n <= 75; ++n) {
     EXPECT_GE(GainOf(hand.table, Prefix(queue.order, n)),
               0.95 * GainOf(hand.table, Prefix(greedy, n)))
@@ -200,7 +201,7 @@ TEST(SelectQueueTest, CancelsBetweenUpdatesAndReportsProgress) {
   EXPECT_GT(last, 0.8);
   EXPECT_THROW(SelectQueue(hand.table, hand.embeddings, Options(5, 1, 8), {},
                            [](double fraction) { return fraction < 0.5; }),
-               SelectionCancelled);
+               Canceled);
 }
 
 TEST(SelectQueueTest, WarmStartGoesOnAndForeignClassesAreIgnored) {

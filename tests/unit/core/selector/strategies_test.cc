@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "server/core/lookup/random.h"
+#include "server/core/random.h"
 #include "tests/unit/core/selector/hand_table.h"
 
 namespace mgral::core {
@@ -19,18 +19,53 @@ std::vector<float> RandomEmbeddings(int64_t images, int64_t dim, uint64_t seed) 
   return out;
 }
 
+std::vector<int64_t> RandomOrder(int64_t images, int64_t n, uint64_t seed) {
+  RankInput input;
+  input.candidates.images = images;
+  input.limit = n;
+  input.seed = seed;
+  return Rank("random", input).order;
+}
+
+std::vector<int64_t> EntropyOrder(const std::vector<float>& uncertainty, int64_t images,
+                                  int64_t classes, int64_t n) {
+  RankInput input;
+  input.candidates.images = images;
+  input.candidates.classes = classes;
+  input.candidates.uncertainty = uncertainty;
+  input.limit = n;
+  return Rank("entropy", input).order;
+}
+
+// One box per image, of these scores.
+std::vector<int64_t> MarginOrder(const std::vector<double>& scores, int64_t n) {
+  RankInput input;
+  input.candidates.images = static_cast<int64_t>(scores.size());
+  for (double score : scores) input.predictions.push_back({{0, 0, 10, 10, 0, score}});
+  input.limit = n;
+  return Rank("margin", input).order;
+}
+
+std::vector<int64_t> GreedyOrder(const LookupTable& table, int64_t n) {
+  RankInput input;
+  input.candidates.images = table.images;
+  input.table = table;
+  input.limit = n;
+  return Rank("lookup_greedy", input).order;
+}
+
 // The definition, slowly.
 std::vector<int64_t> SlowCoreSet(const std::vector<float>& x, int64_t images, int64_t dim,
-                                 const std::vector<float>& labelled, int64_t n) {
+                                 const std::vector<float>& labeled, int64_t n) {
   const auto distance = [&](const float* a, const float* b) {
     double sum = 0;
     for (int64_t j = 0; j < dim; ++j) sum += std::pow(static_cast<double>(a[j]) - b[j], 2);
     return sum;
   };
   std::vector<double> nearest(images, INFINITY);
-  for (size_t m = 0; m < labelled.size() / dim; ++m) {
+  for (size_t m = 0; m < labeled.size() / dim; ++m) {
     for (int64_t i = 0; i < images; ++i) {
-      nearest[i] = std::min(nearest[i], distance(&x[i * dim], &labelled[m * dim]));
+      nearest[i] = std::min(nearest[i], distance(&x[i * dim], &labeled[m * dim]));
     }
   }
   std::vector<int64_t> order;
@@ -47,66 +82,103 @@ std::vector<int64_t> SlowCoreSet(const std::vector<float>& x, int64_t images, in
 
 TEST(StrategiesTest, RefuseBadInput) {
   const float nan = std::nanf("");
-  EXPECT_THROW(RankRandom(-1, 3, 1), std::invalid_argument);
-  EXPECT_THROW(RankRandom(3, -1, 1), std::invalid_argument);
-  EXPECT_THROW(RankEntropy({1, nan}, 2, 1, 1), std::invalid_argument);
-  EXPECT_THROW(RankEntropy({1, 2, 3}, 2, 1, 1), std::invalid_argument);
-  EXPECT_THROW(RankMargin({nan}, 1), std::invalid_argument);
-  EXPECT_THROW(RankCoreSet({1, nan}, 1, 2, {}, 1), std::invalid_argument);
-  EXPECT_THROW(RankCoreSet({1, 2}, 1, 2, {nan, 1}, 1), std::invalid_argument);
-  EXPECT_THROW(RankCoreSet({1, 2}, 1, 2, {1}, 1), std::invalid_argument);
+  EXPECT_THROW(Rank("best", RankInput()), std::invalid_argument);
+  EXPECT_THROW(RandomOrder(3, -1, 1), std::invalid_argument);
+  EXPECT_THROW(Rank("mgral", RankInput()), std::invalid_argument) << "there is no table";
+  EXPECT_THROW(Rank("lookup_greedy", RankInput()), std::invalid_argument);
+  EXPECT_THROW(EntropyOrder({1, nan}, 2, 1, 1), std::invalid_argument);
+  EXPECT_THROW(EntropyOrder({1, 2, 3}, 2, 1, 1), std::invalid_argument);
+  EXPECT_THROW(MarginOrder({std::nan("")}, 1), std::invalid_argument);
+  EXPECT_THROW(KCenterGreedy({1, nan}, 1, 2, {}, 1), std::invalid_argument);
+  EXPECT_THROW(KCenterGreedy({1, 2}, 1, 2, {nan, 1}, 1), std::invalid_argument);
+  EXPECT_THROW(KCenterGreedy({1, 2}, 1, 2, {1}, 1), std::invalid_argument);
   HandTable hand = MakeHandTable(4, 2, 1, 1);
-  EXPECT_THROW(RankLookupGreedy(hand.table, -1), std::invalid_argument);
+  EXPECT_THROW(GreedyOrder(hand.table, -1), std::invalid_argument);
   EXPECT_THROW(ContinueLookupGreedy(hand.table, {4}, 1), std::invalid_argument);
   hand.table.image_gain[0] = nan;
-  EXPECT_THROW(RankLookupGreedy(hand.table, 2), std::invalid_argument);
+  EXPECT_THROW(GreedyOrder(hand.table, 2), std::invalid_argument);
 }
 
 TEST(StrategiesTest, RandomIsASeededPermutation) {
-  const std::vector<int64_t> order = RankRandom(50, 50, 3);
+  const std::vector<int64_t> order = RandomOrder(50, 50, 3);
   EXPECT_EQ(std::set<int64_t>(order.begin(), order.end()).size(), 50u);
-  EXPECT_EQ(order, RankRandom(50, 50, 3));
-  EXPECT_NE(order, RankRandom(50, 50, 4));
-  EXPECT_EQ(RankRandom(50, 9, 3), std::vector<int64_t>(order.begin(), order.begin() + 9));
-  EXPECT_TRUE(RankRandom(0, 5, 1).empty());
-  EXPECT_EQ(RankRandom(2, 5, 1).size(), 2u);
+  EXPECT_EQ(order, RandomOrder(50, 50, 3));
+  EXPECT_NE(order, RandomOrder(50, 50, 4));
+  EXPECT_EQ(RandomOrder(50, 9, 3), std::vector<int64_t>(order.begin(), order.begin() + 9));
+  EXPECT_TRUE(RandomOrder(0, 5, 1).empty());
+  EXPECT_EQ(RandomOrder(2, 5, 1).size(), 2u);
 }
 
 TEST(StrategiesTest, EntropyAndMarginOrderWithTiesByIndex) {
-  EXPECT_EQ(RankEntropy({1, 0, 2, 2, 0, 1, 3, 1}, 4, 2, 4), (std::vector<int64_t>{1, 3, 0, 2}));
-  EXPECT_EQ(RankEntropy({1, 5}, 2, 1, 9), (std::vector<int64_t>{1, 0}));
-  EXPECT_TRUE(RankEntropy({}, 0, 3, 5).empty());
-  EXPECT_EQ(RankMargin({0.3f, 0.1f, 0.1f, 0.9f}, 3), (std::vector<int64_t>{1, 2, 0}));
+  EXPECT_EQ(EntropyOrder({1, 0, 2, 2, 0, 1, 3, 1}, 4, 2, 4), (std::vector<int64_t>{1, 3, 0, 2}));
+  EXPECT_EQ(EntropyOrder({1, 5}, 2, 1, 9), (std::vector<int64_t>{1, 0}));
+  EXPECT_TRUE(EntropyOrder({}, 0, 3, 5).empty());
+  EXPECT_EQ(MarginOrder({0.65, 0.45, 0.55, 0.95}, 3), (std::vector<int64_t>{1, 2, 0}));
 }
 
-TEST(StrategiesTest, CoreSetIsTheGreedyKCentre) {
+TEST(StrategiesTest, MarginIsSmallWhereTwoClassesCompeteOrTheScoreIsHalf) {
+  const ScoredBox sure{0, 0, 10, 10, 0, 0.9}, half{0, 0, 10, 10, 0, 0.5},
+      rival{0, 0, 10, 10, 1, 0.9};
+  EXPECT_NEAR(ImageMargin({sure}), 0.8, 1e-6);
+  EXPECT_NEAR(ImageMargin({half}), 0, 1e-6);
+  EXPECT_NEAR(ImageMargin({sure, rival}), 0, 1e-6);
+  EXPECT_EQ(ImageMargin({}), 1);
+}
+
+TEST(StrategiesTest, MgralRanksWithItsPolicyAndThenByTheTable) {
+  const HandTable hand = MakeHandTable(60, 5, 2, 4);
+  RankInput input;
+  input.candidates.images = 60;
+  input.candidates.dim = hand.table.cells.dim;
+  input.candidates.embeddings = hand.embeddings;
+  input.table = hand.table;
+  input.batch_size = 5;
+  input.seed = 1;
+  for (const int64_t limit : {0, 3, 12, 60, 99}) {
+    input.limit = limit;
+    const Ranking ranking = Rank("mgral", input);
+    EXPECT_EQ(static_cast<int64_t>(ranking.order.size()), std::min<int64_t>(limit, 60));
+    EXPECT_EQ(std::set<int64_t>(ranking.order.begin(), ranking.order.end()).size(),
+              ranking.order.size());
+    EXPECT_EQ(ranking.policy.empty(), limit == 0);
+  }
+}
+
+TEST(StrategiesTest, CoreSetIsTheGreedyKCenter) {
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     const std::vector<float> x = RandomEmbeddings(150, 9, seed);
-    const std::vector<float> labelled = RandomEmbeddings(seed == 4 ? 0 : 7, 9, seed + 10);
-    const std::vector<int64_t> fast = RankCoreSet(x, 150, 9, labelled, 40);
-    if (labelled.empty()) {
+    const std::vector<float> labeled = RandomEmbeddings(seed == 4 ? 0 : 7, 9, seed + 10);
+    const std::vector<int64_t> fast = KCenterGreedy(x, 150, 9, labeled, 40);
+    if (labeled.empty()) {
       const std::vector<float> first(&x[fast[0] * 9], &x[fast[0] * 9] + 9);
       const std::vector<int64_t> rest = SlowCoreSet(x, 150, 9, first, 39);
       EXPECT_TRUE(std::equal(rest.begin(), rest.end(), fast.begin() + 1)) << seed;
     } else {
-      EXPECT_EQ(fast, SlowCoreSet(x, 150, 9, labelled, 40)) << seed;
+      EXPECT_EQ(fast, SlowCoreSet(x, 150, 9, labeled, 40)) << seed;
     }
   }
 }
 
 TEST(StrategiesTest, CoreSetEdges) {
-  EXPECT_TRUE(RankCoreSet({}, 0, 4, {}, 3).empty());
-  EXPECT_EQ(RankCoreSet({1, 1}, 1, 2, {}, 3), (std::vector<int64_t>{0}));
+  EXPECT_TRUE(KCenterGreedy({}, 0, 4, {}, 3).empty());
+  EXPECT_EQ(KCenterGreedy({1, 1}, 1, 2, {}, 3), (std::vector<int64_t>{0}));
   // Copies still give distinct images.
-  const std::vector<int64_t> copies = RankCoreSet(std::vector<float>(12, 1.0f), 6, 2, {}, 6);
+  const std::vector<int64_t> copies = KCenterGreedy(std::vector<float>(12, 1.0f), 6, 2, {}, 6);
   EXPECT_EQ(std::set<int64_t>(copies.begin(), copies.end()).size(), 6u);
   // Far corners first.
-  EXPECT_EQ(ColdStart({0, 0.1f, 10, -7}, 4, 1, 3), (std::vector<int64_t>{1, 2, 3}));
+  RankInput input;
+  input.candidates.images = 4;
+  input.candidates.dim = 1;
+  input.candidates.embeddings = {0, 0.1f, 10, -7};
+  input.limit = 3;
+  EXPECT_EQ(Rank("cold_start", input).order, (std::vector<int64_t>{1, 2, 3}));
+  input.labeled_embeddings = {10};
+  EXPECT_EQ(Rank("core_set", input).order, (std::vector<int64_t>{3, 0, 1}));
 }
 
 TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginal) {
   const HandTable hand = MakeHandTable(40, 5, 3, 2);
-  const std::vector<int64_t> order = RankLookupGreedy(hand.table, 40);
+  const std::vector<int64_t> order = GreedyOrder(hand.table, 40);
   EXPECT_EQ(std::set<int64_t>(order.begin(), order.end()).size(), 40u);
   BatchState state(hand.table);
   for (int64_t image : order) {
@@ -120,14 +192,14 @@ TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginal) {
   const std::vector<int64_t> head(order.begin(), order.begin() + 15);
   const std::vector<int64_t> tail(order.begin() + 15, order.end());
   EXPECT_EQ(ContinueLookupGreedy(hand.table, head, 100), tail);
-  EXPECT_TRUE(RankLookupGreedy(MakeHandTable(0, 2, 1, 1).table, 5).empty());
+  EXPECT_TRUE(GreedyOrder(MakeHandTable(0, 2, 1, 1).table, 5).empty());
 }
 
 TEST(StrategiesTest, LookupGreedyByCellsIsAsGoodAsByImages) {
   // Just above the size from which only the first image of each cell is compared.
   const HandTable hand = MakeHandTable(26000, 20, 20, 3);
-  const std::vector<int64_t> by_cells = RankLookupGreedy(hand.table, 200);
-  std::vector<int64_t> by_images = RankLookupGreedy(hand.table, 100);
+  const std::vector<int64_t> by_cells = GreedyOrder(hand.table, 200);
+  std::vector<int64_t> by_images = GreedyOrder(hand.table, 100);
   const std::vector<int64_t> rest = ContinueLookupGreedy(hand.table, by_images, 100);
   by_images.insert(by_images.end(), rest.begin(), rest.end());
   EXPECT_GE(GainOf(hand.table, by_cells), 0.999 * GainOf(hand.table, by_images));

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/core/detector/config.h"
+
+// The modules of RetinaNet. Only retinanet.cc includes this: torch's modules take longer to
+// compile than everything else of the detector.
+
+namespace mgral::core {
+
+// With "same" padding.
+torch::nn::Conv2d MakeConv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias);
+
+// A module that only gives its children a name.
+class GroupImpl : public torch::nn::Module {
+ public:
+  template <typename M>
+  M Add(const std::string& name, M module) {
+    return register_module(name, std::move(module));
+  }
+};
+TORCH_MODULE(Group);
+
+// ResNet (He et al. 2015) without its classifier, with torchvision's module names: conv1, bn1,
+// layer1 .. layer4. `width` multiplies every channel count (rounded to multiples of 8).
+class ResNetImpl : public torch::nn::Module {
+ public:
+  // depth: 18, 34, 50, 101.
+  ResNetImpl(int depth, double width);
+
+  // [B, 3, H, W] float -> {C2, C3, C4, C5} of strides 4, 8, 16, 32.
+  std::vector<torch::Tensor> forward(const torch::Tensor& images);
+
+  // Channels of C2 .. C5.
+  const std::vector<int64_t>& channels() const { return channels_; }
+
+  // Where the parameters are.
+  c10::Device device() const { return conv1_->weight.device(); }
+
+ private:
+  torch::nn::Sequential MakeLayer(bool bottleneck, int64_t* in, int64_t planes, int blocks,
+                                  int64_t stride, double width);
+
+  torch::nn::Conv2d conv1_{nullptr};
+  torch::nn::BatchNorm2d bn1_{nullptr};
+  std::vector<torch::nn::Sequential> layers_;
+  std::vector<int64_t> channels_;
+};
+TORCH_MODULE(ResNet);
+
+// Feature pyramid (Lin et al. 2017) with torchvision's names: inner_blocks.i.0, layer_blocks.i.0,
+// extra_blocks.p6, .p7.
+class PyramidImpl : public torch::nn::Module {
+ public:
+  // `in`: channels of the levels from C`min_level` to C5.
+  PyramidImpl(const std::vector<int64_t>& in, int64_t out, int extra_levels);
+  std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& features);
+
+ private:
+  std::vector<torch::nn::Sequential> inner_, layer_;
+  std::vector<torch::nn::Conv2d> extra_;
+};
+TORCH_MODULE(Pyramid);
+
+// Convolutions shared by all levels, then `last_name` with `outputs` numbers per anchor.
+class HeadImpl : public torch::nn::Module {
+ public:
+  HeadImpl(const DetectorConfig& config, const std::string& last_name, int64_t outputs);
+  // [B, positions * anchors_per_position, outputs] of one level.
+  torch::Tensor forward(const torch::Tensor& features, size_t level);
+
+ private:
+  int64_t outputs_;
+  std::vector<torch::nn::Conv2d> convs_;
+  std::vector<std::vector<torch::nn::BatchNorm2d>> norms_;  // [conv][level]; empty: none
+  torch::nn::Conv2d last_{nullptr};
+};
+TORCH_MODULE(Head);
+
+}  // namespace mgral::core

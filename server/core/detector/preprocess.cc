@@ -1,0 +1,196 @@
+#include "server/core/detector/preprocess.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "server/core/geometry/boxes.h"
+#include "server/core/random.h"
+
+namespace mgral::core {
+namespace {
+
+constexpr double kLeastVisible = 0.25;
+
+// Where an image goes: mirrored or not, scaled, then shifted; may hang over the canvas.
+struct Placement {
+  bool mirror = false;
+  double scale = 1;
+  int64_t left = 0, top = 0;
+};
+
+double RandomPosition(std::mt19937_64& random, int64_t canvas, double size) {
+  // Anywhere inside if it fits, else anywhere that leaves no gap.
+  return UniformFrom(random, std::min(0.0, canvas - size), std::max(0.0, canvas - size) + 1e-9);
+}
+
+Placement RandomPlacement(std::mt19937_64& random, const Sample& sample, int64_t canvas_h,
+                          int64_t canvas_w, int input_size, const TrainConfig& config) {
+  Placement p;
+  p.mirror = config.mirror && UniformFrom(random, 0, 1) < 0.5;
+  const int64_t h = sample.image.size(1), w = sample.image.size(2);
+  const double jitter =
+      std::exp(UniformFrom(random, std::log(config.scale_min), std::log(config.scale_max)));
+  p.scale = jitter * input_size / std::max(h, w);
+  p.left = std::lround(RandomPosition(random, canvas_w, w * p.scale));
+  p.top = std::lround(RandomPosition(random, canvas_h, h * p.scale));
+  return p;
+}
+
+// x -> a x + b gray(x) + c, which is brightness, contrast and saturation in one pass.
+at::Tensor JitterColors(at::Tensor image, std::mt19937_64& random, const TrainConfig& config) {
+  const double brightness = 1 + UniformFrom(random, -config.brightness, config.brightness);
+  const double contrast = 1 + UniformFrom(random, -config.contrast, config.contrast);
+  const double saturation = 1 + UniformFrom(random, -config.saturation, config.saturation);
+  const at::Tensor gray = image[0] * 0.299 + image[1] * 0.587 + image[2] * 0.114;
+  const double mean = gray.mean().item<double>();
+  const double gain = brightness * contrast;
+  image = image * (gain * saturation) + gray * (gain * (1 - saturation));
+  return image.add_(brightness * (1 - contrast) * mean).clamp_(0, 255);
+}
+
+// Resizes only the part of the image that lands in the canvas.
+void PlaceImage(const Sample& sample, const Placement& p, std::mt19937_64& random,
+                const TrainConfig& config, at::Tensor canvas) {
+  const int64_t canvas_h = canvas.size(1), canvas_w = canvas.size(2);
+  const int64_t h = sample.image.size(1), w = sample.image.size(2);
+  const auto visible = [&p](int64_t offset, int64_t limit, int64_t size, int64_t* from,
+                            int64_t* to) {
+    *from = std::max<int64_t>(0, std::floor(-offset / p.scale));
+    *to = std::min<int64_t>(size, std::ceil((limit - offset) / p.scale));
+    *to = std::max(*to, *from + 1);
+  };
+  int64_t y0, y1, x0, x1;
+  visible(p.top, canvas_h, h, &y0, &y1);
+  visible(p.left, canvas_w, w, &x0, &x1);
+  at::Tensor part =
+      (p.mirror ? sample.image.flip(2) : sample.image).slice(1, y0, y1).slice(2, x0, x1);
+  const int64_t part_h = std::max<int64_t>(1, std::lround((y1 - y0) * p.scale));
+  const int64_t part_w = std::max<int64_t>(1, std::lround((x1 - x0) * p.scale));
+  part = NormalizeImage(JitterColors(Resize(part, part_h, part_w), random, config));
+  const int64_t top = p.top + std::lround(y0 * p.scale), left = p.left + std::lround(x0 * p.scale);
+  const int64_t cut_y = std::max<int64_t>(0, -top), cut_x = std::max<int64_t>(0, -left);
+  const int64_t rows = std::min(part_h - cut_y, canvas_h - top - cut_y);
+  const int64_t columns = std::min(part_w - cut_x, canvas_w - left - cut_x);
+  if (rows <= 0 || columns <= 0) return;
+  canvas.slice(1, top + cut_y, top + cut_y + rows)
+      .slice(2, left + cut_x, left + cut_x + columns)
+      .copy_(part.slice(1, cut_y, cut_y + rows).slice(2, cut_x, cut_x + columns));
+}
+
+Sample PlaceLabels(const Sample& sample, const Placement& p, int64_t canvas_h, int64_t canvas_w) {
+  Sample out;
+  at::Tensor boxes = sample.boxes;
+  if (p.mirror) boxes = MirrorBoxes(boxes, sample.image.size(2));
+  const float left = p.left, top = p.top;
+  boxes = boxes * p.scale + at::tensor({left, top, left, top});
+  const at::Tensor limit = at::tensor({static_cast<float>(canvas_w), static_cast<float>(canvas_h)});
+  const at::Tensor clipped = at::min(boxes.view({-1, 2, 2}).clamp_min(0), limit).view({-1, 4});
+  const at::Tensor share = BoxArea(clipped) / BoxArea(boxes).clamp_min(1e-6);
+  const at::Tensor keep = (BoxArea(clipped) > 1).nonzero().squeeze(1);
+  out.boxes = clipped.index_select(0, keep).contiguous();
+  out.labels = sample.labels.index_select(0, keep);
+  out.ignore = (sample.ignore | (share < kLeastVisible)).index_select(0, keep);
+  return out;
+}
+
+void CanvasSize(const std::vector<Sample>& samples, int input_size, int64_t* height,
+                int64_t* width) {
+  *height = *width = 32;
+  for (const Sample& s : samples) {
+    const double scale =
+        static_cast<double>(input_size) / std::max(s.image.size(1), s.image.size(2));
+    *height = std::max(*height, RoundUp32(std::lround(s.image.size(1) * scale)));
+    *width = std::max(*width, RoundUp32(std::lround(s.image.size(2) * scale)));
+  }
+}
+
+}  // namespace
+
+at::Tensor NormalizeImage(const at::Tensor& image) {
+  static const at::Tensor mean = at::tensor({123.675f, 116.28f, 103.53f}).view({3, 1, 1});
+  static const at::Tensor scale =
+      at::tensor({58.395f, 57.12f, 57.375f}).reciprocal().view({3, 1, 1});
+  return (image - mean).mul_(scale);
+}
+
+at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width) {
+  at::Tensor pixels = image.to(at::kFloat);
+  if (pixels.size(1) == height && pixels.size(2) == width) return pixels;
+  return at::_upsample_bilinear2d_aa(pixels.contiguous().unsqueeze(0), {height, width}, false)
+      .squeeze(0);
+}
+
+Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers) {
+  Letterboxed out;
+  int64_t height = 32, width = 32;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const at::Tensor& image = images[i];
+    if (!image.defined() || image.scalar_type() != at::kByte || image.dim() != 3 ||
+        image.size(0) != 3 || image.size(1) < 1 || image.size(2) < 1) {
+      throw std::invalid_argument("image " + std::to_string(i) +
+                                  " must be uint8 [3, H, W] with at least one pixel");
+    }
+    const double scale = static_cast<double>(input_size) / std::max(image.size(1), image.size(2));
+    out.scale.push_back(scale);
+    const auto scaled = [scale](int64_t side) {
+      return std::max<int64_t>(1, std::lround(side * scale));
+    };
+    out.content_height.push_back(scaled(image.size(1)));
+    out.content_width.push_back(scaled(image.size(2)));
+    height = std::max(height, RoundUp32(out.content_height.back()));
+    width = std::max(width, RoundUp32(out.content_width.back()));
+  }
+  out.images =
+      at::zeros({static_cast<int64_t>(images.size()), 3, height, width},
+                at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  workers.Run(static_cast<int64_t>(images.size()), [&](int64_t i) {
+    at::NoGradGuard no_grad;
+    const at::Tensor resized = Resize(images[i], out.content_height[i], out.content_width[i]);
+    out.images[i]
+        .slice(1, 0, out.content_height[i])
+        .slice(2, 0, out.content_width[i])
+        .copy_(NormalizeImage(resized));
+  });
+  return out;
+}
+
+Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
+                         const TrainConfig& config, uint64_t stream, uint64_t step,
+                         Workers& workers) {
+  const int64_t count = static_cast<int64_t>(samples.size());
+  int64_t height, width;
+  CanvasSize(samples, input_size, &height, &width);
+  Minibatch batch;
+  batch.labels.resize(count);
+  batch.images =
+      at::zeros({count, 3, height, width},
+                at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  workers.Run(count, [&](int64_t i) {
+    at::NoGradGuard no_grad;
+    std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
+    const Placement p = RandomPlacement(random, samples[i], height, width, input_size, config);
+    PlaceImage(samples[i], p, random, config, batch.images[i]);
+    batch.labels[i] = PlaceLabels(samples[i], p, height, width);
+  });
+  return batch;
+}
+
+Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size, Workers& workers) {
+  std::vector<at::Tensor> images;
+  for (const Sample& s : samples) images.push_back(s.image);
+  Letterboxed letterboxed = Letterbox(images, input_size, workers);
+  Minibatch batch{letterboxed.images, {}};
+  for (size_t i = 0; i < samples.size(); ++i) {
+    Sample labels = samples[i];
+    labels.image = at::Tensor();
+    labels.boxes = labels.boxes * letterboxed.scale[i];
+    batch.labels.push_back(labels);
+  }
+  return batch;
+}
+
+}  // namespace mgral::core

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "server/core/detector/config.h"
+#include "server/core/detector/sample.h"
+#include "server/core/detector/workers.h"
+
+namespace mgral::core {
+
+// Float [3, H, W] in [0, 255] -> ImageNet's mean 0 and standard deviation 1, as torchvision's
+// weights expect.
+at::Tensor NormalizeImage(const at::Tensor& image);
+
+// Images brought to one canvas: resized by `scale`, placed at the top left, zero (the mean color)
+// elsewhere.
+struct Letterboxed {
+  at::Tensor images;          // float [B, 3, h, w], normalized, channels_last
+  std::vector<double> scale;  // canvas pixels per image pixel
+  std::vector<int64_t> content_height, content_width;  // of each image in the canvas
+};
+
+// images: uint8 [3, H, W], H and W at least 1 (std::invalid_argument otherwise). Longest sides
+// become input_size; the canvas is the smallest multiple of 32 that holds all images of the batch,
+// so that batches of like images waste nothing.
+Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers);
+
+// Float [3, h, w] of uint8 or float [3, H, W]: bilinear, with antialiasing where it shrinks.
+at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width);
+
+// Smallest multiple of 32 that is at least `pixels`.
+inline int64_t RoundUp32(int64_t pixels) { return (pixels + 31) / 32 * 32; }
+
+// A minibatch as the network sees it. Boxes are in pixels of the canvas.
+struct Minibatch {
+  at::Tensor images;           // float [B, 3, h, w], normalized, channels_last
+  std::vector<Sample> labels;  // boxes, labels, ignore of each image; `image` is undefined
+};
+
+// Random mirror, size, position and colors for every sample, from RandomAt(seed, stream, step,
+// slot) alone: the same arguments give the same minibatch. Objects of which less than a quarter
+// stays visible become `ignore`.
+Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
+                         const TrainConfig& config, uint64_t stream, uint64_t step,
+                         Workers& workers);
+
+// Without any randomness; what validation uses.
+Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size, Workers& workers);
+
+}  // namespace mgral::core

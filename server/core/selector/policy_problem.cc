@@ -1,0 +1,89 @@
+#include "server/core/selector/policy_problem.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "server/core/lookup/batch_state.h"
+#include "server/core/lookup/estimate.h"
+#include "server/core/random.h"
+#include "server/core/selector/cell_frontier.h"
+#include "server/core/selector/policy.h"
+
+namespace mgral::core {
+namespace {
+
+constexpr uint64_t kProjectionSeed = 20231013;
+constexpr float kMostInput = 4.0f;  // ratios of small gains can be anything
+
+std::vector<float> Project(const std::vector<float>& rows, int64_t count, int64_t dim,
+                           double spread) {
+  RandomStream random(kProjectionSeed);
+  std::vector<float> matrix(dim * kProjected);
+  const double factor = spread > 0 ? 1 / (spread * std::sqrt(static_cast<double>(kProjected))) : 0;
+  for (float& value : matrix) value = static_cast<float>(factor * random.Normal());
+  std::vector<float> out(count * kProjected, 0.0f);
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t j = 0; j < dim; ++j) {
+      for (int64_t p = 0; p < kProjected; ++p) {
+        out[i * kProjected + p] += rows[i * dim + j] * matrix[j * kProjected + p];
+      }
+    }
+  }
+  return out;
+}
+
+// Takes the mean of the first `count` rows of `to` away from all of them.
+void Center(const std::vector<float>& mean_of, std::vector<float>* values) {
+  std::vector<double> mean(kProjected, 0.0);
+  const int64_t rows = static_cast<int64_t>(mean_of.size()) / kProjected;
+  for (int64_t i = 0; i < rows * kProjected; ++i) mean[i % kProjected] += mean_of[i];
+  for (size_t i = 0; i < values->size(); ++i) {
+    (*values)[i] -= static_cast<float>(mean[i % kProjected] / static_cast<double>(rows));
+    (*values)[i] = LimitedInput((*values)[i]);
+  }
+}
+
+}  // namespace
+
+float LimitedInput(double value) {
+  return static_cast<float>(
+      std::clamp(value, -static_cast<double>(kMostInput), static_cast<double>(kMostInput)));
+}
+
+PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& embeddings)
+    : table(&t) {
+  const Cells& cells = t.cells;
+  projected = Project(embeddings, t.images, cells.dim, cells.spread);
+  std::vector<float> centroids = Project(cells.centroids, cells.count, cells.dim, cells.spread);
+  const std::vector<float> uncentered = centroids;
+  Center(uncentered, &centroids);
+  Center(uncentered, &projected);
+
+  BatchState state(t);
+  CellFrontier frontier(t);
+  frontier.Refresh(state);
+  double best = 0;
+  for (int64_t k = 0; k < cells.count; ++k) {
+    const int64_t front = frontier.Front(k, state);
+    cell_error.push_back(0);
+    if (front < 0) continue;
+    best = std::max(best, std::fabs(state.Marginal(front)));
+    if (!t.factor.empty()) {
+      cell_error[k] = static_cast<float>(EstimateGain(t, {front}).standard_error);
+    }
+  }
+  scale = best > 0 ? best : 1;
+  for (int64_t k = 0; k < cells.count; ++k) {
+    cell_static.insert(cell_static.end(), &centroids[k * kProjected],
+                       &centroids[k * kProjected] + kProjected);
+    cell_static.push_back(static_cast<float>(t.rho[k]));
+    cell_static.push_back(LimitedInput(cell_error[k] / scale));
+  }
+  std::vector<bool> seen(t.groups, false);
+  for (int32_t group : t.group_of) {
+    distinct += seen[group] ? 0 : 1;
+    seen[group] = true;
+  }
+}
+
+}  // namespace mgral::core

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/core/lookup/table.h"
+
+namespace mgral::core {
+
+// What the policy sees of a pool and that does not change while images are taken. Refers to the
+// table, which must outlive it. Read-only afterwards, so thread-safe.
+struct PolicyProblem {
+  PolicyProblem(const LookupTable& table, const std::vector<float>& embeddings);
+
+  const LookupTable* table;
+  std::vector<float> projected;    // [N, P]
+  std::vector<float> cell_static;  // [K, kCellStatic]
+  std::vector<float> cell_error;   // [K] standard error of a first image's gain
+  double scale = 1;                // gain of the best first image, > 0
+  int64_t distinct = 0;            // groups of near-duplicates
+};
+
+// What the policy is fed with, limited: ratios of small gains can be anything.
+float LimitedInput(double value);
+
+}  // namespace mgral::core

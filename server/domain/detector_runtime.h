@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/domain/image.h"
+#include "server/domain/labels.h"
+#include "server/domain/measurement.h"
+#include "server/domain/model.h"
+#include "server/domain/pool.h"
+
+namespace mgral::domain {
+
+// An image with its labels, to train or measure on.
+struct Example {
+  Image image;
+  std::vector<Box> boxes;
+};
+
+// The detector: training, embedding, probing, predicting. Calls may come from any thread; those
+// that need the device wait for each other. Results depend on the arguments alone: same seed, same
+// result. Errors: CANCELLED when `progress` said so, INVALID_ARGUMENT, INTERNAL with the device's
+// own words, RESOURCE_EXHAUSTED when memory runs out, UNAVAILABLE for an image that cannot be
+// fetched now.
+class DetectorRuntime {
+ public:
+  virtual ~DetectorRuntime() = default;
+
+  // INVALID_ARGUMENT on "detector.profile" if there is no such profile.
+  struct ProfileInfo {
+    int input_size = 0;
+    int probes = 0, replay_probes = 0;  // of a cycle, unless the pool says otherwise
+  };
+  virtual absl::StatusOr<ProfileInfo> Profile(const std::string& name) = 0;
+
+  struct TrainRequest {
+    DetectorSettings detector;
+    int num_classes = 0;
+    std::vector<Example> training, validation;
+    std::string warm_start_path;    // weights; empty: from scratch
+    std::string checkpoint_folder;  // resumes from what it holds
+    uint64_t seed = 0;
+  };
+  struct TrainResult {
+    std::string weights_path;  // in checkpoint_folder
+    int64_t parameters = 0;
+    Accuracy validation;
+    std::vector<std::pair<std::string, double>> metrics;
+  };
+  // Without training images the weights are the untrained backbone's (cold start).
+  virtual absl::StatusOr<TrainResult> Train(const TrainRequest& request,
+                                            const Progress& progress) = 0;
+
+  // One entry per image, in order; one that cannot be decoded has an error.
+  virtual absl::StatusOr<std::vector<ImageSignals>> Embed(const std::string& weights_path,
+                                                          const std::vector<Image>& images,
+                                                          const Progress& progress) = 0;
+
+  struct ProbeRequest {
+    std::string weights_path;  // of the detector that the probe starts from
+    DetectorSettings detector;
+    int num_classes = 0;
+    std::vector<Example> labeled;  // L (replay: what that detector was trained on)
+    std::vector<Example> batch;    // boxes are used by replay probes only
+    std::vector<Example> validation;
+    ProbeBatch probe;
+  };
+  virtual absl::StatusOr<ProbeResponse> RunProbe(const ProbeRequest& request,
+                                                 const Progress& progress) = 0;
+
+  struct Predictions {
+    std::vector<Box> boxes;
+    int width = 0, height = 0;
+    std::string error;  // this image cannot be decoded
+  };
+  // `bytes[i]` is used where images[i].source.location is empty. Answers while a cycle trains.
+  virtual absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+                                                           const std::vector<Image>& images,
+                                                           const std::vector<std::string>& bytes,
+                                                           double min_score) = 0;
+};
+
+}  // namespace mgral::domain

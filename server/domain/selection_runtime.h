@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/domain/batch.h"
+#include "server/domain/cycle.h"
+#include "server/domain/measurement.h"
+#include "server/domain/model.h"
+#include "server/domain/strategy.h"
+
+namespace mgral::domain {
+
+// The look-up table and the selector. Thread-safe. Results depend on the arguments alone: same
+// seed, same result. Errors: CANCELLED when `progress` said so, INVALID_ARGUMENT naming the
+// argument that does not fit, INTERNAL, RESOURCE_EXHAUSTED when memory runs out.
+class SelectionRuntime {
+ public:
+  virtual ~SelectionRuntime() = default;
+
+  // Everything that a table is made from. `candidates`: U, in key order. `labeled`: L with the
+  // signals of the current detector (embeddings count; uncertainty of seen images does not).
+  // `revealed`: images labeled since the previous snapshot, with the signals that the previous
+  // detector had of them, and their labels: what replay probes are made of.
+  struct PlanRequest {
+    int num_classes = 0;
+    std::vector<ImageSignals> candidates;
+    std::vector<ImageSignals> labeled;
+    std::vector<ImageSignals> revealed;
+    std::vector<int64_t> labeled_class_counts;  // boxes per class in L
+    Accuracy validation;
+    int batch_size = 20;
+    int probes = 0, replay_probes = 0;
+    uint64_t seed = 0;
+  };
+  // A control before the probes of each kind and seed. No candidates: no probes.
+  virtual absl::StatusOr<ProbePlan> PlanProbes(const PlanRequest& request) = 0;
+
+  struct RealizedBatch {
+    std::vector<ImageSignals> images;  // by the snapshot that handed them out
+    std::vector<double> class_gain;    // NaN where unknown
+  };
+  struct TableRequest {
+    PlanRequest inputs;
+    ProbePlan plan;
+    std::vector<ProbeResponse> responses;  // one per plan.probes
+    std::vector<RealizedBatch> realized;
+  };
+  struct TableResult {
+    std::string table;  // serialized
+    TableReport report;
+    std::vector<int> cells;                         // per candidate
+    std::vector<std::string> entries;               // per candidate, bytes
+    std::vector<std::vector<float>> expected_gain;  // per candidate, per class, of it alone
+  };
+  // DATA_LOSS if plan.cells are not what PlanProbes made.
+  virtual absl::StatusOr<TableResult> FitTable(const TableRequest& request) = 0;
+
+  struct RankRequest {
+    Strategy strategy = Strategy::kMgral;
+    std::vector<ImageSignals> candidates;
+    std::vector<ImageSignals> labeled;
+    const TableResult* table = nullptr;  // of the candidates; where NeedsTable(strategy)
+    int batch_size = 20;
+    int limit = 10000;
+    std::string previous_selector;  // parameters, for a warm start; may be empty
+    uint64_t seed = 0;
+  };
+  struct RankResult {
+    std::vector<int64_t> image_keys;  // at most `limit`, best first; every prefix is a batch
+    std::string selector;             // mgral: parameters of the policy
+    double selector_gain = 0, greedy_gain = 0;
+    std::vector<std::pair<std::string, double>> metrics;
+  };
+  virtual absl::StatusOr<RankResult> Rank(const RankRequest& request, const Progress& progress) = 0;
+
+  // A few sums; never waits for the device. INVALID_ARGUMENT for entries of another table.
+  virtual absl::StatusOr<Gain> EstimateGain(const std::string& table,
+                                            const std::vector<std::string>& entries) = 0;
+};
+
+}  // namespace mgral::domain

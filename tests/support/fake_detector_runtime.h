@@ -1,0 +1,156 @@
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/domain/detector_runtime.h"
+#include "server/domain/image_loader.h"
+
+namespace mgral::test {
+
+// A detector that learns nothing and finds the same box in every image; what it says of an image
+// follows from the weights' seed and the image's key. Keeps what DetectorRuntime promises
+// (tests/conformance/runtime_test.cc). Thread-safe.
+class FakeDetectorRuntime : public domain::DetectorRuntime {
+ public:
+  // Without a loader every image can be decoded, and has 100 x 100 pixels.
+  explicit FakeDetectorRuntime(domain::ImageLoader* loader = nullptr) : loader_(loader) {}
+
+  absl::StatusOr<ProfileInfo> Profile(const std::string& name) override {
+    for (const char* known : {"micro", "tiny", "small", "base", "large"}) {
+      if (name == known) return ProfileInfo{96, 4, 4};
+    }
+    return base::InvalidField("detector.profile", "is unknown");
+  }
+
+  absl::StatusOr<TrainResult> Train(const TrainRequest& request,
+                                    const domain::Progress& progress) override {
+    const auto profile = Profile(request.detector.profile);
+    if (!profile.ok()) return profile.status();
+    const absl::Status stopped = Stopped(progress);
+    if (!stopped.ok()) return stopped;
+    TrainResult result;
+    result.weights_path = request.checkpoint_folder + "/weights.pt";
+    std::ofstream(result.weights_path) << request.num_classes << " " << request.seed;
+    result.parameters = 10;
+    result.validation.images = static_cast<int64_t>(request.validation.size());
+    result.validation.map50 = result.validation.map50_11_point = 0.5;
+    result.validation.map = 0.25;
+    result.validation.classes.assign(request.num_classes, {0.5, 0.5, 0.25, 1});
+    result.metrics = {{"loss", 1.0}};
+    return result;
+  }
+
+  absl::StatusOr<std::vector<domain::ImageSignals>> Embed(
+      const std::string& weights_path, const std::vector<domain::Image>& images,
+      const domain::Progress& progress) override {
+    const auto weights = Read(weights_path);
+    if (!weights.ok()) return weights.status();
+    const absl::Status stopped = Stopped(progress);
+    if (!stopped.ok()) return stopped;
+    std::vector<domain::ImageSignals> signals;
+    for (const domain::Image& image : images) {
+      domain::ImageSignals& out = signals.emplace_back();
+      out.image_key = image.key;
+      const auto size = SizeOf(image.source, "");
+      if (absl::IsInvalidArgument(size.status())) {
+        out.error = std::string(size.status().message());
+        continue;
+      }
+      if (!size.ok()) return size.status();
+      const float value = Value(*weights, image.key);
+      out.embedding = {value, 1 - value};
+      out.expected_objects.assign(weights->classes, value);
+      out.uncertainty.assign(weights->classes, 1 - value);
+      out.disagreement = value / 2;
+      out.predictions = {Found(*size)};
+    }
+    return signals;
+  }
+
+  // A batch brings a hundredth per image to every class.
+  absl::StatusOr<domain::ProbeResponse> RunProbe(const ProbeRequest& request,
+                                                 const domain::Progress& progress) override {
+    const auto weights = Read(request.weights_path);
+    if (!weights.ok()) return weights.status();
+    const absl::Status stopped = Stopped(progress);
+    if (!stopped.ok()) return stopped;
+    const double gain =
+        request.probe.control ? 0 : 0.01 * static_cast<double>(request.batch.size());
+    domain::ProbeResponse response;
+    response.class_ap50.assign(request.num_classes, 0.5 + gain);
+    response.class_loss.assign(request.num_classes, 1 - gain);
+    response.seconds = 0.01;
+    return response;
+  }
+
+  absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+                                                   const std::vector<domain::Image>& images,
+                                                   const std::vector<std::string>& bytes,
+                                                   double min_score) override {
+    const auto weights = Read(weights_path);
+    if (!weights.ok()) return weights.status();
+    std::vector<Predictions> results;
+    for (size_t i = 0; i < images.size(); ++i) {
+      const bool given = images[i].source.location.empty();
+      if (given && i >= bytes.size()) {
+        return absl::InvalidArgumentError(absl::StrCat("images[", i, "] has no source"));
+      }
+      Predictions& out = results.emplace_back();
+      const auto size = SizeOf(images[i].source, given ? bytes[i] : "");
+      if (!size.ok()) {
+        out.error = std::string(size.status().message());
+        continue;
+      }
+      out.width = size->width;
+      out.height = size->height;
+      const domain::Box box = Found(*size);
+      if (box.score >= min_score) out.boxes = {box};
+    }
+    return results;
+  }
+
+ private:
+  struct Weights {
+    int classes = 0;
+    uint64_t seed = 0;
+  };
+
+  static absl::Status Stopped(const domain::Progress& progress) {
+    if (!progress || progress(0.5)) return absl::OkStatus();
+    return absl::CancelledError("the work was asked to stop");
+  }
+  static absl::StatusOr<Weights> Read(const std::string& path) {
+    Weights weights;
+    std::ifstream file(path);
+    if (!(file >> weights.classes >> weights.seed)) {
+      return absl::InternalError("cannot read " + path);
+    }
+    return weights;
+  }
+  static float Value(const Weights& weights, int64_t key) {
+    return static_cast<float>(std::hash<uint64_t>()(weights.seed * 31 + key * 7919) % 101) / 101;
+  }
+  static domain::Box Found(const domain::ImageHeader& size) {
+    domain::Box box;
+    box.width = size.width / 2.0;
+    box.height = size.height / 2.0;
+    box.score = 0.5;
+    return box;
+  }
+  absl::StatusOr<domain::ImageHeader> SizeOf(const domain::ImageSource& source,
+                                             const std::string& bytes) {
+    if (loader_ == nullptr) return domain::ImageHeader{100, 100};
+    return bytes.empty() ? loader_->ReadHeader(source) : loader_->VerifyBytes(bytes);
+  }
+
+  domain::ImageLoader* loader_;
+};
+
+}  // namespace mgral::test

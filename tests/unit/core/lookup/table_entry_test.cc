@@ -1,0 +1,145 @@
+#include "server/core/lookup/table_entry.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "server/core/lookup/estimate.h"
+#include "server/core/lookup/fit_table.h"
+#include "server/core/random.h"
+
+namespace mgral::core {
+namespace {
+
+TableInput MakeInput(int64_t images) {
+  RandomStream random(3);
+  const auto uniform = [&random] { return static_cast<float>(random.Uniform()); };
+  TableInput input;
+  input.candidates.images = images;
+  input.candidates.classes = 2;
+  input.candidates.dim = 4;
+  for (int64_t i = 0; i < images; ++i) {
+    for (int j = 0; j < 4; ++j) input.candidates.embeddings.push_back(uniform());
+    for (int c = 0; c < 2; ++c) {
+      input.candidates.expected_objects.push_back(uniform());
+      input.candidates.uncertainty.push_back(uniform());
+    }
+    input.candidates.disagreement.push_back(uniform());
+  }
+  input.clustering = ClusterCells(input.candidates.embeddings, images, 4, 0, 1);
+  input.labeled_objects = {10, 3};
+  input.labeled_images = 8;
+  input.class_ap = {0.5, 0.2};
+  return input;
+}
+
+std::string Hex(const std::string& bytes) {
+  std::string out;
+  for (unsigned char byte : bytes) {
+    for (int digit : {byte >> 4, byte & 15}) out.push_back("0123456789abcdef"[digit]);
+  }
+  return out;
+}
+
+TEST(TableEntryTest, PartsGiveTheSameEstimatesAsTheWhole) {
+  const LookupTable whole = FitTable(MakeInput(30));
+  const LookupTable shared = LookupTable::Parse(SerializeShared(whole));
+  EXPECT_EQ(shared.images, 0);
+  const std::vector<std::string> entries = SerializeEntries(whole);
+  const std::vector<int64_t> batch = {3, 17, 22, 29};
+  const LookupTable part =
+      AssembleTable(shared, {entries[3], entries[17], entries[22], entries[29]});
+  CheckTable(part);
+  const Estimate expected = EstimateGain(whole, batch);
+  const Estimate found = EstimateGain(part, {0, 1, 2, 3});
+  EXPECT_NEAR(found.gain, expected.gain, 1e-12);
+  EXPECT_NEAR(found.standard_error, expected.standard_error, 1e-12);
+  EXPECT_NEAR(EstimateGain(AssembleTable(shared, entries), batch).gain, expected.gain, 1e-12);
+}
+
+TEST(TableEntryTest, RefusesBytesThatAreNoEntry) {
+  const LookupTable whole = FitTable(MakeInput(30));
+  const LookupTable shared = LookupTable::Parse(SerializeShared(whole));
+  const std::string entry = SerializeEntries(whole)[0];
+  const auto refused = [&](const std::string& bytes) {
+    EXPECT_THROW(AssembleTable(shared, {bytes}), std::invalid_argument);
+  };
+  for (size_t cut = 0; cut < entry.size(); ++cut) refused(entry.substr(0, cut));
+  refused(entry + "x");
+  std::string other_cell = entry;
+  other_cell[3] = 0x7F;  // cell far out of range
+  refused(other_cell);
+  std::string huge = entry;
+  huge[14] = 0x7F;  // an array longer than memory
+  refused(huge);
+}
+
+TEST(TableEntryTest, CellsSurviveTheTripAndTheirFragmentsDoNot) {
+  const Clustering clustering = MakeInput(30).clustering;
+  const std::string bytes = SerializeCells(clustering);
+  const Clustering read = ParseCells(bytes);
+  EXPECT_EQ(read.cells.centroids, clustering.cells.centroids);
+  EXPECT_EQ(read.assignment.cell, clustering.assignment.cell);
+  EXPECT_EQ(read.assignment.groups, clustering.assignment.groups);
+  EXPECT_THROW(ParseCells(bytes.substr(0, bytes.size() - 1)), std::invalid_argument);
+  EXPECT_THROW(ParseCells(""), std::invalid_argument);
+}
+
+// Bytes as the first release stored them: a database is full of them.
+TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
+  LookupTable table;
+  table.images = 2;
+  table.classes = 1;
+  table.cells.count = 1;
+  table.cells.dim = 1;
+  table.cells.centroids = {0.5f};
+  table.cells.tightness = {0.25};
+  table.cells.spread = 2;
+  table.rho = {0.5};
+  table.class_ap = {0.75};
+  table.cell_gain = {1.0f};
+  table.image_gain = {-1.0f, 2.0f};
+  table.cell_of = {0, 0};
+  table.group_of = {1, 0};
+  table.groups = 2;
+  CheckTable(table);
+  const std::vector<std::string> entries = SerializeEntries(table);
+  EXPECT_EQ(Hex(entries.at(0)),
+            "00000000"  // cell
+            "01000000"  // group
+            "0100000000000000"
+            "000080bf"            // a[]
+            "0000000000000000");  // no deviation
+  const std::string bytes = table.Serialize();
+  EXPECT_EQ(Hex(bytes.substr(0, 60)),
+            "4d4c5254"
+            "01000000"  // "MLRT", version 1
+            "0200000000000000"
+            "0100000000000000"  // images, classes
+            "0100000000000000"
+            "0100000000000000"  // cells, dim
+            "0100000000000000"
+            "0000003f"            // centroids
+            "0100000000000000");  // tightness
+  EXPECT_EQ(LookupTable::Parse(bytes).Serialize(), bytes);
+
+  Clustering clustering;
+  clustering.cells = table.cells;
+  clustering.assignment = {{0, 0}, {1, 0}, 2};
+  EXPECT_EQ(Hex(SerializeCells(clustering)),
+            "0100000000000000"
+            "0100000000000000"  // cells, dim
+            "0100000000000000"
+            "0000003f"  // centroids
+            "0100000000000000"
+            "000000000000d03f"  // tightness
+            "0000000000000040"  // spread
+            "0200000000000000"
+            "0000000000000000"  // cell of each image
+            "0200000000000000"
+            "0100000000000000"  // group of each image
+            "02000000");        // groups
+}
+
+}  // namespace
+}  // namespace mgral::core
