@@ -73,8 +73,8 @@ absl::StatusOr<core::RankInput> ToRankInput(const domain::SelectionRuntime::Rank
   return input;
 }
 
-domain::SelectionRuntime::RankResult ToDomain(const core::Ranking& ranking,
-                                              const std::vector<domain::ImageSignals>& candidates) {
+domain::SelectionRuntime::RankResult ToRankResult(
+    const core::Ranking& ranking, const std::vector<domain::ImageSignals>& candidates) {
   domain::SelectionRuntime::RankResult result;
   for (const int64_t index : ranking.order) {
     result.image_keys.push_back(candidates[index].image_key);

@@ -1,10 +1,11 @@
 #include "client/cpp/report/html.h"
 
 #include <cmath>
-#include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cpp/report/style.h"
 
 namespace mgral::client {
 namespace {
@@ -83,9 +84,10 @@ std::string Duration(const Number& seconds) {
 }
 
 std::string StrategyColor(const std::string& strategy, size_t index) {
-  static const std::set<std::string> known = {"mgral",  "lookup_greedy", "random", "entropy",
-                                              "margin", "core_set",      "ppal",   "cold_start"};
-  if (known.count(strategy) > 0) return absl::StrCat("var(--s-", strategy, ")");
+  // The style sheet is the one list of strategies that have a color.
+  const bool known = strategy.find_first_of(":;") == std::string::npos &&
+                     absl::StrContains(kReportStyle, absl::StrCat("--s-", strategy, ":"));
+  if (known) return absl::StrCat("var(--s-", strategy, ")");
   return absl::StrCat("var(--s-spare", index % kSpareColors, ")");
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "server/core/lookup/fit_table.h"
@@ -239,7 +240,10 @@ TEST(RefineTest, NeverWorseAndOrderKeepsTheBatch) {
   PlantPair(0, 3, 0.03f, &hand.table);
   RandomStream random(1);
   for (int attempt = 0; attempt < 20; ++attempt) {
-    std::vector<int64_t> batch = RankRandom(60, 7, attempt);
+    std::vector<int64_t> batch(60);
+    std::iota(batch.begin(), batch.end(), 0);
+    RandomStream(attempt).Shuffle(&batch);
+    batch.resize(7);
     BatchState base(hand.table);
     base.Add(random.Below(60));
     std::vector<int64_t> open;
