@@ -4,17 +4,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::domain {
 namespace {
 
-constexpr char kRandom[] = "random";
-constexpr char kColdStart[] = "cold_start";
-
 std::string WhyAnotherQueue(const PublishedQueues& queues, const std::string& requested,
                             const std::string& queue) {
   if (!queues.published) return "no cycle has published yet";
-  if (queue == kColdStart) return "too few labels to train on";
+  if (queue == NameOf(Strategy::kColdStart)) return "too few labels to train on";
   return absl::StrCat("the published snapshot has no queue of ", requested);
 }
 
@@ -26,15 +24,16 @@ std::string ChooseQueue(const PublishedQueues& queues, const std::string& reques
            queues.strategies.end();
   };
   if (has_queue(requested)) return requested;
-  if (requested != kRandom && has_queue(kColdStart)) return kColdStart;
+  const char* cold_start = NameOf(Strategy::kColdStart);
+  if (requested != NameOf(Strategy::kRandom) && has_queue(cold_start)) return cold_start;
   return "";
 }
 
 BatchOrigin DescribeOrigin(const PublishedQueues& queues, const std::string& requested,
                            const std::string& queue, int from_queue, int total) {
   BatchOrigin origin;
-  origin.strategy = from_queue > 0 ? queue : kRandom;
-  if (requested == kRandom) return origin;
+  origin.strategy = from_queue > 0 ? queue : NameOf(Strategy::kRandom);
+  if (requested == NameOf(Strategy::kRandom)) return origin;
   if (queue != requested) {
     origin.note = WhyAnotherQueue(queues, requested, queue);
     if (!queues.note.empty()) absl::StrAppend(&origin.note, " (", queues.note, ")");

@@ -173,7 +173,7 @@ TEST(StrategiesTest, CoreSetEdges) {
   input.limit = 3;
   EXPECT_EQ(Rank("cold_start", input).order, (std::vector<int64_t>{1, 2, 3}));
   input.labeled_embeddings = {10};
-  EXPECT_EQ(Rank("core_set", input).order, (std::vector<int64_t>{3, 0, 1}));
+  EXPECT_EQ(Rank("core_set", input).order, (std::vector<int64_t>{3, 1, 0}));
 }
 
 TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginal) {
