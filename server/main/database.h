@@ -13,8 +13,9 @@ namespace mgral::server {
 absl::Status UsePasswordFile(const std::string& path);
 
 // Brings the database to this program's schema, or with `migrate` off checks that it is; waits up
-// to database_timeout for a database that does not answer. Errors: UNAVAILABLE with libpq's own
-// words; CANCELLED when a stop signal came; those of server/storage/migrations.h.
+// to database_timeout for a database that does not answer. Errors: INVALID_ARGUMENT for an address
+// that cannot be read (at once, and without the address: it may hold the password); UNAVAILABLE
+// with libpq's own words; CANCELLED when a stop signal came; those of server/storage/migrations.h.
 absl::Status PrepareDatabase(const Options& options, bool migrate);
 
 }  // namespace mgral::server

@@ -83,6 +83,13 @@ struct Arguments {
   std::vector<std::pair<std::string, std::string>> flags;
 };
 
+// A word that stands where none should may be the tail of `database`, unquoted, with its password:
+// "password=...", "postgresql:...".
+std::string ShownWord(const std::string& word) {
+  const size_t end = word.find_first_of("=:/@");
+  return end == std::string::npos ? word : absl::StrCat(word.substr(0, end + 1), "...");
+}
+
 absl::StatusOr<Command> CommandNamed(const std::string& word) {
   static const auto* commands = new std::map<std::string, Command>{
       {"serve", Command::kServe},     {"migrate", Command::kMigrate},
@@ -92,7 +99,7 @@ absl::StatusOr<Command> CommandNamed(const std::string& word) {
   const auto found = commands->find(word);
   if (found != commands->end()) return found->second;
   return absl::InvalidArgumentError(
-      absl::StrCat("unknown command ", word, " (mgral-server --help lists them)"));
+      absl::StrCat("unknown command ", ShownWord(word), " (mgral-server --help lists them)"));
 }
 
 absl::Status TakeWord(const std::string& word, bool first, Arguments* arguments) {
@@ -104,7 +111,7 @@ absl::Status TakeWord(const std::string& word, bool first, Arguments* arguments)
   const bool takes_word =
       arguments->command == Command::kKey || arguments->command == Command::kArtifacts;
   if (!takes_word || !arguments->operand.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("unexpected ", word));
+    return absl::InvalidArgumentError(absl::StrCat("unexpected ", ShownWord(word)));
   }
   arguments->operand = word;
   return absl::OkStatus();

@@ -1,12 +1,8 @@
 #include "server/storage/change_listener.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <utility>
 
-#include "server/storage/connection_pool.h"
+#include "server/storage/conninfo.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {
@@ -23,16 +19,16 @@ class ChangeListener::Receiver : public pqxx::notification_receiver {
   ChangeListener* const listener_;
 };
 
-ChangeListener::ChangeListener(std::string conninfo)
-    : conninfo_(CompleteConninfo(conninfo)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {
-  thread_ = std::thread([this] { Run(); });
-}
-
-ChangeListener::~ChangeListener() {
-  const uint64_t one = 1;
-  if (write(stop_fd_, &one, sizeof(one)) != sizeof(one)) std::terminate();
-  thread_.join();
-  close(stop_fd_);
+ChangeListener::ChangeListener(std::string conninfo) : conninfo_(CompleteConninfo(conninfo)) {
+  thread_.Start([this](const base::StopSignal& stop) {
+    do {
+      try {
+        Listen(stop);
+      } catch (...) {
+        // Waiters poll; the connection is tried again in a moment.
+      }
+    } while (!stop.WaitFor(absl::Milliseconds(500)));
+  });
 }
 
 uint64_t ChangeListener::Generation(Topic topic) const {
@@ -53,34 +49,17 @@ void ChangeListener::Heard(Topic topic) {
   ++generations_[static_cast<int>(topic)];
 }
 
-// True when it shall stop; false when there is something to read, or after `timeout`.
-bool ChangeListener::WaitToStop(int connection_fd, absl::Duration timeout) const {
-  pollfd fds[] = {{stop_fd_, POLLIN, 0}, {connection_fd, POLLIN, 0}};
-  poll(fds, connection_fd < 0 ? 1 : 2, static_cast<int>(absl::ToInt64Milliseconds(timeout)));
-  return fds[0].revents != 0;
-}
-
-void ChangeListener::Listen() {
+void ChangeListener::Listen(const base::StopSignal& stop) {
   Connection connection(conninfo_);
   Receiver jobs(connection.pq, "mgral_job", Topic::kJob, this);
   Receiver cycles(connection.pq, "mgral_cycle", Topic::kCycle, this);
   // What happened while nobody listened.
   Heard(Topic::kJob);
   Heard(Topic::kCycle);
-  while (!WaitToStop(connection.pq.sock(), absl::Seconds(30))) {
+  while (!stop.WaitForReadable(connection.pq.sock(), absl::Seconds(30))) {
     connection.pq.get_notifs();
     if (!connection.pq.is_open()) return;
   }
-}
-
-void ChangeListener::Run() {
-  do {
-    try {
-      Listen();
-    } catch (...) {
-      // Waiters poll; the connection is tried again in a moment.
-    }
-  } while (!WaitToStop(-1, absl::Milliseconds(500)));
 }
 
 }  // namespace mgral::storage

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <string>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/base/stoppable_thread.h"
 
 namespace mgral::storage {
 
@@ -17,7 +17,6 @@ class ChangeListener {
   enum class Topic { kJob = 0, kCycle = 1 };
 
   explicit ChangeListener(std::string conninfo);
-  ~ChangeListener();
   ChangeListener(const ChangeListener&) = delete;
   ChangeListener& operator=(const ChangeListener&) = delete;
 
@@ -28,16 +27,14 @@ class ChangeListener {
 
  private:
   class Receiver;
-  void Run();
-  void Listen();  // until the connection is lost or the listener stops
+  // Until the connection is lost or the listener stops.
+  void Listen(const base::StopSignal& stop);
   void Heard(Topic topic);
-  bool WaitToStop(int connection_fd, absl::Duration timeout) const;
 
   const std::string conninfo_;
-  const int stop_fd_;  // readable once it shall stop
   mutable absl::Mutex mutex_;
   uint64_t generations_[2] ABSL_GUARDED_BY(mutex_) = {0, 0};
-  std::thread thread_;
+  base::StoppableThread thread_;
 };
 
 }  // namespace mgral::storage

@@ -1,51 +1,13 @@
 #include "server/storage/connection_pool.h"
 
-#include <libpq-fe.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "server/base/errors.h"
+#include "server/storage/conninfo.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {
-namespace {
-
-struct Default {
-  const char* keyword;
-  const char* value;
-};
-constexpr Default kDefaults[] = {{"connect_timeout", "5"},      {"keepalives_idle", "30"},
-                                 {"keepalives_interval", "10"}, {"keepalives_count", "3"},
-                                 {"tcp_user_timeout", "60000"}, {"application_name", "mgral"}};
-
-}  // namespace
-
-std::string CompleteConninfo(const std::string& conninfo) {
-  char* error = nullptr;
-  PQconninfoOption* const options = PQconninfoParse(conninfo.c_str(), &error);
-  if (error != nullptr) PQfreemem(error);
-  if (options == nullptr) return conninfo;
-  std::string complete;
-  const auto add = [&](const std::string& keyword, const std::string& value) {
-    absl::StrAppend(&complete, complete.empty() ? "" : " ", keyword, "='",
-                    absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
-  };
-  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
-    if (option->val != nullptr) {
-      add(option->keyword, option->val);
-      continue;
-    }
-    for (const Default& by_default : kDefaults) {
-      if (std::string(option->keyword) == by_default.keyword) {
-        add(by_default.keyword, by_default.value);
-      }
-    }
-  }
-  PQconninfoFree(options);
-  return complete;
-}
 
 ConnectionPool::ConnectionPool(Options options)
     : options_(std::move(options)), conninfo_(CompleteConninfo(options_.conninfo)) {}

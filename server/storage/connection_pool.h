@@ -60,8 +60,4 @@ class ConnectionPool {
   int in_use_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// `conninfo` as keywords, with connect timeout and keepalives where it has none of its own, so that
-// a dead network is noticed. Returned unchanged when libpq cannot read it: connecting says why.
-std::string CompleteConninfo(const std::string& conninfo);
-
 }  // namespace mgral::storage

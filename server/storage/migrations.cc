@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/storage/conninfo.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {

@@ -22,13 +22,14 @@ struct MigrationResult {
 };
 // Brings the database to this program's schema. Each migration is one transaction; an advisory lock
 // lets several servers start at once. Errors: FAILED_PRECONDITION "SCHEMA_NEWER" when the database
-// was migrated by a newer program; UNAVAILABLE; INTERNAL naming the migration that failed.
+// was migrated by a newer program; INVALID_ARGUMENT for an address that cannot be read;
+// UNAVAILABLE; INTERNAL naming the migration that failed.
 absl::StatusOr<MigrationResult> Migrate(const std::string& conninfo);
 absl::StatusOr<MigrationResult> Migrate(const std::string& conninfo,
                                         const std::vector<Migration>& migrations);
 
 // OK when the database has exactly this program's schema. Errors: FAILED_PRECONDITION
-// "SCHEMA_OLDER" (run `mgral-server migrate`) or "SCHEMA_NEWER".
+// "SCHEMA_OLDER" (run `mgral-server migrate`) or "SCHEMA_NEWER"; INVALID_ARGUMENT, UNAVAILABLE.
 absl::Status CheckSchema(const std::string& conninfo);
 
 }  // namespace mgral::storage

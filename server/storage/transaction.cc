@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/text.h"
+#include "server/storage/conninfo.h"
 
 namespace mgral::storage {
 namespace {
@@ -55,6 +56,13 @@ SqlFailure FromSqlState(const std::string& state, const char* what) {
   return failure;
 }
 
+// Before libpq sees it, whose error would quote it.
+const std::string& Checked(const std::string& conninfo) {
+  const absl::Status status = CheckConninfo(conninfo);
+  if (!status.ok()) throw InvalidConninfo{status};
+  return conninfo;
+}
+
 // One try. `*committing` tells whether the failure came with COMMIT.
 absl::Status Try(Connection& connection, const std::function<absl::Status(pqxx::work&)>& body,
                  bool* committing) {
@@ -71,7 +79,7 @@ absl::Status Try(Connection& connection, const std::function<absl::Status(pqxx::
 
 }  // namespace
 
-Connection::Connection(const std::string& conninfo) : pq(conninfo) {
+Connection::Connection(const std::string& conninfo) try : pq(Checked(conninfo)) {
   // pqxx would reconnect silently and lose these settings; the pool replaces connections instead.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -83,6 +91,8 @@ Connection::Connection(const std::string& conninfo) : pq(conninfo) {
       "SET jit = off; SET TIME ZONE 'UTC'; SET client_min_messages = warning; "
       "SET idle_in_transaction_session_timeout = '10min'; SET lock_timeout = '60s'; "
       "SET client_encoding = 'UTF8'");
+} catch (const pqxx::broken_connection& error) {
+  throw pqxx::broken_connection(ShownConnectError(conninfo, error.what()));
 }
 
 bool IsStorableText(const std::string& text) {
@@ -133,6 +143,8 @@ SqlFailure CurrentSqlFailure() {
     throw;
   } catch (const InvalidText&) {
     failure.status = absl::InvalidArgumentError("text holds a NUL byte or is not valid UTF-8");
+  } catch (const InvalidConninfo& error) {
+    failure.status = error.status;
   } catch (const pqxx::in_doubt_error& error) {
     failure.status = Unreachable("the connection was lost while committing");
     failure.broken = failure.in_doubt = true;

@@ -18,8 +18,13 @@
 
 namespace mgral::storage {
 
+// Thrown for an address of the database that cannot be used; holds nothing of it.
+struct InvalidConninfo {
+  absl::Status status;
+};
+
 struct Connection {
-  explicit Connection(const std::string& conninfo);
+  explicit Connection(const std::string& conninfo);  // throws pqxx's errors and InvalidConninfo
   pqxx::connection pq;
   bool broken = false;  // not to be used again
 };

@@ -8,6 +8,7 @@
 #include "server/base/errors.h"
 #include "server/storage/change_listener.h"
 #include "server/storage/connection_pool.h"
+#include "server/storage/conninfo.h"
 #include "server/storage/postgres_cycle_store.h"
 #include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_pool_store.h"

@@ -13,8 +13,10 @@
 namespace mgral::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 absl::StatusOr<CommandLine> Parse(const std::vector<std::string>& words,
                                   const std::map<std::string, std::string>& environment = {}) {
@@ -131,6 +133,13 @@ TEST(OptionsTest, ArtifactsAreListedOrPruned) {
   EXPECT_THAT(Mistake({"artifacts", "prune", "--older-than=1m"}), HasSubstr("at least 1h"));
   EXPECT_THAT(Mistake({"artifacts", "prune", "--older-than=tomorrow"}), HasSubstr("tomorrow"));
   EXPECT_THAT(Mistake({"serve", "--dry-run"}), HasSubstr("unknown option --dry-run"));
+}
+
+TEST(OptionsTest, AStrayPieceOfAnAddressIsNotShownWhole) {
+  EXPECT_THAT(Mistake({"migrate", "--database", "host=h", "password=s3cret"}),
+              AllOf(HasSubstr("unexpected password=..."), Not(HasSubstr("s3cret"))));
+  EXPECT_THAT(Mistake({"postgresql://u:s3cret@h/db"}),
+              AllOf(HasSubstr("unknown command postgresql:..."), Not(HasSubstr("s3cret"))));
 }
 
 TEST(OptionsTest, ValuesOutOfRangeAreRefused) {
