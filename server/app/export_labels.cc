@@ -70,11 +70,12 @@ absl::Status ForEachLabeled(domain::PoolStore* pools, const domain::Pool& pool,
   return absl::OkStatus();
 }
 
-Json ImageItem(const Image& image, int64_t id, domain::ImageLoader* loader) {
+Json ImageItem(const domain::CallContext& call, const Image& image, int64_t id,
+               domain::ImageLoader* loader) {
   using Kind = domain::ImageSource::Kind;
   int width = image.width, height = image.height;
   if (width == 0 || height == 0) {  // registered without a look at it
-    const auto header = loader->ReadHeader(image.source);
+    const auto header = loader->ReadHeader(call, image.source);
     if (header.ok()) {
       width = header->width;
       height = header->height;
@@ -103,8 +104,9 @@ Json AnnotationItem(const domain::Box& box, int64_t id, int64_t image_id) {
 
 }  // namespace
 
-absl::Status ExportCoco(domain::PoolStore* pools, domain::ImageLoader* loader,
-                        const domain::Pool& pool, const WriteChunk& write) {
+absl::Status ExportCoco(const domain::CallContext& call, domain::PoolStore* pools,
+                        domain::ImageLoader* loader, const domain::Pool& pool,
+                        const WriteChunk& write) {
   Writer writer(write);
   writer.Raw("{\"info\":");
   writer.Raw(Json({{"description", "pools/" + pool.pool_id}, {"version", "1"}})
@@ -125,7 +127,8 @@ absl::Status ExportCoco(domain::PoolStore* pools, domain::ImageLoader* loader,
   absl::Status status = ForEachLabeled(pools, pool, [&](const LabeledImage& labeled) {
     const int64_t id = static_cast<int64_t>(id_of_key.size()) + 1;
     if (!id_of_key.emplace(labeled.image.key, id).second) return absl::OkStatus();
-    return writer.Item(ImageItem(labeled.image, id, loader));
+    const absl::Status waiting = call.Check();
+    return waiting.ok() ? writer.Item(ImageItem(call, labeled.image, id, loader)) : waiting;
   });
   if (!status.ok()) return status;
   writer.EndList(",\n");

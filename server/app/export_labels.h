@@ -16,8 +16,9 @@ using WriteChunk = std::function<bool(absl::string_view)>;
 // pool's size. Ids of images and annotations count from 1, category ids follow the class list from
 // 1. Hard objects have "ignore": 1 (and "iscrowd": 0). Each image also carries "mgral_image_id" and
 // "mgral_use". Rejected images are left out; labels that come in meanwhile may be, too. Errors:
-// CANCELLED when `write` gives false.
-absl::Status ExportCoco(domain::PoolStore* pools, domain::ImageLoader* loader,
-                        const domain::Pool& pool, const WriteChunk& write);
+// CANCELLED when `write` gives false, and the call's own.
+absl::Status ExportCoco(const domain::CallContext& call, domain::PoolStore* pools,
+                        domain::ImageLoader* loader, const domain::Pool& pool,
+                        const WriteChunk& write);
 
 }  // namespace mgral::app

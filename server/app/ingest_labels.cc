@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
+#include "server/app/parallel.h"
 #include "server/base/limits.h"
 #include "server/base/text.h"
 
@@ -98,12 +99,12 @@ void CheckContent(const LabelsInput& input, const domain::Pool& pool, const Clas
 }
 
 // `image` must be the one that the labels are for; its size is read where it is not known yet.
-absl::Status CheckAgainstImage(const LabelsInput& input, const Image& image,
-                               domain::ImageLoader* loader) {
+absl::Status CheckAgainstImage(const domain::CallContext& call, const LabelsInput& input,
+                               const Image& image, domain::ImageLoader* loader) {
   if (input.boxes.empty()) return absl::OkStatus();
   int width = image.width, height = image.height;
   if (width == 0 || height == 0) {
-    const auto header = loader->ReadHeader(image.source);
+    const auto header = loader->ReadHeader(call, image.source);
     if (!header.ok() && !IsItemError(header.status())) return header.status();
     if (!header.ok()) {
       return base::InvalidField(
@@ -122,7 +123,8 @@ absl::Status CheckAgainstImage(const LabelsInput& input, const Image& image,
 }  // namespace
 
 absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
-    const domain::Pool& pool, absl::Span<const LabelsInput> labels) {
+    const domain::CallContext& call, const domain::Pool& pool,
+    absl::Span<const LabelsInput> labels) {
   ClassIndex classes;
   for (size_t c = 0; c < pool.classes.size(); ++c) classes[pool.classes[c]] = static_cast<int>(c);
   std::vector<Examined> examined(labels.size());
@@ -160,20 +162,24 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     examined[i].status = base::InvalidField(
         "image_id", absl::StrCat(base::Quoted(id), " is not registered in pools/", pool.pool_id));
   }
-  parallel_.ForEach(labels.size(), [&](size_t i) {
-    if (images[i] == nullptr || !examined[i].status.ok()) return;
-    examined[i].status = CheckAgainstImage(labels[i], *images[i], loader_);
-  });
-  for (const Examined& one : examined) {
-    if (!one.status.ok() && !IsItemError(one.status)) return one.status;
+  ImagesToLookAt to_look_at;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (images[i] == nullptr || !examined[i].status.ok()) continue;
+    const bool fetched = images[i]->source.kind == domain::ImageSource::Kind::kUri;
+    (fetched ? to_look_at.fetched : to_look_at.local).push_back(i);
   }
+  const absl::Status looked = LookAtEach(call, to_look_at, threads_, [&](size_t i) {
+    examined[i].status = CheckAgainstImage(call, labels[i], *images[i], loader_);
+    return examined[i].status;
+  });
+  if (!looked.ok()) return looked;
   return examined;
 }
 
 absl::StatusOr<domain::LabelStore::Ingested> IngestLabels::IngestAll(
-    const domain::Pool& pool, absl::Span<const LabelsInput> labels,
+    const domain::CallContext& call, const domain::Pool& pool, absl::Span<const LabelsInput> labels,
     const domain::RequestKey& request) {
-  auto examined = Examine(pool, labels);
+  auto examined = Examine(call, pool, labels);
   if (!examined.ok()) return examined.status();
   FieldErrors errors;
   std::vector<NewLabels> rows;
@@ -186,9 +192,10 @@ absl::StatusOr<domain::LabelStore::Ingested> IngestLabels::IngestAll(
   return labels_->IngestLabels(pool.key, rows, request);
 }
 
-absl::StatusOr<IngestLabels::Chunk> IngestLabels::IngestGood(const domain::Pool& pool,
+absl::StatusOr<IngestLabels::Chunk> IngestLabels::IngestGood(const domain::CallContext& call,
+                                                             const domain::Pool& pool,
                                                              absl::Span<const LabelsInput> labels) {
-  const auto examined = Examine(pool, labels);
+  const auto examined = Examine(call, pool, labels);
   if (!examined.ok()) return examined.status();
   Chunk chunk;
   std::vector<size_t> good;

@@ -7,7 +7,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "server/app/item_errors.h"
-#include "server/app/parallel.h"
 #include "server/domain/image_loader.h"
 #include "server/domain/label_store.h"
 #include "server/domain/pool_store.h"
@@ -33,14 +32,15 @@ struct LabelsInput {
 // Validates labels and stores them. Thread-safe.
 class IngestLabels {
  public:
-  // `readers`: images whose size is read at once, of all calls together.
+  // `threads`: of one call, to read the sizes of its images with.
   IngestLabels(domain::PoolStore* pools, domain::LabelStore* labels, domain::ImageLoader* loader,
-               int readers)
-      : pools_(pools), labels_(labels), loader_(loader), parallel_(readers) {}
+               int threads)
+      : pools_(pools), labels_(labels), loader_(loader), threads_(threads) {}
 
   // All or none. Errors: INVALID_ARGUMENT on "labels[i]..." with up to FieldErrors::kMax
   // violations.
-  absl::StatusOr<domain::LabelStore::Ingested> IngestAll(const domain::Pool& pool,
+  absl::StatusOr<domain::LabelStore::Ingested> IngestAll(const domain::CallContext& call,
+                                                         const domain::Pool& pool,
                                                          absl::Span<const LabelsInput> labels,
                                                          const domain::RequestKey& request);
 
@@ -50,20 +50,22 @@ class IngestLabels {
   };
   // Stores those that are in order and tells of the others. Other errors (UNAVAILABLE, ...) fail
   // the chunk, of which nothing is stored then.
-  absl::StatusOr<Chunk> IngestGood(const domain::Pool& pool, absl::Span<const LabelsInput> labels);
+  absl::StatusOr<Chunk> IngestGood(const domain::CallContext& call, const domain::Pool& pool,
+                                   absl::Span<const LabelsInput> labels);
 
  private:
   struct Examined {
     domain::NewLabels labels;
     absl::Status status;
   };
-  absl::StatusOr<std::vector<Examined>> Examine(const domain::Pool& pool,
+  absl::StatusOr<std::vector<Examined>> Examine(const domain::CallContext& call,
+                                                const domain::Pool& pool,
                                                 absl::Span<const LabelsInput> labels);
 
   domain::PoolStore* pools_;
   domain::LabelStore* labels_;
   domain::ImageLoader* loader_;
-  Parallel parallel_;
+  const int threads_;
 };
 
 }  // namespace mgral::app

@@ -2,36 +2,35 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "server/app/item_errors.h"
+
 namespace mgral::app {
+namespace {
 
-void Parallel::Acquire() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  freed_.wait(lock, [this] { return free_ > 0; });
-  --free_;
-}
+constexpr int kFetchesPerCall = 8;
 
-void Parallel::Release() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  ++free_;
-  freed_.notify_one();
-}
+}  // namespace
 
-void Parallel::ForEach(size_t count, const std::function<void(size_t)>& work) {
+absl::Status ForEach(size_t count, int threads, const std::function<absl::Status(size_t)>& work) {
   std::atomic<size_t> next{0};
+  std::mutex mutex;
+  absl::Status failure;
   const auto loop = [&] {
     for (size_t i = next++; i < count; i = next++) {
-      Acquire();
-      work(i);
-      Release();
+      const absl::Status status = work(i);
+      if (status.ok()) continue;
+      next = count;
+      std::lock_guard<std::mutex> lock(mutex);
+      if (failure.ok()) failure = status;
     }
   };
-  // The caller's own thread works too.
   std::vector<std::thread> helpers;
-  for (size_t i = 1; i < std::min<size_t>(threads_, count); ++i) {
+  for (size_t i = 1; i < std::min<size_t>(std::max(1, threads), count); ++i) {
     try {
       helpers.emplace_back(loop);
     } catch (const std::system_error&) {
@@ -40,6 +39,20 @@ void Parallel::ForEach(size_t count, const std::function<void(size_t)>& work) {
   }
   loop();
   for (std::thread& helper : helpers) helper.join();
+  return failure;
+}
+
+absl::Status LookAtEach(const domain::CallContext& call, const ImagesToLookAt& images, int threads,
+                        const std::function<absl::Status(size_t)>& look) {
+  const auto each = [&](const std::vector<size_t>& positions, int at_once) {
+    return ForEach(positions.size(), at_once, [&](size_t i) {
+      absl::Status status = call.Check();
+      if (status.ok()) status = look(positions[i]);
+      return IsItemError(status) ? absl::OkStatus() : status;
+    });
+  };
+  const absl::Status status = each(images.local, threads);
+  return status.ok() ? each(images.fetched, kFetchesPerCall) : status;
 }
 
 }  // namespace mgral::app

@@ -67,7 +67,8 @@ absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& 
   return resolved;
 }
 
-absl::StatusOr<Predict::Result> Predict::Run(const domain::Pool& pool,
+absl::StatusOr<Predict::Result> Predict::Run(const domain::CallContext& call,
+                                             const domain::Pool& pool,
                                              std::optional<int64_t> version,
                                              absl::Span<const ImageInput> images,
                                              double min_score) {
@@ -90,8 +91,8 @@ absl::StatusOr<Predict::Result> Predict::Run(const domain::Pool& pool,
 
   std::vector<std::string> bytes(images.size());
   for (size_t i = 0; i < images.size(); ++i) bytes[i] = std::string(images[i].data);
-  auto predictions =
-      runtime_->Predict(*weights, *resolved, bytes, min_score == 0 ? kDefaultMinScore : min_score);
+  auto predictions = runtime_->Predict(call, *weights, *resolved, bytes,
+                                       min_score == 0 ? kDefaultMinScore : min_score);
   if (!predictions.ok()) return predictions.status();
   return Result{model->version, *std::move(predictions)};
 }

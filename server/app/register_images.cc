@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
 #include "server/app/item_errors.h"
+#include "server/app/parallel.h"
 #include "server/base/text.h"
 
 namespace mgral::app {
@@ -35,8 +36,8 @@ bool SameSource(const domain::ImageSource& a, const domain::ImageSource& b) {
 
 }  // namespace
 
-absl::Status RegisterImages::Look(const ImageInput& input, Verification verification,
-                                  NewImage* image) {
+absl::Status RegisterImages::Look(const domain::CallContext& call, const ImageInput& input,
+                                  Verification verification, NewImage* image) {
   if (input.given == ImageInput::Given::kData) {
     const auto header = loader_->VerifyBytes(input.data);
     if (!header.ok()) return header.status();
@@ -45,8 +46,9 @@ absl::Status RegisterImages::Look(const ImageInput& input, Verification verifica
     return absl::OkStatus();
   }
   if (verification == Verification::kNone) return absl::OkStatus();
-  const auto header = verification == Verification::kHeader ? loader_->ReadHeader(image->source)
-                                                            : loader_->Verify(image->source);
+  const auto header = verification == Verification::kHeader
+                          ? loader_->ReadHeader(call, image->source)
+                          : loader_->Verify(call, image->source);
   if (!header.ok()) return header.status();
   image->width = header->width;
   image->height = header->height;
@@ -54,7 +56,8 @@ absl::Status RegisterImages::Look(const ImageInput& input, Verification verifica
 }
 
 absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
-    int64_t pool_key, absl::Span<const ImageInput> images, Verification verification) {
+    const domain::CallContext& call, int64_t pool_key, absl::Span<const ImageInput> images,
+    Verification verification) {
   std::vector<Examined> examined(images.size());
   std::map<std::string, size_t> index_of;
   std::vector<std::string> ids;
@@ -77,21 +80,26 @@ absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
     examined[i].image.width = image.width;
     examined[i].image.height = image.height;
   }
-  parallel_.ForEach(images.size(), [&](size_t i) {
-    if (known[i] || !examined[i].status.ok()) return;
-    examined[i].status = Look(images[i], verification, &examined[i].image);
-  });
-  for (const Examined& one : examined) {
-    if (!one.status.ok() && !IsItemError(one.status)) return one.status;
+  ImagesToLookAt to_look_at;
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (known[i] || !examined[i].status.ok()) continue;
+    const bool fetched = images[i].given == ImageInput::Given::kUri;
+    (fetched ? to_look_at.fetched : to_look_at.local).push_back(i);
   }
+  const absl::Status looked = LookAtEach(call, to_look_at, threads_, [&](size_t i) {
+    examined[i].status = Look(call, images[i], verification, &examined[i].image);
+    return examined[i].status;
+  });
+  if (!looked.ok()) return looked;
   return examined;
 }
 
-absl::StatusOr<Registered> RegisterImages::RegisterAll(int64_t pool_key,
+absl::StatusOr<Registered> RegisterImages::RegisterAll(const domain::CallContext& call,
+                                                       int64_t pool_key,
                                                        absl::Span<const ImageInput> images,
                                                        Verification verification,
                                                        const domain::RequestKey& request) {
-  auto examined = Examine(pool_key, images, verification);
+  auto examined = Examine(call, pool_key, images, verification);
   if (!examined.ok()) return examined.status();
   FieldErrors errors;
   for (size_t i = 0; i < images.size(); ++i) {
@@ -114,8 +122,9 @@ absl::StatusOr<Registered> RegisterImages::RegisterAll(int64_t pool_key,
 }
 
 absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterGood(
-    int64_t pool_key, absl::Span<const ImageInput> images, Verification verification) {
-  auto examined = Examine(pool_key, images, verification);
+    const domain::CallContext& call, int64_t pool_key, absl::Span<const ImageInput> images,
+    Verification verification) {
+  auto examined = Examine(call, pool_key, images, verification);
   if (!examined.ok()) return examined.status();
   Chunk chunk;
   std::vector<size_t> good;

@@ -8,7 +8,6 @@
 #include "absl/types/span.h"
 #include "server/app/image_input.h"
 #include "server/app/item_errors.h"
-#include "server/app/parallel.h"
 #include "server/domain/artifact_store.h"
 #include "server/domain/image_loader.h"
 #include "server/domain/pool_store.h"
@@ -23,14 +22,15 @@ enum class Verification { kDecode, kHeader, kNone };
 // use is not looked at again, which makes it cheap to resume. Thread-safe.
 class RegisterImages {
  public:
-  // `decoders`: images that are looked at at once, of all calls together.
+  // `threads`: of one call, to look at its images with.
   RegisterImages(domain::PoolStore* pools, domain::ImageLoader* loader,
-                 domain::ArtifactStore* artifacts, int decoders)
-      : pools_(pools), loader_(loader), artifacts_(artifacts), parallel_(decoders) {}
+                 domain::ArtifactStore* artifacts, int threads)
+      : pools_(pools), loader_(loader), artifacts_(artifacts), threads_(threads) {}
 
   // All or none. Errors: INVALID_ARGUMENT and ALREADY_EXISTS on "images[i]...", RESOURCE_EXHAUSTED
-  // when the disk is full, UNAVAILABLE.
-  absl::StatusOr<domain::PoolStore::Registered> RegisterAll(int64_t pool_key,
+  // when the disk is full, UNAVAILABLE; the call's own CANCELLED and DEADLINE_EXCEEDED.
+  absl::StatusOr<domain::PoolStore::Registered> RegisterAll(const domain::CallContext& call,
+                                                            int64_t pool_key,
                                                             absl::Span<const ImageInput> images,
                                                             Verification verification,
                                                             const domain::RequestKey& request);
@@ -41,7 +41,8 @@ class RegisterImages {
   };
   // Registers those that are in order and tells of the others. Errors that are no image's own
   // (UNAVAILABLE, RESOURCE_EXHAUSTED, ...) fail the chunk, of which nothing is stored then.
-  absl::StatusOr<Chunk> RegisterGood(int64_t pool_key, absl::Span<const ImageInput> images,
+  absl::StatusOr<Chunk> RegisterGood(const domain::CallContext& call, int64_t pool_key,
+                                     absl::Span<const ImageInput> images,
                                      Verification verification);
 
  private:
@@ -50,15 +51,16 @@ class RegisterImages {
     domain::NewImage image;
     absl::Status status;
   };
-  absl::StatusOr<std::vector<Examined>> Examine(int64_t pool_key,
+  absl::StatusOr<std::vector<Examined>> Examine(const domain::CallContext& call, int64_t pool_key,
                                                 absl::Span<const ImageInput> images,
                                                 Verification verification);
-  absl::Status Look(const ImageInput& input, Verification verification, domain::NewImage* image);
+  absl::Status Look(const domain::CallContext& call, const ImageInput& input,
+                    Verification verification, domain::NewImage* image);
 
   domain::PoolStore* pools_;
   domain::ImageLoader* loader_;
   domain::ArtifactStore* artifacts_;
-  Parallel parallel_;
+  const int threads_;
 };
 
 }  // namespace mgral::app

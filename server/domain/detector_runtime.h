@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/domain/call_context.h"
 #include "server/domain/image.h"
 #include "server/domain/labels.h"
 #include "server/domain/measurement.h"
@@ -77,7 +78,9 @@ class DetectorRuntime {
     std::string error;  // this image cannot be decoded
   };
   // `bytes[i]` is used where images[i].source.location is empty. Answers while a cycle trains.
-  virtual absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+  // Images are fetched until the call ends, which gives its CANCELLED or DEADLINE_EXCEEDED.
+  virtual absl::StatusOr<std::vector<Predictions>> Predict(const CallContext& call,
+                                                           const std::string& weights_path,
                                                            const std::vector<Image>& images,
                                                            const std::vector<std::string>& bytes,
                                                            double min_score) = 0;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/domain/call_context.h"
 #include "server/domain/image.h"
 
 namespace mgral::domain {
@@ -22,21 +23,25 @@ struct ImageHeader {
 };
 
 // Reads images from hostile files. Thread-safe. Errors are INVALID_ARGUMENT on "source.path",
-// "source.data" or "source.uri" (leaves the image root, is no JPEG or PNG, is truncated, has more
-// pixels than allowed, is longer than allowed) or NOT_FOUND-like INVALID_ARGUMENT for a missing
-// file. DATA_LOSS on "source.data", naming the artifact by its hash, when the bytes that were sent
-// with the registration are missing or were changed on disk.
+// "source.data" or "source.uri" (missing, leaves the image root, is no JPEG or PNG, is truncated,
+// has more pixels than allowed, is longer than allowed). DATA_LOSS on "source.data", naming the
+// artifact by its hash, when the bytes that were sent with the registration are missing or were
+// changed on disk. For an address also UNAVAILABLE when it cannot be reached, and the call's own
+// CANCELLED or DEADLINE_EXCEEDED, with which fetching ends.
 class ImageLoader {
  public:
   virtual ~ImageLoader() = default;
 
   // Size by the header alone; no pixel is decoded, so a decompression bomb costs nothing.
-  virtual absl::StatusOr<ImageHeader> ReadHeader(const ImageSource& source) = 0;
+  virtual absl::StatusOr<ImageHeader> ReadHeader(const CallContext& call,
+                                                 const ImageSource& source) = 0;
   // Decodes all of it to find truncation and corruption.
-  virtual absl::StatusOr<ImageHeader> Verify(const ImageSource& source) = 0;
+  virtual absl::StatusOr<ImageHeader> Verify(const CallContext& call,
+                                             const ImageSource& source) = 0;
   virtual absl::StatusOr<ImageHeader> VerifyBytes(absl::string_view bytes) = 0;
   // Reduced so that the longer side is at most max_side (0: as it is), never enlarged.
-  virtual absl::StatusOr<Pixels> Load(const ImageSource& source, int max_side) = 0;
+  virtual absl::StatusOr<Pixels> Load(const CallContext& call, const ImageSource& source,
+                                      int max_side) = 0;
   virtual absl::StatusOr<Pixels> LoadBytes(absl::string_view bytes, int max_side) = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "server/imaging/file_image_loader.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/imaging/decode.h"
@@ -50,20 +52,50 @@ absl::StatusOr<std::string> ReadArtifact(domain::ArtifactStore* artifacts,
   return base::WithFields(bytes.status(), {{"source.data", std::string(bytes.status().message())}});
 }
 
+FetchLimits ToFetchLimits(const ImagingOptions& options) {
+  FetchLimits limits;
+  limits.prefixes = options.uri_prefixes;
+  limits.max_bytes = options.max_bytes;
+  return limits;
+}
+
 }  // namespace
+
+// One image after the other passes here; each is over in the time that decoding takes.
+class FileImageLoader::DecoderPlace {
+ public:
+  explicit DecoderPlace(FileImageLoader* loader) : loader_(loader) {
+    const auto free = [loader]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(loader->decoders_mutex_) {
+      return loader->free_decoders_ > 0;
+    };
+    absl::MutexLock lock(&loader->decoders_mutex_, absl::Condition(&free));
+    --loader->free_decoders_;
+  }
+  ~DecoderPlace() {
+    absl::MutexLock lock(&loader_->decoders_mutex_);
+    ++loader_->free_decoders_;
+  }
+  DecoderPlace(const DecoderPlace&) = delete;
+  DecoderPlace& operator=(const DecoderPlace&) = delete;
+
+ private:
+  FileImageLoader* loader_;
+};
 
 FileImageLoader::FileImageLoader(const ImagingOptions& options, domain::ArtifactStore* artifacts)
     : options_(options),
       files_(options.image_root, options.max_bytes),
-      fetch_{options.uri_prefixes, options.max_bytes, options.uri_timeout},
-      artifacts_(artifacts) {}
+      uris_(ToFetchLimits(options)),
+      artifacts_(artifacts),
+      free_decoders_(std::max(1, options.decoders)) {}
 
-absl::StatusOr<std::string> FileImageLoader::Bytes(const ImageSource& source) const {
+absl::StatusOr<std::string> FileImageLoader::Bytes(const domain::CallContext& call,
+                                                   const ImageSource& source) {
   switch (source.kind) {
     case ImageSource::Kind::kPath:
       return files_.Read(source.location);
     case ImageSource::Kind::kUri:
-      return FetchUri(source.location, fetch_);
+      return uris_.Fetch(call, source.location);
     case ImageSource::Kind::kArtifact:
       if (artifacts_ == nullptr) return absl::InternalError("no artifact store");
       return ReadArtifact(artifacts_, source.location);
@@ -78,30 +110,49 @@ absl::StatusOr<Pixels> FileImageLoader::DecodeChecked(absl::string_view bytes, i
   return Decode(bytes, *header, max_side, field);
 }
 
-absl::StatusOr<ImageHeader> FileImageLoader::ReadHeader(const ImageSource& source) {
-  const absl::StatusOr<std::string> bytes = Bytes(source);
+absl::StatusOr<ImageHeader> FileImageLoader::Look(
+    const domain::CallContext& call, const ImageSource& source,
+    const std::function<absl::StatusOr<ImageHeader>(absl::string_view)>& look) {
+  if (source.kind == ImageSource::Kind::kUri) {
+    const absl::StatusOr<std::string> bytes = Bytes(call, source);
+    if (!bytes.ok()) return bytes.status();
+    const DecoderPlace place(this);
+    return look(*bytes);
+  }
+  const DecoderPlace place(this);
+  const absl::StatusOr<std::string> bytes = Bytes(call, source);
   if (!bytes.ok()) return bytes.status();
-  const absl::StatusOr<EncodedHeader> header = CheckedHeader(*bytes, options_, FieldOf(source));
-  if (!header.ok()) return header.status();
-  return ImageHeader{header->width, header->height};
+  return look(*bytes);
 }
 
-absl::StatusOr<ImageHeader> FileImageLoader::Verify(const ImageSource& source) {
-  const absl::StatusOr<std::string> bytes = Bytes(source);
-  if (!bytes.ok()) return bytes.status();
-  const absl::StatusOr<Pixels> pixels = DecodeChecked(*bytes, 0, FieldOf(source));
-  if (!pixels.ok()) return pixels.status();
-  return ImageHeader{pixels->width, pixels->height};
+absl::StatusOr<ImageHeader> FileImageLoader::ReadHeader(const domain::CallContext& call,
+                                                        const ImageSource& source) {
+  return Look(call, source, [&](absl::string_view bytes) -> absl::StatusOr<ImageHeader> {
+    const absl::StatusOr<EncodedHeader> header = CheckedHeader(bytes, options_, FieldOf(source));
+    if (!header.ok()) return header.status();
+    return ImageHeader{header->width, header->height};
+  });
+}
+
+absl::StatusOr<ImageHeader> FileImageLoader::Verify(const domain::CallContext& call,
+                                                    const ImageSource& source) {
+  return Look(call, source, [&](absl::string_view bytes) -> absl::StatusOr<ImageHeader> {
+    const absl::StatusOr<Pixels> pixels = DecodeChecked(bytes, 0, FieldOf(source));
+    if (!pixels.ok()) return pixels.status();
+    return ImageHeader{pixels->width, pixels->height};
+  });
 }
 
 absl::StatusOr<ImageHeader> FileImageLoader::VerifyBytes(absl::string_view bytes) {
+  const DecoderPlace place(this);
   const absl::StatusOr<Pixels> pixels = DecodeChecked(bytes, 0, "source.data");
   if (!pixels.ok()) return pixels.status();
   return ImageHeader{pixels->width, pixels->height};
 }
 
-absl::StatusOr<Pixels> FileImageLoader::Load(const ImageSource& source, int max_side) {
-  const absl::StatusOr<std::string> bytes = Bytes(source);
+absl::StatusOr<Pixels> FileImageLoader::Load(const domain::CallContext& call,
+                                             const ImageSource& source, int max_side) {
+  const absl::StatusOr<std::string> bytes = Bytes(call, source);
   if (!bytes.ok()) return bytes.status();
   return DecodeChecked(*bytes, max_side, FieldOf(source));
 }

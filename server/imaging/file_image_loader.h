@@ -1,14 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "server/domain/artifact_store.h"
 #include "server/domain/image_loader.h"
 #include "server/imaging/confined_file.h"
-#include "server/imaging/fetch_uri.h"
+#include "server/imaging/uri_fetcher.h"
 
 namespace mgral::imaging {
 
@@ -17,31 +20,45 @@ struct ImagingOptions {
   std::vector<std::string> uri_prefixes;  // empty: addresses are refused
   int64_t max_bytes = 64 << 20;           // of an encoded image
   int64_t max_pixels = 100'000'000;       // of a decoded one
-  absl::Duration uri_timeout = absl::Seconds(30);
+  int decoders = 2;                       // images looked at (not loaded) at once
 };
 
-// Images from below the image root, from allowed addresses and from the artifact store.
-// Thread-safe.
+// Images from below the image root, from allowed addresses and from the artifact store. However
+// many call ReadHeader and Verify, as many images are in memory there as there are decoders and
+// transfers; who waits for a transfer holds no decoder. Thread-safe.
 class FileImageLoader : public domain::ImageLoader {
  public:
   // `artifacts` must outlive the loader; it may be null where no image is given as bytes.
   FileImageLoader(const ImagingOptions& options, domain::ArtifactStore* artifacts);
 
-  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::ImageSource& source) override;
-  absl::StatusOr<domain::ImageHeader> Verify(const domain::ImageSource& source) override;
+  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext& call,
+                                                 const domain::ImageSource& source) override;
+  absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext& call,
+                                             const domain::ImageSource& source) override;
   absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override;
-  absl::StatusOr<domain::Pixels> Load(const domain::ImageSource& source, int max_side) override;
+  absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
+                                      const domain::ImageSource& source, int max_side) override;
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override;
 
+  // Nothing is fetched any more: it ends with CANCELLED.
+  void StopFetching() { uris_.Stop(); }
+
  private:
-  absl::StatusOr<std::string> Bytes(const domain::ImageSource& source) const;
+  class DecoderPlace;
+  absl::StatusOr<std::string> Bytes(const domain::CallContext& call,
+                                    const domain::ImageSource& source);
+  absl::StatusOr<domain::ImageHeader> Look(
+      const domain::CallContext& call, const domain::ImageSource& source,
+      const std::function<absl::StatusOr<domain::ImageHeader>(absl::string_view)>& look);
   absl::StatusOr<domain::Pixels> DecodeChecked(absl::string_view bytes, int max_side,
                                                const std::string& field) const;
 
   ImagingOptions options_;
   ConfinedFiles files_;
-  FetchLimits fetch_;
+  UriFetcher uris_;
   domain::ArtifactStore* artifacts_;
+  absl::Mutex decoders_mutex_;
+  int free_decoders_ ABSL_GUARDED_BY(decoders_mutex_);
 };
 
 }  // namespace mgral::imaging

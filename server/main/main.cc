@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/base/stoppable_thread.h"
 #include "server/main/database.h"
 #include "server/main/healthcheck.h"
 #include "server/main/logging.h"
@@ -17,6 +18,9 @@
 
 namespace mgral::server {
 namespace {
+
+// For what ends with the drain to be over: calls that were canceled, connections that are closed.
+constexpr absl::Duration kAfterDrain = absl::Seconds(3);
 
 enum ExitStatus { kOk = 0, kFailed = 1, kWrongOption = 2, kNoDatabase = 3 };
 
@@ -37,6 +41,14 @@ int Serve(const Options& options) {
   while (signal == 0) signal = WaitForStopSignal(absl::Hours(1));
   spdlog::info("signal {}: draining", signal);
   UnblockStopSignals();  // asked twice, it ends at once
+  base::StoppableThread watchdog;
+  watchdog.Start([&](const base::StopSignal& stop) {
+    if (stop.WaitFor(options.drain_timeout + kAfterDrain)) return;
+    // A database that says nothing, for one. Clients call again, a lease that is over is taken
+    // over.
+    spdlog::warn("not all that was open came to an end in time: the process ends without it");
+    std::_Exit(kOk);
+  });
   if (!(*server)->Drain()) {
     spdlog::warn("the job at hand did not stop in time: another worker will take it over");
     std::_Exit(kOk);
@@ -50,7 +62,7 @@ int MigrateOnly(const Options& options) {
   const absl::Status status = PrepareDatabase(options, true);
   if (status.ok()) return kOk;
   spdlog::error("cannot migrate: {}", std::string(status.message()));
-  return kNoDatabase;
+  return absl::IsInvalidArgument(status) ? kWrongOption : kNoDatabase;
 }
 
 int HandleArtifacts(const CommandLine& line) {

@@ -86,8 +86,9 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options)
   }
   WarnOfOpenDoors(options);
   if (!options.api_keys.empty() || !options.tls_cert.empty()) {
-    security->reloader_ =
-        std::make_unique<Housekeeper>(kReloadInterval, [s = security.get()] { s->Reload(); });
+    security->reloader_.Start([s = security.get()](const base::StopSignal& stop) {
+      while (!stop.WaitFor(kReloadInterval)) s->Reload();
+    });
   }
   return security;
 }

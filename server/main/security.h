@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "server/main/housekeeper.h"
+#include "server/base/stoppable_thread.h"
 #include "server/main/options.h"
 #include "server/rpc/authentication.h"
 #include "server/rpc/server_certificates.h"
@@ -30,7 +30,7 @@ class Security {
   std::string api_keys_, tls_cert_;  // file names
   std::unique_ptr<rpc::Authentication> authentication_;
   std::unique_ptr<rpc::ServerCertificates> certificates_;  // null without TLS
-  std::unique_ptr<Housekeeper> reloader_;                  // null when there is no file
+  base::StoppableThread reloader_;                         // not started when there is no file
 };
 
 // Whether only programs of this machine can reach `address`, as gRPC reads it.

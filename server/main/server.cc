@@ -20,18 +20,17 @@
 #include "server/app/query_batch.h"
 #include "server/app/register_images.h"
 #include "server/base/files.h"
+#include "server/base/stoppable_thread.h"
 #include "server/cycle/job_loop.h"
 #include "server/cycle/run_cycle.h"
 #include "server/cycle/work_folder.h"
 #include "server/imaging/file_image_loader.h"
 #include "server/main/database.h"
-#include "server/main/housekeeper.h"
 #include "server/main/logging.h"
 #include "server/main/metric_family.h"
 #include "server/main/metrics.h"
 #include "server/main/resource_metrics.h"
 #include "server/main/security.h"
-#include "server/main/worker_thread.h"
 #include "server/rpc/cycle_service.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/label_service.h"
@@ -53,6 +52,8 @@ namespace mgral::server {
 namespace {
 
 constexpr absl::Duration kStatisticsEvery = absl::Seconds(15);
+// For the job at hand to stop where the calls have taken all of the drain's time.
+constexpr absl::Duration kLastMoment = absl::Seconds(1);
 // Threads of gRPC beyond those that wait in calls: pollers, and calls that are being refused.
 constexpr int kSpareThreads = 32;
 
@@ -82,6 +83,7 @@ imaging::ImagingOptions ToImaging(const Options& options) {
   imaging.uri_prefixes = options.uri_prefixes;
   imaging.max_bytes = options.max_image_bytes;
   imaging.max_pixels = options.max_image_pixels;
+  imaging.decoders = OnePerCore(options.decoders);
   return imaging;
 }
 
@@ -169,11 +171,11 @@ struct Server::Parts {
   rpc::ModelService model_service;
   std::unique_ptr<rpc::GrpcServer> grpc;
   std::unique_ptr<cycle::JobLoop> loop;
-  std::unique_ptr<WorkerThread> worker;
+  base::StoppableThread worker;
   std::atomic<bool> serving{false};  // what health says
   std::atomic<int> jobs_running{0};  // by this worker
   absl::Time statistics_read;        // of the housekeeper alone
-  std::unique_ptr<Housekeeper> housekeeper;
+  base::StoppableThread housekeeper;
 };
 
 absl::Status Server::Parts::Listen() {
@@ -241,7 +243,7 @@ void Server::Parts::StartWorker() {
     metrics.OnJob(domain::JobKindName(kind), outcome, seconds);
   };
   loop = std::make_unique<cycle::JobLoop>(&queue, &cycles, &stages, loop_options);
-  worker = std::make_unique<WorkerThread>(loop.get());
+  worker.Start([this](const base::StopSignal&) { loop->Run(); }, [this] { loop->Stop(); });
 }
 
 void Server::Parts::KeepHouse() {
@@ -291,8 +293,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   if (options.worker) parts->StartWorker();
   // Its first round, before anybody is told where we are, makes health say SERVING.
   parts->KeepHouse();
-  parts->housekeeper =
-      std::make_unique<Housekeeper>(options.expire_interval, [p = parts.get()] { p->KeepHouse(); });
+  parts->housekeeper.Start([p = parts.get()](const base::StopSignal& stop) {
+    while (!stop.WaitFor(p->options.expire_interval)) p->KeepHouse();
+  });
   status = WritePortFile(options.port_file, parts->grpc->port(), parts->metrics.port());
   if (!status.ok()) return status;
   spdlog::info("mgral-server {} serves on port {} (metrics on {}), roles{}{}, device {}",
@@ -302,11 +305,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 }
 
 bool Server::Drain() {
-  if (parts_->worker) parts_->worker->Stop();
+  const absl::Time deadline = absl::Now() + parts_->options.drain_timeout;
+  parts_->worker.RequestStop();
   parts_->calls.StartDraining();
   parts_->serving = false;
   parts_->grpc->Drain(parts_->options.drain_timeout);
-  return !parts_->worker || parts_->worker->WaitFor(parts_->options.drain_timeout);
+  parts_->loader.StopFetching();  // of the job at hand
+  return parts_->worker.WaitFor(std::max(deadline - absl::Now(), kLastMoment));
 }
 
 }  // namespace mgral::server

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <memory>
+#include <mutex>
 #include <new>
 #include <random>
 
@@ -55,6 +57,18 @@ class Place {
 };
 
 }  // namespace
+
+domain::CallContext ToCallContext(grpc::ServerContext* context) {
+  // gRPC's synchronous API asks the call's own completion queue, for one thread at a time.
+  const auto mutex = std::make_shared<std::mutex>();
+  domain::CallContext call;
+  call.deadline = absl::FromChrono(context->deadline());
+  call.canceled = [context, mutex] {
+    std::lock_guard<std::mutex> lock(*mutex);
+    return context->IsCancelled();
+  };
+  return call;
+}
 
 absl::Status DrainingError() {
   return base::Unavailable("the server is shutting down: call again and go on where this ended",

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "server/domain/call_context.h"
 #include "server/rpc/authentication.h"
 
 namespace mgral::rpc {
@@ -72,6 +73,9 @@ class CallRunner {
   std::atomic<int> streams_{0};
   std::atomic<bool> draining_{false};
 };
+
+// For how long the client waits for the answer. Not to be used after the call.
+domain::CallContext ToCallContext(grpc::ServerContext* context);
 
 // UNAVAILABLE: what a stream ends with while draining.
 absl::Status DrainingError();

@@ -25,7 +25,7 @@ grpc::Status LabelService::BatchIngestLabels(grpc::ServerContext* context,
         if (!pool.ok()) return pool.status();
         const auto labels = ToLabelsInputs(request->labels(), pool->pool_id);
         if (!labels.ok()) return labels.status();
-        const auto counts = ingest_labels_->IngestAll(*pool, *labels, *key);
+        const auto counts = ingest_labels_->IngestAll(ToCallContext(context), *pool, *labels, *key);
         if (!counts.ok()) return counts.status();
         response->set_ingested(counts->ingested);
         response->set_late(counts->late);
@@ -39,11 +39,12 @@ grpc::Status LabelService::IngestLabels(
         stream) {
   return calls_->Run(
       context, "LabelService/IngestLabels",
-      [&](const Caller& caller) { return Ingest(caller, stream); }, CallRunner::Kind::kStream);
+      [&](const Caller& caller) { return Ingest(caller, ToCallContext(context), stream); },
+      CallRunner::Kind::kStream);
 }
 
 absl::Status LabelService::Ingest(
-    const Caller& caller,
+    const Caller& caller, const domain::CallContext& call,
     grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse, mgral::v1::IngestLabelsRequest>*
         stream) {
   mgral::v1::IngestLabelsRequest request;
@@ -61,7 +62,7 @@ absl::Status LabelService::Ingest(
     }
     const auto labels = ToLabelsInputs(request.labels(), pool->pool_id);
     if (!labels.ok()) return labels.status();
-    const auto chunk = ingest_labels_->IngestGood(*pool, *labels);
+    const auto chunk = ingest_labels_->IngestGood(call, *pool, *labels);
     if (!chunk.ok()) return chunk.status();
     mgral::v1::IngestLabelsResponse response;
     for (const app::Refusal& refusal : chunk->refused) {
@@ -110,8 +111,8 @@ grpc::Status LabelService::ExportLabels(
     const auto pool = FindPool(pools_, caller, request->parent(), "parent");
     if (!pool.ok()) return pool.status();
     absl::Status stopped;  // why the file ends early, where the client didn't leave
-    const absl::Status exported =
-        app::ExportCoco(pools_, loader_, *pool, [&](absl::string_view piece) {
+    const absl::Status exported = app::ExportCoco(
+        ToCallContext(context), pools_, loader_, *pool, [&](absl::string_view piece) {
           stopped = calls_->draining() ? DrainingError() : calls_->StillValid(caller);
           mgral::v1::ExportLabelsResponse response;
           response.set_data(std::string(piece));

@@ -34,7 +34,7 @@ class LabelService : public mgral::v1::LabelService::Service {
                             grpc::ServerWriter<mgral::v1::ExportLabelsResponse>* writer) override;
 
  private:
-  absl::Status Ingest(const Caller& caller,
+  absl::Status Ingest(const Caller& caller, const domain::CallContext& call,
                       grpc::ServerReaderWriter<mgral::v1::IngestLabelsResponse,
                                                mgral::v1::IngestLabelsRequest>* stream);
 

@@ -83,7 +83,8 @@ grpc::Status ModelService::Predict(grpc::ServerContext* context,
     for (const mgral::v1::PredictImage& image : request->images()) {
       images.push_back(ToImageInput(image.image_id(), image.source()));
     }
-    const auto result = predict_->Run(model->pool, model->version, images, request->min_score());
+    const auto result = predict_->Run(ToCallContext(context), model->pool, model->version, images,
+                                      request->min_score());
     if (!result.ok()) return result.status();
     response->set_model(ModelName(model->pool.pool_id, result->model_version));
     for (size_t i = 0; i < images.size() && i < result->predictions.size(); ++i) {

@@ -67,23 +67,25 @@ grpc::Status PoolService::DeletePool(grpc::ServerContext* context,
 grpc::Status PoolService::BatchRegisterImages(grpc::ServerContext* context,
                                               const mgral::v1::BatchRegisterImagesRequest* request,
                                               mgral::v1::BatchRegisterImagesResponse* response) {
-  return calls_->Run(
-      context, "PoolService/BatchRegisterImages", [&](const Caller& caller) -> absl::Status {
-        const auto key = ToRequestKey("BatchRegisterImages", *request);
-        if (!key.ok()) return key.status();
-        const auto verification = ToVerification(request->verification());
-        if (!verification.ok()) return verification.status();
-        const auto images = ToImageInputs(request->images());
-        if (!images.ok()) return images.status();
-        if (images->empty()) return base::InvalidField("images", "is empty: give 1 to 1000 images");
-        const auto pool = FindPool(pools_, caller, request->parent(), "parent");
-        if (!pool.ok()) return pool.status();
-        const auto counts = register_images_->RegisterAll(pool->key, *images, *verification, *key);
-        if (!counts.ok()) return counts.status();
-        response->set_registered(counts->registered);
-        response->set_existing(counts->existing);
-        return absl::OkStatus();
-      });
+  return calls_->Run(context, "PoolService/BatchRegisterImages",
+                     [&](const Caller& caller) -> absl::Status {
+                       const auto key = ToRequestKey("BatchRegisterImages", *request);
+                       if (!key.ok()) return key.status();
+                       const auto verification = ToVerification(request->verification());
+                       if (!verification.ok()) return verification.status();
+                       const auto images = ToImageInputs(request->images());
+                       if (!images.ok()) return images.status();
+                       if (images->empty())
+                         return base::InvalidField("images", "is empty: give 1 to 1000 images");
+                       const auto pool = FindPool(pools_, caller, request->parent(), "parent");
+                       if (!pool.ok()) return pool.status();
+                       const auto counts = register_images_->RegisterAll(
+                           ToCallContext(context), pool->key, *images, *verification, *key);
+                       if (!counts.ok()) return counts.status();
+                       response->set_registered(counts->registered);
+                       response->set_existing(counts->existing);
+                       return absl::OkStatus();
+                     });
 }
 
 grpc::Status PoolService::RegisterImages(
@@ -92,11 +94,12 @@ grpc::Status PoolService::RegisterImages(
         stream) {
   return calls_->Run(
       context, "PoolService/RegisterImages",
-      [&](const Caller& caller) { return Register(caller, stream); }, CallRunner::Kind::kStream);
+      [&](const Caller& caller) { return Register(caller, ToCallContext(context), stream); },
+      CallRunner::Kind::kStream);
 }
 
 absl::Status PoolService::Register(
-    const Caller& caller,
+    const Caller& caller, const domain::CallContext& call,
     grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse, mgral::v1::RegisterImagesRequest>*
         stream) {
   mgral::v1::RegisterImagesRequest request;
@@ -116,7 +119,7 @@ absl::Status PoolService::Register(
     }
     const auto images = ToImageInputs(request.images());
     if (!images.ok()) return images.status();
-    const auto chunk = register_images_->RegisterGood(pool->key, *images, *verification);
+    const auto chunk = register_images_->RegisterGood(call, pool->key, *images, *verification);
     if (!chunk.ok()) return chunk.status();
     mgral::v1::RegisterImagesResponse response;
     for (const app::Refusal& refusal : chunk->refused) {

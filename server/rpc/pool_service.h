@@ -39,7 +39,7 @@ class PoolService : public mgral::v1::PoolService::Service {
                           mgral::v1::ListImagesResponse* response) override;
 
  private:
-  absl::Status Register(const Caller& caller,
+  absl::Status Register(const Caller& caller, const domain::CallContext& call,
                         grpc::ServerReaderWriter<mgral::v1::RegisterImagesResponse,
                                                  mgral::v1::RegisterImagesRequest>* stream);
 

@@ -4,16 +4,16 @@
 
 namespace mgral::runtime {
 
-DeviceExecutor::DeviceExecutor(int threads, c10::Device device)
-    : device_(device), thread_([this, threads] { Loop(threads); }) {}
-
-DeviceExecutor::~DeviceExecutor() {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
+DeviceExecutor::DeviceExecutor(int threads, c10::Device device) : device_(device) {
+  const auto body = [this, threads](const base::StopSignal& stop) {
+    core::SetTorchThreads(threads);
+    Loop(stop);
+  };
+  thread_.Start(body, [this] {
+    std::lock_guard<std::mutex> lock(
+        mutex_);  // not between the loop's look at the signal and its wait
+    wake_.notify_all();
+  });
 }
 
 void DeviceExecutor::Post(std::function<void()> work) {
@@ -24,13 +24,12 @@ void DeviceExecutor::Post(std::function<void()> work) {
   wake_.notify_one();
 }
 
-void DeviceExecutor::Loop(int threads) {
-  core::SetTorchThreads(threads);
+void DeviceExecutor::Loop(const base::StopSignal& stop) {
   for (;;) {
     std::function<void()> work;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      wake_.wait(lock, [&] { return stop.requested() || !queue_.empty(); });
       if (queue_.empty()) return;
       work = std::move(queue_.front());
       queue_.pop_front();

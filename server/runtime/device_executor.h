@@ -7,8 +7,8 @@
 #include <functional>
 #include <future>
 #include <mutex>
-#include <thread>
 
+#include "server/base/stoppable_thread.h"
 #include "server/runtime/status_from_exception.h"
 
 namespace mgral::runtime {
@@ -19,8 +19,7 @@ class DeviceExecutor {
  public:
   // `threads`: torch's intra-op threads of this thread. `device`: where its work is to compute.
   explicit DeviceExecutor(int threads, c10::Device device = c10::kCPU);
-  // Finishes what was posted.
-  ~DeviceExecutor();
+  ~DeviceExecutor() = default;  // finishes what was posted
 
   c10::Device device() const { return device_; }
 
@@ -35,14 +34,13 @@ class DeviceExecutor {
 
  private:
   void Post(std::function<void()> work);
-  void Loop(int threads);
+  void Loop(const base::StopSignal& stop);
 
   const c10::Device device_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
-  std::thread thread_;
+  base::StoppableThread thread_;
 };
 
 }  // namespace mgral::runtime

@@ -20,6 +20,9 @@ using domain::ImageSignals;
 using Predictions = domain::DetectorRuntime::Predictions;
 
 constexpr size_t kChunk = 64;
+// For fetching the images of one Predict. What is not here by then has the error of a deadline in
+// its result.
+constexpr absl::Duration kFetchTime = absl::Seconds(60);
 
 struct Decoded {
   std::vector<absl::StatusOr<CachedImage>> images;
@@ -131,11 +134,14 @@ absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string&
 }
 
 absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
-    const std::string& weights_path, const std::vector<domain::Image>& images,
-    const std::vector<std::string>& bytes, double min_score) {
+    const domain::CallContext& call, const std::string& weights_path,
+    const std::vector<domain::Image>& images, const std::vector<std::string>& bytes,
+    double min_score) {
   return Guarded([&]() -> absl::StatusOr<std::vector<Predictions>> {
     const std::shared_ptr<const core::Detector> detector = models_->Get(weights_path);
     const int side = detector->config().input_size;
+    domain::CallContext fetching = call;
+    fetching.deadline = std::min(call.deadline, absl::Now() + kFetchTime);
     std::vector<absl::StatusOr<domain::Pixels>> decoded;
     for (size_t i = 0; i < images.size(); ++i) {
       const bool given = images[i].source.location.empty();
@@ -143,7 +149,9 @@ absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
         return absl::InvalidArgumentError(absl::StrCat("images[", i, "] has no source"));
       }
       decoded.push_back(given ? loader_->LoadBytes(bytes[i], side)
-                              : loader_->Load(images[i].source, side));
+                              : loader_->Load(fetching, images[i].source, side));
+      const absl::Status waiting = call.Check();
+      if (!waiting.ok()) return waiting;
     }
     return predictions_->Run([&] { return PredictImages(*detector, decoded, min_score); });
   });

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "server/core/progress.h"
+
 namespace mgral::runtime {
 
 absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
@@ -26,6 +28,7 @@ absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
 core::Sample ExampleSamples::Get(int64_t index) {
   const domain::Example& example = *examples_.at(index);
   const absl::StatusOr<CachedImage> image = images_->Get(example.image.source, max_side_);
+  if (absl::IsCancelled(image.status())) throw core::Canceled();
   if (!image.ok()) {
     throw std::runtime_error("image " + example.image.image_id + ": " +
                              std::string(image.status().message()));

@@ -29,7 +29,7 @@ absl::StatusOr<CachedImage> ImageCache::Get(const domain::ImageSource& source, i
       return found->second->image;
     }
   }
-  const absl::StatusOr<domain::Pixels> pixels = loader_->Load(source, max_side);
+  const absl::StatusOr<domain::Pixels> pixels = loader_->Load({}, source, max_side);
   if (!pixels.ok()) return pixels.status();
   const CachedImage image = ToTensor(*pixels);
   Insert(key, image);

@@ -50,7 +50,8 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
       const domain::Progress& progress) override;
   absl::StatusOr<domain::ProbeResponse> RunProbe(const ProbeRequest& request,
                                                  const domain::Progress& progress) override;
-  absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+  absl::StatusOr<std::vector<Predictions>> Predict(const domain::CallContext& call,
+                                                   const std::string& weights_path,
                                                    const std::vector<domain::Image>& images,
                                                    const std::vector<std::string>& bytes,
                                                    double min_score) override;

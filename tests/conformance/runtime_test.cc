@@ -225,7 +225,7 @@ TEST_P(RuntimeTest, PredictsFromSourcesAndFromBytes) {
   std::vector<domain::Image> images(3);
   images[0].source.location = "120x90:1";
   images[1].source.location = "bad";
-  const auto found = detector_->Predict(weights, images, {"", "", "60x45:2"}, 0.001);
+  const auto found = detector_->Predict({}, weights, images, {"", "", "60x45:2"}, 0.001);
   ASSERT_TRUE(found.ok()) << found.status();
   ASSERT_THAT(*found, SizeIs(3));
   EXPECT_EQ((*found)[0].width, 120);
@@ -239,10 +239,11 @@ TEST_P(RuntimeTest, PredictsFromSourcesAndFromBytes) {
     EXPECT_LE(box.x_min + box.width, 120 + 1e-6);
     EXPECT_LE(box.y_min + box.height, 90 + 1e-6);
   }
-  EXPECT_THAT((*detector_->Predict(weights, images, {"", "", "60x45:2"}, 1.0))[0].boxes, IsEmpty());
-  EXPECT_EQ(detector_->Predict(weights, images, {}, 0.1).status().code(),
+  EXPECT_THAT((*detector_->Predict({}, weights, images, {"", "", "60x45:2"}, 1.0))[0].boxes,
+              IsEmpty());
+  EXPECT_EQ(detector_->Predict({}, weights, images, {}, 0.1).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_FALSE(detector_->Predict(folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+  EXPECT_FALSE(detector_->Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
 }
 
 TEST_P(RuntimeTest, PlansAControlBeforeTheProbesOfEachKindAndSeed) {

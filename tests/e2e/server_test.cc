@@ -18,6 +18,7 @@ namespace {
 
 using grpc::StatusCode;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ServerTest : public ApiTest {};
 
@@ -331,6 +332,32 @@ TEST_F(ServerTest, CommandLineMistakesAreExplained) {
   EXPECT_THAT(result.output, HasSubstr("mgral-server migrate"));
   EXPECT_EQ(run({"migrate", database}).status, 0);
   EXPECT_EQ(run({"migrate", database}).status, 0);
+}
+
+// Where libpq cannot read the address, its error quotes it; also what it was read as.
+TEST_F(ServerTest, ThePasswordOfTheDatabaseIsInNoMessage) {
+  for (const std::string address :
+       {"postgresql://u:s3c%r3t@127.0.0.1:1/db", "postgresql://u:s3c@r3t@127.0.0.1:1/db",
+        "postgresql://u:s3c/r3t@127.0.0.1:1/db", "postgresql://127.0.0.1:12/s3cr3t@h/db",
+        "host=127.0.0.1 port=1 password=s3c r3t", "host=127.0.0.1 port=1 password='s3cr3t"}) {
+    const std::vector<std::string> flags = {"--database=" + address, "--database_timeout=300ms",
+                                            "--listen=127.0.0.1:0",
+                                            "--artifact_dir=" + Images().root() + "/../artifacts"};
+    for (const std::string command : {"serve", "migrate"}) {
+      std::vector<std::string> arguments = {command};
+      arguments.insert(arguments.end(), flags.begin(), flags.end());
+      const ProgramResult result = RunServerProgram(arguments);
+      EXPECT_GE(result.status, 2) << result.output;
+      EXPECT_LE(result.status, 3) << result.output;
+      EXPECT_THAT(result.output, HasSubstr("percent-encode"));
+      EXPECT_THAT(result.output, Not(HasSubstr("s3c"))) << address;
+      EXPECT_THAT(result.output, Not(HasSubstr("r3t"))) << address;
+    }
+  }
+  const ProgramResult stray =
+      RunServerProgram({"migrate", "--database", "host=127.0.0.1", "password=s3cr3t"});
+  EXPECT_EQ(stray.status, 2);
+  EXPECT_THAT(stray.output, Not(HasSubstr("s3c")));
 }
 
 }  // namespace

@@ -90,7 +90,8 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
     return response;
   }
 
-  absl::StatusOr<std::vector<Predictions>> Predict(const std::string& weights_path,
+  absl::StatusOr<std::vector<Predictions>> Predict(const domain::CallContext&,
+                                                   const std::string& weights_path,
                                                    const std::vector<domain::Image>& images,
                                                    const std::vector<std::string>& bytes,
                                                    double min_score) override {
@@ -147,7 +148,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   absl::StatusOr<domain::ImageHeader> SizeOf(const domain::ImageSource& source,
                                              const std::string& bytes) {
     if (loader_ == nullptr) return domain::ImageHeader{100, 100};
-    return bytes.empty() ? loader_->ReadHeader(source) : loader_->VerifyBytes(bytes);
+    return bytes.empty() ? loader_->ReadHeader({}, source) : loader_->VerifyBytes(bytes);
   }
 
   domain::ImageLoader* loader_;

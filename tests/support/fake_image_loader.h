@@ -12,11 +12,13 @@ namespace mgral::test {
 // Images by their location, of which only the size is known. Thread-safe once it is filled.
 class FakeImageLoader : public domain::ImageLoader {
  public:
-  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::ImageSource& source) override {
+  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext&,
+                                                 const domain::ImageSource& source) override {
     ++headers_read;
     return Find(source.location, "source.path");
   }
-  absl::StatusOr<domain::ImageHeader> Verify(const domain::ImageSource& source) override {
+  absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext&,
+                                             const domain::ImageSource& source) override {
     ++decoded;
     return Find(source.location, "source.path");
   }
@@ -24,7 +26,8 @@ class FakeImageLoader : public domain::ImageLoader {
     ++decoded;
     return Find(std::string(bytes), "source.data");
   }
-  absl::StatusOr<domain::Pixels> Load(const domain::ImageSource&, int) override {
+  absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource&,
+                                      int) override {
     return absl::UnimplementedError("");
   }
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view, int) override {

@@ -29,11 +29,12 @@ class ExportLabelsTest : public ::testing::Test {
   }
   nlohmann::json Export(int* pieces = nullptr) {
     std::string file;
-    const absl::Status status = ExportCoco(&pools_, &loader_, pool_, [&](absl::string_view piece) {
-      file.append(piece.data(), piece.size());
-      if (pieces != nullptr) ++*pieces;
-      return true;
-    });
+    const absl::Status status =
+        ExportCoco({}, &pools_, &loader_, pool_, [&](absl::string_view piece) {
+          file.append(piece.data(), piece.size());
+          if (pieces != nullptr) ++*pieces;
+          return true;
+        });
     EXPECT_TRUE(status.ok()) << status;
     return nlohmann::json::parse(file);
   }
@@ -78,7 +79,7 @@ TEST_F(ExportLabelsTest, AnUnknownSizeIsRead) {
 
 TEST_F(ExportLabelsTest, StopsWhenNobodyListens) {
   const absl::Status status =
-      ExportCoco(&pools_, &loader_, pool_, [](absl::string_view) { return false; });
+      ExportCoco({}, &pools_, &loader_, pool_, [](absl::string_view) { return false; });
   EXPECT_TRUE(absl::IsCancelled(status));
 }
 

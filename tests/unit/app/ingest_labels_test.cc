@@ -56,7 +56,7 @@ class IngestLabelsTest : public ::testing::Test {
   // The fields to blame when these labels are ingested, "" when they are stored.
   std::string Blamed(const std::vector<LabelsInput>& labels) {
     store_.stored.clear();
-    const auto result = ingest_.IngestAll(pool_, labels, {});
+    const auto result = ingest_.IngestAll({}, pool_, labels, {});
     EXPECT_EQ(result.ok(), store_.stored.size() == labels.size());
     std::string fields;
     for (const auto& violation : base::FieldViolations(result.status())) {
@@ -93,7 +93,7 @@ TEST_F(IngestLabelsTest, EdgesAndRounding) {
 }
 
 TEST_F(IngestLabelsTest, AnUnknownClassNamesSomeOfTheKnown) {
-  const auto result = ingest_.IngestAll(pool_, {Labels("a", {{0, 0, 1, 1, "cow"}})}, {});
+  const auto result = ingest_.IngestAll({}, pool_, {Labels("a", {{0, 0, 1, 1, "cow"}})}, {});
   const auto violations = base::FieldViolations(result.status());
   ASSERT_EQ(violations.size(), 1u);
   EXPECT_EQ(violations[0].field, "labels[0].boxes[0].class_name");
@@ -126,7 +126,7 @@ TEST_F(IngestLabelsTest, ItemsAsSuch) {
 
 TEST_F(IngestLabelsTest, ManyViolationsAreCut) {
   const std::vector<BoxInput> bad(500, BoxInput{-1, 0, 1, 1, "class0"});
-  const auto result = ingest_.IngestAll(pool_, {Labels("a", bad), Labels("b", bad)}, {});
+  const auto result = ingest_.IngestAll({}, pool_, {Labels("a", bad), Labels("b", bad)}, {});
   EXPECT_EQ(base::FieldViolations(result.status()).size(), 20u);
 }
 
@@ -136,7 +136,7 @@ TEST_F(IngestLabelsTest, AChunkKeepsTheGood) {
   LabelsInput malformed = Labels("c", {});
   malformed.problem = base::InvalidField("use", "is no use");
   const auto chunk = ingest_.IngestGood(
-      pool_, {Labels("stranger", {}), unknown_batch, Labels("a", {}), malformed});
+      {}, pool_, {Labels("stranger", {}), unknown_batch, Labels("a", {}), malformed});
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->counts.ingested, 1);
   ASSERT_EQ(chunk->refused.size(), 3u);

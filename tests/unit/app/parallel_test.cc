@@ -2,40 +2,78 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
-#include <thread>
 #include <vector>
+
+#include "absl/synchronization/barrier.h"
+#include "server/base/errors.h"
 
 namespace mgral::app {
 namespace {
 
-TEST(ParallelTest, DoesEachItemOnce) {
-  Parallel parallel(3);
+TEST(ForEachTest, DoesEachItemOnce) {
   std::vector<std::atomic<int>> times(1000);
-  parallel.ForEach(times.size(), [&](size_t i) { ++times[i]; });
-  for (const auto& count : times) EXPECT_EQ(count, 1);
-  parallel.ForEach(0, [](size_t) { FAIL(); });
+  const auto count = [&](size_t i) {
+    ++times[i];
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(ForEach(times.size(), 3, count).ok());
+  for (const auto& one : times) EXPECT_EQ(one, 1);
+  EXPECT_TRUE(ForEach(0, 3, [](size_t) { return absl::InternalError("called"); }).ok());
 }
 
-TEST(ParallelTest, AllCallersTogetherStayBelowTheLimit) {
-  Parallel parallel(2);
-  std::atomic<int> running{0}, most{0};
-  std::vector<std::thread> callers;
-  for (int c = 0; c < 6; ++c) {
-    callers.emplace_back([&] {
-      parallel.ForEach(50, [&](size_t) {
-        const int now = ++running;
-        int seen = most;
-        while (now > seen && !most.compare_exchange_weak(seen, now)) {
-        }
-        std::this_thread::yield();
-        --running;
-      });
-    });
-  }
-  for (std::thread& caller : callers) caller.join();
-  EXPECT_LE(most, 2);
+TEST(ForEachTest, WorksSideBySideOnThatManyThreads) {
+  absl::Barrier all(3);
+  const auto meet = [&](size_t) {
+    all.Block();  // forever unless three threads come
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(ForEach(3, 3, meet).ok());
+}
+
+TEST(ForEachTest, AnErrorEndsIt) {
+  size_t calls = 0;
+  const absl::Status status = ForEach(1000, 1, [&](size_t i) {
+    ++calls;
+    return i == 10 ? absl::UnavailableError("away") : absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_EQ(calls, 11u);
+}
+
+TEST(LookAtEachTest, OnlyErrorsThatAreNoImagesOwnEndIt) {
+  const ImagesToLookAt images{{0, 1, 2}, {3, 4}};
+  std::atomic<int> looks{0};
+  const auto broken = [&](size_t) {
+    ++looks;
+    return base::InvalidField("source.path", "is truncated");
+  };
+  EXPECT_TRUE(LookAtEach({}, images, 2, broken).ok());
+  EXPECT_EQ(looks, 5);
+  looks = 0;
+  const auto away = [&](size_t) {
+    ++looks;
+    return absl::UnavailableError("away");
+  };
+  EXPECT_TRUE(absl::IsUnavailable(LookAtEach({}, images, 1, away)));
+  EXPECT_EQ(looks, 1);
+}
+
+TEST(LookAtEachTest, NothingIsLookedAtAfterTheCallsEnd) {
+  std::atomic<int> looks{0};
+  domain::CallContext call;
+  call.canceled = [&] { return looks >= 2; };
+  const ImagesToLookAt images{{0, 1, 2, 3, 4, 5}, {6, 7}};
+  const auto look = [&](size_t) {
+    ++looks;
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(absl::IsCancelled(LookAtEach(call, images, 1, look)));
+  EXPECT_EQ(looks, 2);
+  domain::CallContext late;
+  late.deadline = absl::InfinitePast();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(LookAtEach(late, images, 1, look)));
+  EXPECT_EQ(looks, 2);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ class RegisterImagesTest : public ::testing::Test {
 TEST_F(RegisterImagesTest, OneBadImageKeepsAllOut) {
   const std::vector<ImageInput> images = {Path("a", "a.png"), Path("x", "broken.png"),
                                           Path("y", "../b.png"), Data("z", "no image")};
-  const auto result = register_.RegisterAll(1, images, Verification::kDecode, {});
+  const auto result = register_.RegisterAll({}, 1, images, Verification::kDecode, {});
   EXPECT_EQ(Fields(result.status()),
             "images[1].source.path;images[2].source.path;images[3].source.data;");
   EXPECT_TRUE(pools_.images.empty());
@@ -60,7 +60,7 @@ TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
   loader_.sizes["pixels"] = {7, 5};
   const std::vector<ImageInput> images = {Path("a", "a.png"), Data("z", "pixels")};
   const auto result =
-      register_.RegisterAll(1, images, Verification::kDecode, {"m", "request", "f"});
+      register_.RegisterAll({}, 1, images, Verification::kDecode, {"m", "request", "f"});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->registered, 2);
   EXPECT_EQ(pools_.images["a"].width, 40);
@@ -72,21 +72,22 @@ TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
 
 TEST_F(RegisterImagesTest, VerificationSaysHowCloselyOneLooks) {
   loader_.sizes["pixels"] = {7, 5};
-  ASSERT_TRUE(register_.RegisterAll(1, {Path("a", "nowhere.png")}, Verification::kNone, {}).ok());
+  ASSERT_TRUE(
+      register_.RegisterAll({}, 1, {Path("a", "nowhere.png")}, Verification::kNone, {}).ok());
   EXPECT_EQ(loader_.headers_read + loader_.decoded, 0);
   EXPECT_EQ(pools_.images["a"].width, 0);
-  ASSERT_TRUE(register_.RegisterAll(1, {Path("b", "b.png")}, Verification::kHeader, {}).ok());
+  ASSERT_TRUE(register_.RegisterAll({}, 1, {Path("b", "b.png")}, Verification::kHeader, {}).ok());
   EXPECT_EQ(loader_.headers_read, 1);
   EXPECT_EQ(loader_.decoded, 0);
   // Bytes are decoded in any case.
-  ASSERT_TRUE(register_.RegisterAll(1, {Data("z", "pixels")}, Verification::kNone, {}).ok());
+  ASSERT_TRUE(register_.RegisterAll({}, 1, {Data("z", "pixels")}, Verification::kNone, {}).ok());
   EXPECT_EQ(loader_.decoded, 1);
 }
 
 TEST_F(RegisterImagesTest, ImagesThatAreThereAreNotLookedAtAgain) {
-  ASSERT_TRUE(register_.RegisterAll(1, {Path("a", "a.png")}, Verification::kDecode, {}).ok());
+  ASSERT_TRUE(register_.RegisterAll({}, 1, {Path("a", "a.png")}, Verification::kDecode, {}).ok());
   loader_.sizes.clear();  // the files are gone
-  const auto again = register_.RegisterAll(1, {Path("a", "a.png")}, Verification::kDecode, {});
+  const auto again = register_.RegisterAll({}, 1, {Path("a", "a.png")}, Verification::kDecode, {});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->existing, 1);
   EXPECT_EQ(loader_.decoded, 1);
@@ -95,10 +96,10 @@ TEST_F(RegisterImagesTest, ImagesThatAreThereAreNotLookedAtAgain) {
 TEST_F(RegisterImagesTest, TheLoadersPassingTroublesAreNoImagesFault) {
   loader_.errors["b.png"] = base::Unavailable("too many open files", absl::Seconds(1));
   const std::vector<ImageInput> images = {Path("a", "a.png"), Path("b", "b.png")};
+  EXPECT_TRUE(absl::IsUnavailable(
+      register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
   EXPECT_TRUE(
-      absl::IsUnavailable(register_.RegisterAll(1, images, Verification::kDecode, {}).status()));
-  EXPECT_TRUE(
-      absl::IsUnavailable(register_.RegisterGood(1, images, Verification::kDecode).status()));
+      absl::IsUnavailable(register_.RegisterGood({}, 1, images, Verification::kDecode).status()));
   EXPECT_TRUE(pools_.images.empty());
 }
 
@@ -107,7 +108,7 @@ TEST_F(RegisterImagesTest, AFullDiskStoresNothing) {
   artifacts_.put_status = base::Overloaded("no space left", absl::Seconds(60));
   const std::vector<ImageInput> images = {Path("a", "a.png"), Data("z", "pixels")};
   EXPECT_TRUE(absl::IsResourceExhausted(
-      register_.RegisterAll(1, images, Verification::kDecode, {}).status()));
+      register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
   EXPECT_TRUE(pools_.images.empty());
 }
 
@@ -119,7 +120,7 @@ TEST_F(RegisterImagesTest, AChunkKeepsTheGoodAndTellsOfTheBad) {
   const std::vector<ImageInput> images = {Path("x", "broken.png"), Path("a", "a.png"),
                                           Path("b", "b.png"),      useless,
                                           Path("c", "c.png"),      Path("a", "b.png")};
-  const auto chunk = register_.RegisterGood(1, images, Verification::kDecode);
+  const auto chunk = register_.RegisterGood({}, 1, images, Verification::kDecode);
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->counts.registered, 1);
   std::string refused;
@@ -133,7 +134,7 @@ TEST_F(RegisterImagesTest, AChunkKeepsTheGoodAndTellsOfTheBad) {
 TEST_F(RegisterImagesTest, AStoreThatIsAwayFailsTheChunk) {
   pools_.register_status = base::Unavailable("away", absl::Seconds(1));
   EXPECT_TRUE(absl::IsUnavailable(
-      register_.RegisterGood(1, {Path("a", "a.png")}, Verification::kDecode).status()));
+      register_.RegisterGood({}, 1, {Path("a", "a.png")}, Verification::kDecode).status()));
   EXPECT_EQ(pools_.register_calls, 1);
 }
 

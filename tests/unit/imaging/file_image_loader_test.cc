@@ -9,12 +9,14 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <vector>
 
 #include "opencv2/imgcodecs.hpp"
 #include "opencv2/imgproc.hpp"
 #include "server/base/errors.h"
+#include "tests/support/image_server.h"
 #include "tests/support/temporary_artifact_store.h"
 
 namespace mgral::imaging {
@@ -98,12 +100,12 @@ class FileImageLoaderTest : public testing::Test {
   // Every way of looking at it refuses it, naming source.path; returns the message.
   std::string Refused(const std::string& path) {
     FileImageLoader loader = Loader();
-    const absl::Status status = loader.Verify(Path(path)).status();
+    const absl::Status status = loader.Verify({}, Path(path)).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     const auto violations = base::FieldViolations(status);
     EXPECT_EQ(violations.size(), 1u);
     EXPECT_EQ(violations.empty() ? "" : violations[0].field, "source.path");
-    EXPECT_FALSE(loader.Load(Path(path), 32).ok());
+    EXPECT_FALSE(loader.Load({}, Path(path), 32).ok());
     return std::string(status.message());
   }
 
@@ -131,8 +133,8 @@ TEST_F(FileImageLoaderTest, FollowsLinksInsideTheRoot) {
   fs::create_symlink("../good.jpg", root_ / "sub" / "relative.jpg");
   fs::create_symlink(root_ / "good.jpg", root_ / "sub" / "absolute.jpg");
   FileImageLoader loader = Loader();
-  EXPECT_EQ(loader.Verify(Path("sub/relative.jpg"))->width, 200);
-  EXPECT_EQ(loader.Verify(Path("sub/absolute.jpg"))->width, 200);
+  EXPECT_EQ(loader.Verify({}, Path("sub/relative.jpg"))->width, 200);
+  EXPECT_EQ(loader.Verify({}, Path("sub/absolute.jpg"))->width, 200);
 }
 
 TEST_F(FileImageLoaderTest, RefusesWhatIsNoFile) {
@@ -193,7 +195,7 @@ TEST_F(FileImageLoaderTest, RefusesHugeImagesByTheirHeaderAlone) {
   EXPECT_NE(Refused("most.png").find("pixels"), std::string::npos);
   Write(root_ / "overflow.png", FakePng(0xFFFFFFFF, 1, "x"));
   EXPECT_NE(Refused("overflow.png").find("impossible"), std::string::npos);
-  EXPECT_FALSE(Loader().ReadHeader(Path("huge.png")).ok());
+  EXPECT_FALSE(Loader().ReadHeader({}, Path("huge.png")).ok());
   // A real bomb: 30 MB of zeros in 30 kB, whose header is over the limit.
   options_.max_pixels = 1'000'000;
   Write(root_ / "bomb.png", FakePng(3200, 3200, Deflate(std::string(3200 * 9601, '\0'))));
@@ -214,10 +216,10 @@ TEST_F(FileImageLoaderTest, BytesThatWereLostAreNamedByTheirHash) {
   FileImageLoader loader(ImagingOptions(), &artifacts);
   const ImageSource stored{ImageSource::Kind::kArtifact,
                            *artifacts.Put(Encode(".png", Picture(40, 30)))};
-  EXPECT_EQ(loader.Verify(stored)->width, 40);
+  EXPECT_EQ(loader.Verify({}, stored)->width, 40);
   const ImageSource lost{ImageSource::Kind::kArtifact, "0123abcd"};
   for (const absl::Status& status :
-       {loader.ReadHeader(lost).status(), loader.Load(lost, 0).status()}) {
+       {loader.ReadHeader({}, lost).status(), loader.Load({}, lost, 0).status()}) {
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_NE(status.message().find("0123abcd"), absl::string_view::npos) << status;
     EXPECT_EQ(base::FieldViolations(status).at(0).field, "source.data");
@@ -228,7 +230,7 @@ TEST_F(FileImageLoaderTest, AddressesNeedAnAllowedPrefix) {
   options_.uri_prefixes = {"http://127.0.0.1:1/images", "https://a.example/"};
   FileImageLoader loader = Loader();
   const auto refused = [&](const std::string& uri) {
-    const absl::Status status = loader.Load({ImageSource::Kind::kUri, uri}, 0).status();
+    const absl::Status status = loader.Load({}, {ImageSource::Kind::kUri, uri}, 0).status();
     return status.code() == absl::StatusCode::kInvalidArgument &&
            base::FieldViolations(status).at(0).field == "source.uri";
   };
@@ -239,14 +241,43 @@ TEST_F(FileImageLoaderTest, AddressesNeedAnAllowedPrefix) {
   EXPECT_TRUE(refused("http://127.0.0.1:1/imagesX/a.jpg"));
   EXPECT_TRUE(refused(""));
   // Allowed, but nobody listens.
-  EXPECT_EQ(
-      loader.Load({ImageSource::Kind::kUri, "http://127.0.0.1:1/images/a.jpg"}, 0).status().code(),
-      absl::StatusCode::kUnavailable);
+  EXPECT_EQ(loader.Load({}, {ImageSource::Kind::kUri, "http://127.0.0.1:1/images/a.jpg"}, 0)
+                .status()
+                .code(),
+            absl::StatusCode::kUnavailable);
+}
+
+TEST_F(FileImageLoaderTest, WhoWaitsForAnAddressKeepsNobodyFromDecoding) {
+  test::ImageServer server;
+  options_.uri_prefixes = {server.Uri("/")};
+  options_.decoders = 1;
+  FileImageLoader loader(options_, nullptr);
+  const ImageSource slow = {ImageSource::Kind::kUri, server.Uri("/drip/a.jpg")};
+  auto verified = std::async(std::launch::async, [&] { return loader.Verify({}, slow); });
+  auto header = std::async(std::launch::async, [&] { return loader.ReadHeader({}, slow); });
+  EXPECT_TRUE(server.WaitForSlow(2));
+  EXPECT_EQ(loader.Verify({}, Path("good.jpg"))->width, 200);
+  EXPECT_EQ(loader.ReadHeader({}, Path("good.jpg"))->width, 200);
+  EXPECT_EQ(loader.VerifyBytes(Encode(".png", Picture(8, 4)))->width, 8);
+  loader.StopFetching();
+  EXPECT_TRUE(absl::IsCancelled(verified.get().status()));
+  EXPECT_TRUE(absl::IsCancelled(header.get().status()));
+}
+
+TEST_F(FileImageLoaderTest, ManyCallersShareFewDecoders) {
+  options_.decoders = 1;
+  FileImageLoader loader(options_, nullptr);
+  std::vector<std::future<absl::StatusOr<domain::ImageHeader>>> verified;
+  for (int i = 0; i < 8; ++i) {
+    verified.push_back(
+        std::async(std::launch::async, [&] { return loader.Verify({}, Path("good.jpg")); }));
+  }
+  for (auto& one : verified) EXPECT_EQ(one.get()->width, 200);
 }
 
 TEST_F(FileImageLoaderTest, DecodesAndReduces) {
   FileImageLoader loader = Loader();
-  const auto full = loader.Load(Path("good.png"), 0);
+  const auto full = loader.Load({}, Path("good.png"), 0);
   ASSERT_TRUE(full.ok());
   EXPECT_EQ(full->width, 64);
   EXPECT_EQ(full->height, 48);
@@ -257,7 +288,7 @@ TEST_F(FileImageLoaderTest, DecodesAndReduces) {
   EXPECT_EQ(rgb[1], bgr[1]);
   EXPECT_EQ(rgb[2], bgr[0]);
   for (const int side : {150, 100, 99, 50, 31, 25, 3, 1}) {
-    const auto reduced = loader.Load(Path("good.jpg"), side);
+    const auto reduced = loader.Load({}, Path("good.jpg"), side);
     ASSERT_TRUE(reduced.ok()) << reduced.status();
     EXPECT_EQ(reduced->width, side);
     EXPECT_EQ(reduced->height, std::max(1, static_cast<int>(std::lround(side / 2.0))));
@@ -265,7 +296,7 @@ TEST_F(FileImageLoaderTest, DecodesAndReduces) {
     EXPECT_EQ(reduced->original_height, 100);
     EXPECT_EQ(reduced->rgb.size(), 3u * reduced->width * reduced->height);
   }
-  EXPECT_EQ(loader.Load(Path("good.jpg"), 1000)->width, 200) << "never enlarged";
+  EXPECT_EQ(loader.Load({}, Path("good.jpg"), 1000)->width, 200) << "never enlarged";
 }
 
 TEST_F(FileImageLoaderTest, ConvertsGreyAlphaAnd16Bits) {

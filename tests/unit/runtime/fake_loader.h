@@ -17,21 +17,24 @@ namespace mgral::test {
 // reached now.
 class FakeLoader : public domain::ImageLoader {
  public:
-  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::ImageSource& source) override {
-    const auto pixels = Load(source, 0);
+  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext& call,
+                                                 const domain::ImageSource& source) override {
+    const auto pixels = Load(call, source, 0);
     if (!pixels.ok()) return pixels.status();
     return domain::ImageHeader{pixels->width, pixels->height};
   }
-  absl::StatusOr<domain::ImageHeader> Verify(const domain::ImageSource& source) override {
-    return ReadHeader(source);
+  absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext& call,
+                                             const domain::ImageSource& source) override {
+    return ReadHeader(call, source);
   }
   absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
-    return ReadHeader({domain::ImageSource::Kind::kPath, std::string(bytes)});
+    return ReadHeader({}, {domain::ImageSource::Kind::kPath, std::string(bytes)});
   }
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
-    return Load({domain::ImageSource::Kind::kPath, std::string(bytes)}, max_side);
+    return Load({}, {domain::ImageSource::Kind::kPath, std::string(bytes)}, max_side);
   }
-  absl::StatusOr<domain::Pixels> Load(const domain::ImageSource& source, int max_side) override {
+  absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource& source,
+                                      int max_side) override {
     ++loads;
     if (source.location == "away") return base::Unavailable("no answer", absl::Seconds(1));
     if (source.location == "bad") return base::InvalidField("source.path", "is no image");

@@ -125,7 +125,7 @@ TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
   std::vector<domain::Image> images(3);
   images[0].source.location = "120x90:1";
   images[1].source.location = "bad";
-  const auto found = runtime_.Predict(model->weights_path, images, {"", "", "60x45:2"}, 0.01);
+  const auto found = runtime_.Predict({}, model->weights_path, images, {"", "", "60x45:2"}, 0.01);
   predicted.set_value();
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ((*found)[0].width, 120);
@@ -141,7 +141,7 @@ TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
 
 TEST_F(TorchRuntimeTest, WrongArgumentsAreStatuses) {
   EXPECT_FALSE(runtime_.Embed(folder_ + "/missing.pt", Images(1), nullptr).ok());
-  EXPECT_FALSE(runtime_.Predict(folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+  EXPECT_FALSE(runtime_.Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
   EXPECT_EQ(runtime_.EstimateGain("no table", {}).status().code(),
             absl::StatusCode::kInvalidArgument);
   domain::SelectionRuntime::RankRequest rank;
