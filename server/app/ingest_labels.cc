@@ -98,20 +98,25 @@ void CheckContent(const LabelsInput& input, const domain::Pool& pool, const Clas
   }
 }
 
-// `image` must be the one that the labels are for; its size is read where it is not known yet.
+// `image` must be the one that the labels are for. Its size is read, and put in `row`, where it is
+// not known yet and where the file may be another by now: that of a rejected image.
 absl::Status CheckAgainstImage(const domain::CallContext& call, const LabelsInput& input,
-                               const Image& image, domain::ImageLoader* loader) {
-  if (input.boxes.empty()) return absl::OkStatus();
+                               const Image& image, domain::ImageLoader* loader, NewLabels* row) {
+  const bool unknown = image.width == 0 || image.height == 0;
+  const bool back = image.state == domain::ImageState::kRejected && input.reject_reason.empty();
+  if (input.boxes.empty() && !back) return absl::OkStatus();
   int width = image.width, height = image.height;
-  if (width == 0 || height == 0) {
+  if (unknown || back) {
     const auto header = loader->ReadHeader(call, image.source);
-    if (!header.ok() && !IsItemError(header.status())) return header.status();
-    if (!header.ok()) {
+    if (header.ok()) {
+      width = row->width = header->width;
+      height = row->height = header->height;
+    } else if (!IsItemError(header.status())) {
+      return header.status();
+    } else if (unknown && !input.boxes.empty()) {
       return base::InvalidField(
           "image_id", absl::StrCat("the image's size cannot be read: ", header.status().message()));
     }
-    width = header->width;
-    height = header->height;
   }
   FieldErrors errors;
   for (size_t b = 0; b < input.boxes.size() && !errors.full(); ++b) {
@@ -169,7 +174,8 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     (fetched ? to_look_at.fetched : to_look_at.local).push_back(i);
   }
   const absl::Status looked = LookAtEach(call, to_look_at, threads_, [&](size_t i) {
-    examined[i].status = CheckAgainstImage(call, labels[i], *images[i], loader_);
+    examined[i].status =
+        CheckAgainstImage(call, labels[i], *images[i], loader_, &examined[i].labels);
     return examined[i].status;
   });
   if (!looked.ok()) return looked;

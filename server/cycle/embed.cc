@@ -23,15 +23,21 @@ StageResult RunEmbed(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::ImageSignals> signals,
                          stage.ports.detector->Embed(weights, images, stage.progress));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
-  double rejected = 0;
-  for (const domain::ImageSignals& image : signals) {
-    if (image.error.empty()) continue;
-    MGRAL_RETURN_IF_ERROR(stage.ports.pools->RejectImage(image.image_key, image.error));
-    ++rejected;
+  std::vector<domain::LeftOutImage> left_out;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const std::string& error = signals.at(i).error;
+    if (error.empty()) continue;
+    MGRAL_RETURN_IF_ERROR(
+        stage.ports.pools->RejectImage(images[i].key, images[i].label_revision, error));
+    left_out.push_back({images[i].key, images[i].image_id, error});
+  }
+  if (!left_out.empty()) {
+    MGRAL_RETURN_IF_ERROR(stage.ports.cycles->LeaveOut(stage.job, left_out));
   }
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage, SerializeSignals(signals)));
-  outcome.metrics = {{"images", static_cast<double>(images.size())}, {"undecodable", rejected}};
+  outcome.metrics = {{"images", static_cast<double>(images.size())},
+                     {"undecodable", static_cast<double>(left_out.size())}};
   if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images.size() / seconds);
   const bool table = WantsTable(stage, trained);
   outcome.next = {{table ? domain::JobKind::kPlan : domain::JobKind::kSelector, 0, ""}};

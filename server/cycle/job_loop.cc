@@ -1,12 +1,10 @@
 #include "server/cycle/job_loop.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/base/stoppable_thread.h"
 #include "server/cycle/fault_point.h"
 #include "spdlog/spdlog.h"
 
@@ -18,6 +16,10 @@ using domain::JobLease;
 
 constexpr absl::Duration kMaxBackoff = absl::Seconds(30);
 constexpr int kCompleteAttempts = 8;
+
+absl::Duration Backoff(absl::Duration first, int retries) {
+  return std::min(first * (1 << std::min(retries, 20)), kMaxBackoff);
+}
 
 bool MayPass(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ||
@@ -32,15 +34,10 @@ class JobLoop::Attempt {
  public:
   Attempt(domain::JobQueue* queue, const JobLease& job, absl::Duration lease,
           const std::atomic<bool>* stopping)
-      : queue_(queue), job_(job), lease_(lease), stopping_(stopping), thread_([this] { Beat(); }) {}
-
-  ~Attempt() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      done_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
+      : queue_(queue), job_(job), lease_(lease), stopping_(stopping) {
+    heartbeats_.Start([this](const base::StopSignal& stop) {
+      while (!lost_ && !stop.WaitFor(lease_ / 3)) Beat();
+    });
   }
 
   // The stage's progress: false when it should stop.
@@ -54,18 +51,11 @@ class JobLoop::Attempt {
 
  private:
   void Beat() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    while (
-        !wake_.wait_for(lock, absl::ToChronoMilliseconds(lease_ / 3), [this] { return done_; })) {
-      lock.unlock();
-      const absl::Status status = queue_->Heartbeat(job_, lease_, fraction_);
-      if (base::IsLeaseLost(status)) lost_ = true;
-      // Without the database work goes on: it may come back before the lease is over, and a lease
-      // that was taken over in the meantime refuses our result.
-      if (!status.ok()) spdlog::warn("heartbeat of job {}: {}", job_.job_key, status.ToString());
-      lock.lock();
-      if (lost_) return;
-    }
+    const absl::Status status = queue_->Heartbeat(job_, lease_, fraction_);
+    if (base::IsLeaseLost(status)) lost_ = true;
+    // Without the database work goes on: it may come back before the lease is over, and a lease
+    // that was taken over in the meantime refuses our result.
+    if (!status.ok()) spdlog::warn("heartbeat of job {}: {}", job_.job_key, status.ToString());
   }
 
   domain::JobQueue* queue_;
@@ -75,19 +65,12 @@ class JobLoop::Attempt {
   std::atomic<bool> lost_{false};
   std::atomic<double> fraction_{0};
   int reports_ = 0;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool done_ = false;
-  std::thread thread_;
+  base::StoppableThread heartbeats_;  // the last member: it uses the others
 };
 
 JobLoop::JobLoop(domain::JobQueue* queue, domain::CycleStore* cycles, RunCycle* stages,
                  const JobLoopOptions& options)
-    : queue_(queue),
-      cycles_(cycles),
-      stages_(stages),
-      options_(options),
-      backoff_(options.first_backoff) {}
+    : queue_(queue), cycles_(cycles), stages_(stages), options_(options) {}
 
 void JobLoop::Run() {
   absl::Duration pause = options_.first_backoff;
@@ -130,33 +113,28 @@ void JobLoop::RecordOutcome(const JobLease& job, const absl::StatusOr<StageOutco
   absl::Status status = outcome.status();
   // The heartbeat goes on while the database is away for a moment.
   for (int i = 0; outcome.ok() && i < kCompleteAttempts; ++i) {
-    if (i > 0) Sleep(std::min(options_.first_backoff * (1 << i), kMaxBackoff));
+    if (i > 0) Sleep(Backoff(options_.first_backoff, i));
     status = outcome->snapshot
                  ? cycles_->Publish(job, *outcome->snapshot, seconds)
                  : queue_->Complete(job, outcome->result, seconds, outcome->metrics, outcome->next);
     if (!MayPass(status)) break;
   }
   if (status.ok()) {
-    failures_ = 0;
-    backoff_ = options_.first_backoff;
     return Report(job, "completed", seconds);
   }
   if (base::IsLeaseLost(status) || attempt->lost()) return Report(job, "lost", seconds);
   if (status.code() == absl::StatusCode::kCancelled && stopping_) {
     const absl::Status released = queue_->Release(job);
-    if (!released.ok()) spdlog::warn("cannot release job: {}", released.ToString());
+    if (!released.ok()) spdlog::warn("cannot give the job back: {}", released.ToString());
     return Report(job, "released", seconds);
   }
-  failures_ = failing_job_ == job.job_key ? failures_ + 1 : 1;
-  failing_job_ = job.job_key;
-  if (MayPass(status) && failures_ < options_.max_transient_failures) {
-    spdlog::warn("job {} is given back: {}", job.job_key, status.ToString());
-    const absl::Status released = queue_->Release(job);
-    if (!released.ok()) spdlog::warn("cannot release job: {}", released.ToString());
-    Report(job, "released", seconds);
-    Sleep(backoff_);
-    backoff_ = std::min(2 * backoff_, kMaxBackoff);
-    return;
+  if (MayPass(status) && job.retries + 1 < options_.max_transient_failures) {
+    const absl::Duration delay = Backoff(options_.first_backoff, job.retries);
+    spdlog::warn("job {} is tried again in {}: {}", job.job_key, absl::FormatDuration(delay),
+                 status.ToString());
+    const absl::Status released = queue_->Retry(job, delay);
+    if (!released.ok()) spdlog::warn("cannot give the job back: {}", released.ToString());
+    return Report(job, "released", seconds);
   }
   spdlog::error("job {} ({}) failed: {}", job.job_key, domain::JobKindName(job.kind),
                 status.ToString());

@@ -15,9 +15,10 @@ struct JobLoopOptions {
   std::string worker;                        // its name in the database and the log
   absl::Duration lease = absl::Seconds(30);  // heartbeats come every third of it
   absl::Duration poll_interval = absl::Seconds(1);
-  // First pause after an error that may pass; doubles up to 30 s.
+  // How long a job waits, or a worker without a database, after an error that may pass; doubles up
+  // to 30 s.
   absl::Duration first_backoff = absl::Milliseconds(200);
-  int max_transient_failures = 10;  // of one job in this worker, then the cycle fails
+  int max_transient_failures = 10;  // of one job, then the cycle fails
   // Told of every job that was claimed; attempt > 1: its earlier worker fell silent.
   std::function<void(domain::JobKind kind, int attempt)> on_claim;
   // Told of every job that ended: "completed", "failed", "released", "lost"; for the metrics.
@@ -26,7 +27,8 @@ struct JobLoopOptions {
 
 // Claims jobs and works on them, one at a time, until stopped. A lease that is lost stops the work
 // at its next progress report, and its result is dropped. Errors that may pass (UNAVAILABLE,
-// RESOURCE_EXHAUSTED) give the job back to be tried again; others fail the cycle.
+// RESOURCE_EXHAUSTED) give the job back to be tried again later, and the worker turns to other
+// jobs; other errors fail the cycle.
 //
 // For tests only: the environment variable MGRAL_FAULT_KILL_AT=<stage>:<point> makes the process
 // kill itself (SIGKILL) there; <stage> is train, embed, plan, probe, table, selector or publish,
@@ -57,9 +59,6 @@ class JobLoop {
   RunCycle* stages_;
   JobLoopOptions options_;
   std::atomic<bool> stopping_{false};
-  int64_t failing_job_ = 0;  // the job that failed transiently the last time, and how often
-  int failures_ = 0;
-  absl::Duration backoff_;
 };
 
 }  // namespace mgral::cycle

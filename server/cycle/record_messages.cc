@@ -39,6 +39,7 @@ void SetImage(const domain::Image& image, Record::Image* out) {
   out->set_location(image.source.location);
   out->set_width(image.width);
   out->set_height(image.height);
+  out->set_label_revision(image.label_revision);
 }
 
 absl::StatusOr<domain::Image> GetImage(const Record::Image& in) {
@@ -52,6 +53,7 @@ absl::StatusOr<domain::Image> GetImage(const Record::Image& in) {
   image.source.location = in.location();
   image.width = in.width();
   image.height = in.height();
+  image.label_revision = in.label_revision();
   return image;
 }
 

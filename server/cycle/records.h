@@ -46,7 +46,7 @@ struct TrainedCycle {
 absl::StatusOr<std::string> SerializeTrained(const TrainedCycle& trained);
 absl::StatusOr<TrainedCycle> ParseTrained(absl::string_view bytes);
 
-// Images to embed: key, id, source and size only.
+// Images to embed: key, id, source, size and label_revision only.
 absl::StatusOr<std::string> SerializeImages(const std::vector<domain::Image>& images);
 absl::StatusOr<std::vector<domain::Image>> ParseImages(absl::string_view bytes);
 

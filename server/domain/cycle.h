@@ -37,6 +37,13 @@ struct TableReport {
   double test_retest = 0;
 };
 
+// An image that a cycle could not use, and why.
+struct LeftOutImage {
+  int64_t image_key = 0;
+  std::string image_id;  // empty where it is to be recorded
+  std::string reason;
+};
+
 struct Cycle {
   int64_t key = 0;
   int64_t pool_key = 0;
@@ -55,7 +62,9 @@ struct Cycle {
   std::optional<double> realized_gain;
   std::optional<TableReport> table;
   bool without_table = false;
-  int64_t revision = 0;  // grows with every change: what WatchCycle waits for
+  std::vector<LeftOutImage> left_out;  // the first of them, by key
+  int64_t left_out_count = 0;          // all of them
+  int64_t revision = 0;                // grows with every change: what WatchCycle waits for
 };
 
 }  // namespace mgral::domain

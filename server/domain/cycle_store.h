@@ -52,6 +52,9 @@ class CycleStore {
   virtual absl::Status KeepArtifacts(const JobLease& job,
                                      const std::vector<std::string>& sha256s) = 0;
 
+  // The cycle goes on without these images; each is recorded once, with the newest reason.
+  virtual absl::Status LeaveOut(const JobLease& job, const std::vector<LeftOutImage>& images) = 0;
+
   // kTrain's outcome; also fills the cycle's counts and mAP.
   struct TrainedModel {
     std::string weights_sha256;

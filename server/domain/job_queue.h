@@ -41,7 +41,8 @@ struct JobLease {
   JobKind kind = JobKind::kTrain;
   int shard = 0;
   std::string payload;
-  int attempt = 1;  // from 1
+  int attempt = 1;  // from 1; grows when a worker falls silent
+  int retries = 0;  // how often it was given back by Retry
 };
 
 // What a cycle FAILED with when a job was claimed `attempts` times, last by `worker`, and never
@@ -70,6 +71,8 @@ class JobQueue {
   virtual absl::Status Fail(const JobLease& job, const std::string& error) = 0;
   // Gives the job back unfinished, e.g. when draining; the attempt is not counted.
   virtual absl::Status Release(const JobLease& job) = 0;
+  // The same after an error that may pass: the job is not claimed again before `delay` is over.
+  virtual absl::Status Retry(const JobLease& job, absl::Duration delay) = 0;
   // Results of the finished jobs of one kind in the cycle, by shard.
   virtual absl::StatusOr<std::vector<std::string>> Results(int64_t cycle_key, JobKind kind) = 0;
   // Returns true when a job may have become free, false after `timeout`.

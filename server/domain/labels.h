@@ -23,7 +23,8 @@ struct NewLabels {
   std::vector<Box> boxes;
   std::string reject_reason;  // not empty: the annotator refuses the image
   std::optional<ImageUse> use;
-  std::string batch_id;  // empty: outside of any lease
+  std::string batch_id;       // empty: outside of any lease
+  int width = 0, height = 0;  // of the image that the boxes are for; 0: as it was registered
 };
 
 struct Labels {

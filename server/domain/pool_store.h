@@ -57,8 +57,11 @@ class PoolStore {
   // Training images that are not labeled and not rejected (unlabeled or leased).
   virtual absl::StatusOr<std::vector<Image>> UnlabeledImages(int64_t pool_key, int64_t after_key,
                                                              int limit) = 0;
-  // A worker found that the image cannot be decoded. Does nothing to an image that has labels.
-  virtual absl::Status RejectImage(int64_t image_key, const std::string& reason) = 0;
+  // A worker found that the image cannot be used: it cannot be decoded, or does not fit its labels.
+  // It becomes REJECTED, also with labels, which stay and count again when newer ones bring it
+  // back. Does nothing if its labels are not those of `label_revision` any more (0: none).
+  virtual absl::Status RejectImage(int64_t image_key, int64_t label_revision,
+                                   const std::string& reason) = 0;
 };
 
 }  // namespace mgral::domain

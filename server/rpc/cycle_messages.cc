@@ -63,6 +63,12 @@ void FromCycle(const domain::Cycle& cycle, const std::string& pool_id, mgral::v1
   message->set_realised_gain(cycle.realized_gain.value_or(0));
   message->set_has_realised_gain(cycle.realized_gain.has_value());
   if (cycle.table) FromReport(*cycle.table, message->mutable_table());
+  for (const domain::LeftOutImage& image : cycle.left_out) {
+    mgral::v1::LeftOutImage* one = message->add_left_out();
+    one->set_image(ChildName(pool_id, "images", image.image_id));
+    one->set_reason(image.reason);
+  }
+  message->set_left_out_count(cycle.left_out_count);
 }
 
 void FromModel(const domain::Model& model, const domain::Pool& pool, mgral::v1::Model* message) {

@@ -9,6 +9,7 @@
 #include "server/base/status_macros.h"
 #include "server/domain/cycle_progress.h"
 #include "server/storage/encoding.h"
+#include "server/storage/left_out_images.h"
 #include "server/storage/pool_rows.h"
 
 namespace mgral::storage {
@@ -195,6 +196,7 @@ absl::StatusOr<std::vector<Cycle>> ReadCycles(pqxx::work& tx, const pqxx::result
     keys.push_back(cycles.back().key);
   }
   if (cycles.empty()) return cycles;
+  ReadLeftOut(tx, &cycles);
   for (const pqxx::row& row : Exec(tx, kJobProgress, IntArray(keys))) {
     domain::AddJobProgress({static_cast<JobKind>(row["kind"].as<int>()),
                             ReadDouble(row["fraction"]), ReadDouble(row["seconds"])},

@@ -72,8 +72,8 @@ WITH given AS MATERIALIZED (
   SELECT *
   FROM unnest(
     $1::bigint[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bytea[],
-    $7::text[]
-  ) AS u (image, state, use, late, batch, boxes, reason)
+    $7::text[], $8::integer[], $9::integer[]
+  ) AS u (image, state, use, late, batch, boxes, reason, width, height)
 ),
 stored AS (
   INSERT INTO label_revision (image_key, revision, boxes, late, batch_key)
@@ -87,6 +87,8 @@ SET state = g.state,
   batch_key = NULL,
   reject_reason = g.reason,
   use = CASE WHEN g.use = 0 THEN i.use ELSE g.use END,
+  width = CASE WHEN g.width = 0 THEN i.width ELSE g.width END,
+  height = CASE WHEN g.height = 0 THEN i.height ELSE g.height END,
   label_revision = i.label_revision + CASE WHEN g.state = {image.labeled} THEN 1 ELSE 0 END
 FROM given g
 WHERE i.key = g.image
@@ -109,7 +111,7 @@ std::string Field(size_t i, const char* name) { return absl::StrCat("labels[", i
 
 // Arrays for one statement, in the order of the labels.
 struct LabelArrays {
-  std::vector<int64_t> images, states, uses, late, batches;
+  std::vector<int64_t> images, states, uses, late, batches, widths, heights;
   std::vector<std::string> boxes, reasons;
 };
 
@@ -185,6 +187,8 @@ LabelArrays ToArrays(absl::Span<const NewLabels> labels, std::vector<int64_t> im
     arrays.uses.push_back(label.use ? static_cast<int>(*label.use) : 0);
     arrays.boxes.push_back(EncodeBoxes(label.boxes));
     arrays.reasons.push_back(label.reject_reason);
+    arrays.widths.push_back(label.width);
+    arrays.heights.push_back(label.height);
   }
   return arrays;
 }
@@ -192,7 +196,7 @@ LabelArrays ToArrays(absl::Span<const NewLabels> labels, std::vector<int64_t> im
 void Store(pqxx::work& tx, const LabelArrays& arrays, const BatchesOver& batches) {
   Exec(tx, kStoreLabels, IntArray(arrays.images), IntArray(arrays.states), IntArray(arrays.uses),
        IntArray(arrays.late), IntArray(arrays.batches), BytesArray(arrays.boxes),
-       TextArray(arrays.reasons));
+       TextArray(arrays.reasons), IntArray(arrays.widths), IntArray(arrays.heights));
   std::vector<int64_t> live;
   for (const auto& [key, over] : batches) {
     if (!over) live.push_back(key);

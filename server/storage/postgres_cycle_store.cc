@@ -12,6 +12,7 @@
 #include "server/storage/batch_rows.h"
 #include "server/storage/cycle_jobs.h"
 #include "server/storage/cycle_rows.h"
+#include "server/storage/left_out_images.h"
 #include "server/storage/page_token.h"
 #include "server/storage/publish_snapshot.h"
 #include "server/storage/request_log.h"
@@ -187,6 +188,16 @@ absl::Status PostgresCycleStore::KeepArtifacts(const domain::JobLease& job,
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
     MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
     KeepForCycle(tx, job.pool_key, job.cycle_key, sha256s);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status PostgresCycleStore::LeaveOut(const domain::JobLease& job,
+                                          const std::vector<domain::LeftOutImage>& images) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
+    MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
+    StoreLeftOut(tx, job.cycle_key, images);
+    TouchCycle(tx, job.cycle_key, false);
     return absl::OkStatus();
   });
 }

@@ -29,6 +29,8 @@ class PostgresCycleStore : public domain::CycleStore {
   absl::StatusOr<CycleContext> FixInputs(const domain::JobLease& job,
                                          const std::string& inputs) override;
   absl::StatusOr<std::vector<std::string>> LiveWorkIds() override;
+  absl::Status LeaveOut(const domain::JobLease& job,
+                        const std::vector<domain::LeftOutImage>& images) override;
   absl::Status KeepArtifacts(const domain::JobLease& job,
                              const std::vector<std::string>& sha256s) override;
   absl::StatusOr<domain::Model> RecordModel(const domain::JobLease& job,

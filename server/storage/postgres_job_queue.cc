@@ -22,10 +22,11 @@ JOIN cycle c ON c.key = j.cycle_key
 WHERE j.state IN ({job.open}, {job.claimed})
   AND (j.state = {job.open} OR j.lease_until <= clock_timestamp())
   AND c.state IN ({cycle.queued}, {cycle.running})
+  AND (j.not_before IS NULL OR j.not_before <= clock_timestamp())
 )sql";
 
 constexpr char kFreeJobColumns[] = R"sql(
-SELECT j.key, j.cycle_key, c.pool_key, j.kind, j.shard, j.payload, j.attempt, j.worker
+SELECT j.key, j.cycle_key, c.pool_key, j.kind, j.shard, j.payload, j.attempt, j.worker, j.retries
 )sql";
 
 constexpr char kOldestUnlocked[] = R"sql(
@@ -84,6 +85,18 @@ SET state = {job.open},
 WHERE key = $1
 )sql";
 
+// The job waits for a worker from `not_before` on.
+constexpr char kRetryJob[] = R"sql(
+UPDATE job
+SET state = {job.open},
+  lease_until = NULL,
+  not_before = clock_timestamp() + $2::bigint * interval '1 microsecond',
+  free_since = clock_timestamp() + $2::bigint * interval '1 microsecond',
+  attempt = attempt - 1,
+  retries = retries + 1
+WHERE key = $1
+)sql";
+
 constexpr char kResults[] = R"sql(
 SELECT result
 FROM job
@@ -102,6 +115,7 @@ JobLease ReadLease(const pqxx::row& row) {
   job.shard = row["shard"].as<int>();
   job.payload = ReadBytes(row["payload"]);
   job.attempt = row["attempt"].as<int>() + 1;
+  job.retries = row["retries"].as<int>();
   return job;
 }
 
@@ -198,6 +212,15 @@ absl::Status PostgresJobQueue::Release(const JobLease& job) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
     MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
     Exec(tx, kReleaseJob, job.job_key);
+    NotifyWorkers(tx);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status PostgresJobQueue::Retry(const JobLease& job, absl::Duration delay) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
+    MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
+    Exec(tx, kRetryJob, job.job_key, int64_t{absl::ToInt64Microseconds(delay)});
     NotifyWorkers(tx);
     return absl::OkStatus();
   });

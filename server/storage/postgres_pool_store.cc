@@ -94,8 +94,8 @@ FROM (
   SELECT key, batch_key
   FROM image
   WHERE key = $1
-    AND label_revision = 0
-    AND state IN ({image.unlabeled}, {image.leased})
+    AND label_revision = $3
+    AND state <> {image.rejected}
   FOR UPDATE
 ) AS old
 WHERE i.key = old.key
@@ -260,9 +260,12 @@ absl::StatusOr<std::vector<Image>> PostgresPoolStore::UnlabeledImages(int64_t po
       });
 }
 
-absl::Status PostgresPoolStore::RejectImage(int64_t image_key, const std::string& reason) {
+absl::Status PostgresPoolStore::RejectImage(int64_t image_key, int64_t label_revision,
+                                            const std::string& reason) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
-    const pqxx::result rows = Exec(tx, kRejectImage, image_key, reason);
+    const pqxx::result rows =
+        Exec(tx, kRejectImage, image_key,
+             IsStorableText(reason) ? reason : "the image cannot be used", label_revision);
     if (rows.empty() || rows[0]["batch_key"].is_null()) return absl::OkStatus();
     // It may have been the last open image of its batch.
     Exec(tx, kCompleteBatch, rows[0]["batch_key"].as<int64_t>());

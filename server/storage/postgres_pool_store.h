@@ -31,7 +31,8 @@ class PostgresPoolStore : public domain::PoolStore {
                                                           int64_t after_key, int limit) override;
   absl::StatusOr<std::vector<domain::Image>> UnlabeledImages(int64_t pool_key, int64_t after_key,
                                                              int limit) override;
-  absl::Status RejectImage(int64_t image_key, const std::string& reason) override;
+  absl::Status RejectImage(int64_t image_key, int64_t label_revision,
+                           const std::string& reason) override;
 
  private:
   ConnectionPool& connections_;

@@ -45,7 +45,8 @@ FROM (
     count(*) FILTER (WHERE j.state = {job.open}) AS jobs_waiting,
     count(*) FILTER (WHERE j.state = {job.claimed} AND j.lease_until > t.now) AS jobs_running,
     count(*) FILTER (WHERE j.state = {job.claimed} AND j.lease_until <= t.now) AS jobs_overdue,
-    coalesce(
+    -- A job that is tried again later waits from then on.
+    greatest(
       extract(epoch FROM t.now - min(j.free_since) FILTER (WHERE j.state = {job.open})),
       0
     ) AS oldest_waiting,

@@ -80,6 +80,33 @@ TEST_F(CycleStoreTest, InputsAreFixedOnceAndGetAnIdOfTheirOwn) {
   EXPECT_NE(Value(cycles().FixInputs(Claim(JobKind::kTrain), inputs)).work_id, fixed.work_id);
 }
 
+TEST_F(CycleStoreTest, NamesTheImagesThatACycleLeftOut) {
+  Register(120);
+  ASSERT_OK(cycles().StartCycle(pool_.key, false, {}));
+  const JobLease job = Claim(JobKind::kTrain);
+  const std::vector<int64_t> keys = Keys({"img-2", "img-0"});
+  ASSERT_OK(cycles().LeaveOut(job, {}));
+  ASSERT_OK(cycles().LeaveOut(job, {{keys[0], "", "truncated"}, {keys[0], "", "truncated"}}));
+  ASSERT_OK(cycles().LeaveOut(job, {{keys[0], "", "no answer"}, {keys[1], "", "\xff"}}));
+  domain::Cycle cycle = Value(cycles().GetCycle(pool_.key, "1"));
+  EXPECT_EQ(cycle.left_out_count, 2);
+  ASSERT_EQ(cycle.left_out.size(), 2u);
+  EXPECT_EQ(cycle.left_out[0].image_id, "img-0");
+  EXPECT_NE(cycle.left_out[0].reason, "");
+  EXPECT_EQ(cycle.left_out[1].image_id, "img-2");
+  EXPECT_EQ(cycle.left_out[1].reason, "no answer");
+  std::vector<domain::LeftOutImage> many;
+  for (int i = 0; i < 120; ++i) {
+    many.push_back({Keys({absl::StrCat("img-", i)})[0], "", "no answer"});
+  }
+  ASSERT_OK(cycles().LeaveOut(job, many));
+  cycle = Value(cycles().ListCycles(pool_.key, {})).items.at(0);
+  EXPECT_EQ(cycle.left_out_count, 120);
+  EXPECT_EQ(cycle.left_out.size(), 100u);
+  ASSERT_OK(cycles().CancelCycle(pool_.key, "1"));
+  EXPECT_TRUE(base::IsLeaseLost(cycles().LeaveOut(job, many)));
+}
+
 TEST_F(CycleStoreTest, RecordsAModelOnceHoweverOftenItIsTried) {
   ASSERT_OK(cycles().StartCycle(pool_.key, false, {}));
   JobLease job = Claim(JobKind::kTrain);

@@ -32,6 +32,7 @@ class JobQueueTest : public StoresTest {
     EXPECT_TRUE(base::IsLeaseLost(jobs().Complete(old, "result", 1, {}, {})));
     EXPECT_TRUE(base::IsLeaseLost(jobs().Fail(old, "error")));
     EXPECT_TRUE(base::IsLeaseLost(jobs().Release(old)));
+    EXPECT_TRUE(base::IsLeaseLost(jobs().Retry(old, absl::Seconds(1))));
     EXPECT_TRUE(base::IsLeaseLost(cycles().ContextOf(old).status()));
     EXPECT_TRUE(base::IsLeaseLost(cycles().RecordModel(old, {}).status()));
     EXPECT_TRUE(base::IsLeaseLost(cycles().Publish(old, {}, 1)));
@@ -65,6 +66,26 @@ TEST_F(JobQueueTest, WhoeverClaimedEarlierCanWriteNothingAnyMore) {
   ASSERT_OK(jobs().Complete(job, "done", 2.5, {}, {{JobKind::kPublish, 0, ""}}));
   ExpectLost(job);  // finished
   EXPECT_THAT(Value(jobs().Results(cycle_.key, JobKind::kTrain)), ElementsAre("done"));
+}
+
+TEST_F(JobQueueTest, AJobThatIsTriedAgainLaterIsNotClaimedBefore) {
+  const JobLease first = Claim(JobKind::kTrain);
+  EXPECT_EQ(first.retries, 0);
+  ASSERT_OK(jobs().Retry(first, absl::Hours(1)));
+  ExpectLost(first);
+  EXPECT_FALSE(Value(jobs().Claim("w", absl::Minutes(1))).has_value());
+  EXPECT_FALSE(jobs().WaitForJob(absl::Milliseconds(20)));
+  // Another pool's cycle does not wait for it.
+  const domain::Pool other = MakePool("other");
+  ASSERT_OK(cycles().StartCycle(other.key, false, {}));
+  EXPECT_EQ(Claim(JobKind::kTrain).pool_key, other.key);
+  stores_->EndJobDelays();
+  const JobLease again = Claim(JobKind::kTrain);
+  EXPECT_EQ(again.job_key, first.job_key);
+  EXPECT_EQ(again.retries, 1);
+  EXPECT_EQ(again.attempt, 1);
+  ASSERT_OK(jobs().Release(again));
+  EXPECT_EQ(Claim(JobKind::kTrain).retries, 1);
 }
 
 TEST_F(JobQueueTest, InsertsWhatFollowsWithTheLastJobOfAKind) {

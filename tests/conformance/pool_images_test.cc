@@ -65,24 +65,33 @@ TEST_F(PoolImagesTest, GivesCyclesTheirImagesInPieces) {
   EXPECT_EQ(Value(pools().UnlabeledImages(pool_.key, 0, 2)).size(), 2u);
 }
 
-TEST_F(PoolImagesTest, RejectsWhatCannotBeDecodedButNeverWhatHasLabels) {
+TEST_F(PoolImagesTest, RejectsWhatCannotBeUsedUntilNewLabelsBringItBack) {
   Register(3);
   ASSERT_OK(Label({"img-0"}));
   const auto keys = Keys({"img-0", "img-1"});
-  ASSERT_OK(pools().RejectImage(keys[0], "truncated"));
-  ASSERT_OK(pools().RejectImage(keys[1], "truncated"));
-  ASSERT_OK(pools().RejectImage(keys[1], "again"));
+  // Found by a worker that has not seen the labels.
+  ASSERT_OK(pools().RejectImage(keys[0], 0, "truncated"));
   EXPECT_EQ(StateOf("img-0"), ImageState::kLabeled);
+  ASSERT_OK(pools().RejectImage(keys[0], 1, "truncated"));
+  ASSERT_OK(pools().RejectImage(keys[1], 0, "truncated"));
+  ASSERT_OK(pools().RejectImage(keys[1], 0, "again"));
+  EXPECT_EQ(StateOf("img-0"), ImageState::kRejected);
   EXPECT_EQ(StateOf("img-1"), ImageState::kRejected);
   EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-1")).reject_reason, "truncated");
-  EXPECT_EQ(Counts().rejected, 1);
+  EXPECT_EQ(Counts().rejected, 2);
+  EXPECT_EQ(Counts().labeled, 0);
+  EXPECT_TRUE(Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, 0, 10)).empty());
   EXPECT_THAT(Ids(Lease(1)), ElementsAre("img-2"));
+  ASSERT_OK(Label({"img-0"}));
+  EXPECT_EQ(StateOf("img-0"), ImageState::kLabeled);
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-0")).reject_reason, "");
+  EXPECT_EQ(Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, 0, 10)).size(), 1u);
 }
 
 TEST_F(PoolImagesTest, RejectingTheLastImageCompletesItsBatch) {
   Register(1);
   const domain::Batch batch = Lease(1);
-  ASSERT_OK(pools().RejectImage(batch.images[0].image_key, "truncated"));
+  ASSERT_OK(pools().RejectImage(batch.images[0].image_key, 0, "truncated"));
   EXPECT_EQ(Value(batches().GetBatch(pool_.key, batch.batch_id)).state,
             domain::BatchState::kCompleted);
 }
@@ -91,7 +100,7 @@ TEST_F(PoolImagesTest, CountsByStateAndUse) {
   Register(6);
   Register(2, 6, ImageUse::kValidation);
   ASSERT_OK(Label({"img-0"}));
-  ASSERT_OK(pools().RejectImage(Keys({"img-1"})[0], "bad"));
+  ASSERT_OK(pools().RejectImage(Keys({"img-1"})[0], 0, "bad"));
   const domain::Batch batch = Lease(2);
   auto counts = Counts();
   EXPECT_EQ(counts.training, 6);

@@ -66,6 +66,9 @@ class PostgresStores : public Stores {
     database_->Execute(
         "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE state = 2");
   }
+  void EndJobDelays() override {
+    database_->Execute("UPDATE job SET not_before = clock_timestamp() - interval '1 second'");
+  }
   void AgeWork(absl::Duration by) override {
     const std::string seconds = absl::StrCat("interval '", absl::ToInt64Seconds(by), " seconds'");
     database_->Execute(absl::StrCat("UPDATE job SET free_since = free_since - ", seconds,

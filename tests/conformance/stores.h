@@ -35,6 +35,8 @@ class Stores {
   // As if the time of the lease had passed.
   virtual void EndBatchLease(const std::string& batch_id) = 0;
   virtual void EndJobLeases() = 0;
+  // As if the delays of JobQueue::Retry had passed.
+  virtual void EndJobDelays() = 0;
   // As if jobs had waited, and cycles had got on, so much earlier.
   virtual void AgeWork(absl::Duration by) = 0;
 };

@@ -107,9 +107,10 @@ class FakePoolStore : public domain::PoolStore {
     }
     return page;
   }
-  absl::Status RejectImage(int64_t image_key, const std::string& reason) override {
+  absl::Status RejectImage(int64_t image_key, int64_t label_revision,
+                           const std::string& reason) override {
     for (auto& [id, image] : images) {
-      if (image.key != image_key || image.label_revision > 0) continue;
+      if (image.key != image_key || image.label_revision != label_revision) continue;
       image.state = domain::ImageState::kRejected;
       image.reject_reason = reason;
     }

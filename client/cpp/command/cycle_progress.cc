@@ -1,5 +1,6 @@
 #include "client/cpp/command/cycle_progress.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/ascii.h"
@@ -23,6 +24,17 @@ std::string Figures(const v1::StageProgress& stage) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", name, " ", absl::StrFormat("%.4g", value));
   }
   return text;
+}
+
+// The first images that the cycle could not use.
+void PrintLeftOut(const v1::Cycle& cycle, std::ostream& out) {
+  constexpr int kPrinted = 5;
+  if (cycle.left_out_count() == 0) return;
+  out << "  left out         " << cycle.left_out_count() << " images that cannot be used\n";
+  for (int i = 0; i < std::min(cycle.left_out_size(), kPrinted); ++i) {
+    out << "    " << cycle.left_out(i).image() << ": " << cycle.left_out(i).reason() << "\n";
+  }
+  if (cycle.left_out_count() > kPrinted) out << "    ... all with --json\n";
 }
 
 }  // namespace
@@ -69,6 +81,7 @@ void PrintCycle(const v1::Cycle& cycle, std::ostream& out) {
     }
     table.Print(out);
   }
+  PrintLeftOut(cycle, out);
   if (cycle.state() != v1::CYCLE_STATE_SUCCEEDED) return;
   out << "  trained on       " << cycle.training_images() << " images, measured on "
       << cycle.validation_images() << "\n"

@@ -20,8 +20,10 @@ ALTER TABLE cycle ADD COLUMN inputs bytea NOT NULL DEFAULT '';
 ALTER TABLE cycle ADD COLUMN work_id uuid;
 ALTER TABLE cycle ADD CONSTRAINT cycle_work_id_check CHECK ((inputs = '') = (work_id IS NULL));
 
--- A job that was given back to be tried again later is not claimed before.
+-- A job that met an error that may pass is given back: it is not claimed before `not_before`, and
+-- `retries` counts how often that happened.
 ALTER TABLE job ADD COLUMN not_before timestamptz;
+ALTER TABLE job ADD COLUMN retries integer NOT NULL DEFAULT 0 CHECK (retries >= 0);
 
 -- Images that a cycle could not use, and why. image_key without a foreign key.
 CREATE TABLE left_out_image (

@@ -30,6 +30,10 @@ class FakeCycleStore : public domain::CycleStore {
     return No();
   }
   absl::StatusOr<std::vector<std::string>> LiveWorkIds() override { return No(); }
+  absl::Status LeaveOut(const domain::JobLease&,
+                        const std::vector<domain::LeftOutImage>&) override {
+    return No();
+  }
   absl::StatusOr<domain::Model> RecordModel(const domain::JobLease&, const TrainedModel&) override {
     return No();
   }

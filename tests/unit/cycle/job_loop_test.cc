@@ -52,10 +52,16 @@ class FakeQueue : public domain::JobQueue {
     log.push_back("fail " + error);
     return absl::OkStatus();
   }
-  absl::Status Release(const JobLease& job) override {
+  absl::Status Release(const JobLease&) override {
     std::lock_guard<std::mutex> lock(mutex_);
     log.push_back("release");
-    if (give_back) jobs.push_back(job);
+    return absl::OkStatus();
+  }
+  absl::Status Retry(const JobLease& job, absl::Duration delay) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    log.push_back("retry " + std::to_string(job.job_key) + " in " + absl::FormatDuration(delay));
+    jobs.push_back(job);
+    ++jobs.back().retries;
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<std::string>> Results(int64_t, JobKind) override {
@@ -72,7 +78,6 @@ class FakeQueue : public domain::JobQueue {
   std::vector<double> heartbeats;
   absl::Status heartbeat_status, complete_status;
   int claim_errors = 0, complete_errors = 0;
-  bool give_back = false;
   std::function<void()> when_idle;
 
   size_t Heartbeats() {
@@ -174,25 +179,39 @@ TEST_F(JobLoopTest, APermanentErrorFailsTheCycle) {
   EXPECT_EQ(outcomes_, std::vector<std::string>{"failed"});
 }
 
-TEST_F(JobLoopTest, AnErrorThatMayPassIsTriedAgain) {
-  queue_.give_back = true;
+TEST_F(JobLoopTest, AnErrorThatMayPassIsTriedAgainLater) {
   stages_.work = [this](const JobLease&, const domain::Progress&) -> absl::StatusOr<StageOutcome> {
     if (stages_.runs < 3) return base::Unavailable("no answer", absl::Seconds(1));
     return Done("r");
   };
   Run();
-  EXPECT_EQ(queue_.log, (std::vector<std::string>{"release", "release", "complete r"}));
+  EXPECT_EQ(queue_.log,
+            (std::vector<std::string>{"retry 7 in 1ms", "retry 7 in 2ms", "complete r"}));
 }
 
 TEST_F(JobLoopTest, ButNotForEver) {
-  queue_.give_back = true;
   options_.max_transient_failures = 4;
   stages_.work = [](const JobLease&, const domain::Progress&) -> absl::StatusOr<StageOutcome> {
     return base::Unavailable("no answer", absl::Seconds(1));
   };
   Run();
-  EXPECT_EQ(queue_.log,
-            (std::vector<std::string>{"release", "release", "release", "fail no answer"}));
+  EXPECT_EQ(queue_.log, (std::vector<std::string>{"retry 7 in 1ms", "retry 7 in 2ms",
+                                                  "retry 7 in 4ms", "fail no answer"}));
+}
+
+// It would wait for hours itself.
+TEST_F(JobLoopTest, WhileAJobWaitsTheWorkerDoesOthers) {
+  options_.first_backoff = absl::Hours(1);
+  JobLease other;
+  other.job_key = 8;
+  queue_.jobs.push_back(other);
+  stages_.work = [this](const JobLease& job,
+                        const domain::Progress&) -> absl::StatusOr<StageOutcome> {
+    if (stages_.runs == 1) return base::Unavailable("no answer", absl::Seconds(1));
+    return Done(std::to_string(job.job_key));
+  };
+  Run();
+  EXPECT_EQ(queue_.log, (std::vector<std::string>{"retry 7 in 30s", "complete 8", "complete 7"}));
 }
 
 TEST_F(JobLoopTest, ADatabaseThatIsAwayForAMomentCostsNoWork) {

@@ -16,6 +16,7 @@ domain::Image MakeImage(int64_t key) {
   image.source = {domain::ImageSource::Kind::kArtifact, "location"};
   image.width = 640;
   image.height = 480;
+  image.label_revision = 2;
   return image;
 }
 
@@ -58,6 +59,7 @@ TEST(RecordsTest, Examples) {
   EXPECT_EQ(read.training[0].image.source.location, "location");
   EXPECT_EQ(read.training[0].image.width, 640);
   EXPECT_EQ(read.training[0].image.height, 480);
+  EXPECT_EQ(read.training[0].image.label_revision, 2);
   EXPECT_TRUE(read.training[0].boxes[1].ignore);
   EXPECT_EQ(read.training[0].boxes[1].class_index, 1);
   EXPECT_EQ(read.training[0].boxes[0].x_min, 1.5);
