@@ -1,5 +1,6 @@
 #include "absl/time/clock.h"
 #include "server/cycle/stages.h"
+#include "server/cycle/usable_images.h"
 #include "server/domain/strategy.h"
 
 namespace mgral::cycle {
@@ -11,6 +12,44 @@ bool WantsTable(const StageContext& stage, const TrainedCycle& trained) {
          domain::InfoOf(*strategy).needs_table;
 }
 
+using Signals = std::vector<domain::ImageSignals>;
+
+// Embeds the images. What cannot be decoded is rejected; `left_out` counts it.
+absl::StatusOr<Signals> Embed(const StageContext& stage, const std::string& weights,
+                              const std::vector<domain::Image>& images, int64_t* left_out) {
+  MGRAL_ASSIGN_OR_RETURN(Signals signals,
+                         stage.ports.detector->Embed(weights, images, stage.progress));
+  std::vector<domain::LeftOutImage> undecodable;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const std::string& error = signals.at(i).error;
+    if (error.empty()) continue;
+    MGRAL_RETURN_IF_ERROR(
+        stage.ports.pools->RejectImage(images[i].key, images[i].label_revision, error));
+    undecodable.push_back({images[i].key, images[i].image_id, error});
+  }
+  if (!undecodable.empty()) {
+    MGRAL_RETURN_IF_ERROR(stage.ports.cycles->LeaveOut(stage.job, undecodable));
+  }
+  *left_out += static_cast<int64_t>(undecodable.size());
+  return signals;
+}
+
+// The same, without the images that cannot be reached.
+absl::StatusOr<Signals> EmbedUsable(const StageContext& stage, const std::string& weights,
+                                    const std::vector<domain::Image>& images, int64_t* left_out) {
+  auto signals = Embed(stage, weights, images, left_out);
+  if (!MayBeAnImage(signals.status())) return signals;
+  std::vector<const domain::Image*> all;
+  for (const domain::Image& image : images) all.push_back(&image);
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<bool> usable, FindUsable(stage, all));
+  std::vector<domain::Image> kept;
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (usable[i]) kept.push_back(images[i]);
+  }
+  *left_out += static_cast<int64_t>(images.size() - kept.size());
+  return Embed(stage, weights, kept, left_out);
+}
+
 }  // namespace
 
 StageResult RunEmbed(const StageContext& stage) {
@@ -20,24 +59,13 @@ StageResult RunEmbed(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const std::string weights,
                          stage.ports.artifacts->PathOf(trained.weights_sha256));
   const absl::Time begin = absl::Now();
-  MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::ImageSignals> signals,
-                         stage.ports.detector->Embed(weights, images, stage.progress));
+  int64_t left_out = 0;
+  MGRAL_ASSIGN_OR_RETURN(const Signals signals, EmbedUsable(stage, weights, images, &left_out));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
-  std::vector<domain::LeftOutImage> left_out;
-  for (size_t i = 0; i < images.size(); ++i) {
-    const std::string& error = signals.at(i).error;
-    if (error.empty()) continue;
-    MGRAL_RETURN_IF_ERROR(
-        stage.ports.pools->RejectImage(images[i].key, images[i].label_revision, error));
-    left_out.push_back({images[i].key, images[i].image_id, error});
-  }
-  if (!left_out.empty()) {
-    MGRAL_RETURN_IF_ERROR(stage.ports.cycles->LeaveOut(stage.job, left_out));
-  }
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage, SerializeSignals(signals)));
   outcome.metrics = {{"images", static_cast<double>(images.size())},
-                     {"undecodable", static_cast<double>(left_out.size())}};
+                     {"left_out", static_cast<double>(left_out)}};
   if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images.size() / seconds);
   const bool table = WantsTable(stage, trained);
   outcome.next = {{table ? domain::JobKind::kPlan : domain::JobKind::kSelector, 0, ""}};

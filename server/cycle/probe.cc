@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/cycle/stages.h"
+#include "server/cycle/usable_images.h"
 
 namespace mgral::cycle {
 namespace {
@@ -58,9 +59,15 @@ StageResult RunProbe(const StageContext& stage) {
   if (stage.job.shard < 0 || stage.job.shard >= static_cast<int>(plan.images.size())) {
     return absl::DataLossError(absl::StrCat("the plan has no probe ", stage.job.shard));
   }
-  MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, plan));
-  MGRAL_ASSIGN_OR_RETURN(const auto response,
-                         stage.ports.detector->RunProbe(request, stage.progress));
+  MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, plan));
+  auto done = stage.ports.detector->RunProbe(request, stage.progress);
+  if (MayBeAnImage(done.status())) {
+    for (auto* examples : {&request.labeled, &request.batch, &request.validation}) {
+      MGRAL_RETURN_IF_ERROR(KeepUsable(stage, examples));
+    }
+    done = stage.ports.detector->RunProbe(request, stage.progress);
+  }
+  MGRAL_ASSIGN_OR_RETURN(const auto response, std::move(done));
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeProbeResponse(response));
   outcome.metrics = {{"seconds_per_probe", response.seconds}};

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "server/cycle/stages.h"
+#include "server/cycle/usable_images.h"
 #include "server/cycle/work_folder.h"
 
 namespace mgral::cycle {
@@ -70,6 +71,8 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
                          ReadLabeled(stage.ports.pools, pool.key, ImageUse::kTraining));
   MGRAL_ASSIGN_OR_RETURN(examples.validation,
                          ReadLabeled(stage.ports.pools, pool.key, ImageUse::kValidation));
+  MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &examples.training));
+  MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &examples.validation));
   MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images, ReadUnlabeled(stage.ports.pools, pool.key));
   for (const domain::Example& example : examples.training) images.push_back(example.image);
 
@@ -87,6 +90,14 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   }
   inputs.seed = MixSeed(static_cast<uint64_t>(pool.selection.seed), cycle_number);
   return inputs;
+}
+
+// The inputs of the first attempt, also when another worker made it: a checkpoint fits no other.
+absl::StatusOr<domain::CycleStore::CycleContext> FixedInputs(const StageContext& stage) {
+  if (!stage.cycle.work_id.empty()) return stage.cycle;
+  MGRAL_ASSIGN_OR_RETURN(const CycleInputs gathered, GatherInputs(stage));
+  MGRAL_ASSIGN_OR_RETURN(const std::string bytes, SerializeInputs(gathered));
+  return stage.ports.cycles->FixInputs(stage.job, bytes);
 }
 
 absl::StatusOr<domain::DetectorRuntime::TrainRequest> MakeRequest(const StageContext& stage,
@@ -119,20 +130,19 @@ std::vector<NewJob> EmbedJobs(const CycleInputs& inputs) {
 }  // namespace
 
 StageResult RunTrain(const StageContext& stage) {
-  std::string bytes = stage.cycle.inputs, work_id = stage.cycle.work_id;
-  if (work_id.empty()) {
-    MGRAL_ASSIGN_OR_RETURN(const CycleInputs gathered, GatherInputs(stage));
-    MGRAL_ASSIGN_OR_RETURN(bytes, SerializeInputs(gathered));
-    MGRAL_ASSIGN_OR_RETURN(const auto fixed, stage.ports.cycles->FixInputs(stage.job, bytes));
-    bytes = fixed.inputs;
-    work_id = fixed.work_id;
-  }
+  MGRAL_ASSIGN_OR_RETURN(const auto fixed, FixedInputs(stage));
   TrainedCycle trained;
-  MGRAL_ASSIGN_OR_RETURN(trained.inputs, ParseInputs(bytes));
+  MGRAL_ASSIGN_OR_RETURN(trained.inputs, ParseInputs(fixed.inputs));
   MGRAL_ASSIGN_OR_RETURN(const std::string folder,
-                         stage.ports.artifacts->WorkFolder(WorkFolderName(work_id)));
-  MGRAL_ASSIGN_OR_RETURN(const auto request, MakeRequest(stage, trained, folder));
-  MGRAL_ASSIGN_OR_RETURN(auto result, stage.ports.detector->Train(request, stage.progress));
+                         stage.ports.artifacts->WorkFolder(WorkFolderName(fixed.work_id)));
+  MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, trained, folder));
+  auto done = stage.ports.detector->Train(request, stage.progress);
+  if (MayBeAnImage(done.status())) {
+    MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &request.training));
+    MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &request.validation));
+    done = stage.ports.detector->Train(request, stage.progress);
+  }
+  MGRAL_ASSIGN_OR_RETURN(auto result, std::move(done));
   MGRAL_ASSIGN_OR_RETURN(trained.weights_sha256,
                          stage.ports.artifacts->PutFile(result.weights_path));
   trained.class_ap50 = ClassAp50(result.validation);

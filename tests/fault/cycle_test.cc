@@ -92,18 +92,54 @@ TEST_F(CycleTest, AnImageThatBecameUndecodableIsRejectedAndTheRestGoesOn) {
   std::ofstream(folder + "image_12.jpg") << "no image any more";
   std::filesystem::remove(folder + "image_13.jpg");
   std::filesystem::resize_file(folder + "image_14.jpg", 700);
-  std::filesystem::resize_file(folder + "image_02.jpg", 700);  // labelled
+  std::filesystem::resize_file(folder + "image_02.jpg", 700);  // labeled
   std::filesystem::resize_file(folder + "image_07.jpg", 700);  // validation
+  place_.database->Execute("UPDATE image SET width = 5 WHERE image_id = 'image_03.jpg'");
+  place_.database->Execute("UPDATE image SET height = 5 WHERE image_id = 'image_03.jpg'");
   const domain::Cycle cycle = place_.RunCycle(pool);
   ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
-  for (const char* name : {"image_12.jpg", "image_13.jpg", "image_14.jpg"}) {
+  EXPECT_EQ(cycle.training_images, 4);
+  EXPECT_EQ(cycle.validation_images, 3);
+  EXPECT_EQ(cycle.left_out_count, 6);
+  for (const char* name : {"image_02.jpg", "image_03.jpg", "image_07.jpg", "image_12.jpg",
+                           "image_13.jpg", "image_14.jpg"}) {
     const auto image = place_.pools->GetImage(pool.key, name);
     ASSERT_TRUE(image.ok());
     EXPECT_EQ(image->state, domain::ImageState::kRejected) << name;
     EXPECT_NE(image->reject_reason, "");
   }
-  EXPECT_EQ(place_.pools->GetImage(pool.key, "image_02.jpg")->state, domain::ImageState::kLabeled);
+  EXPECT_NE(place_.pools->GetImage(pool.key, "image_03.jpg")->reject_reason.find("for 5 x 5"),
+            std::string::npos);
   EXPECT_EQ(Count(place_.Queue(pool, "entropy")), 7u);
+}
+
+TEST_F(CycleTest, AnImageWhoseAddressDoesNotAnswerIsLeftOutAndNamed) {
+  const domain::Pool pool = place_.MakePool("pool", "entropy", 1, 6, 4);
+  place_.loader->locations = {"image_02.jpg", "image_12.jpg"};  // labeled, unlabeled
+  domain::Cycle cycle = place_.RunCycle(pool);
+  ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
+  EXPECT_EQ(cycle.training_images, 5);
+  EXPECT_EQ(Count(place_.Queue(pool, "entropy")), 9u);
+  EXPECT_EQ(cycle.left_out_count, 2);
+  ASSERT_EQ(cycle.left_out.size(), 2u);
+  EXPECT_EQ(cycle.left_out[0].image_id, "image_02.jpg");
+  EXPECT_NE(cycle.left_out[0].reason.find("503"), std::string::npos);
+  // They are as they were, and the next cycle has them if they answer again.
+  EXPECT_EQ(place_.pools->GetImage(pool.key, "image_02.jpg")->state, domain::ImageState::kLabeled);
+  EXPECT_EQ(place_.pools->GetImage(pool.key, "image_12.jpg")->state,
+            domain::ImageState::kUnlabeled);
+  place_.loader->locations.clear();
+  cycle = place_.RunCycle(pool);
+  EXPECT_EQ(cycle.training_images, 6);
+  EXPECT_EQ(cycle.left_out_count, 0);
+}
+
+TEST_F(CycleTest, WithoutAnyImageTheCycleFailsAndNamesOne) {
+  const domain::Pool pool = place_.MakePool("pool", "entropy", 1, 6, 4);
+  for (const DrawnImage& image : place_.drawn) place_.loader->locations.insert(image.name);
+  const domain::Cycle cycle = place_.RunCycle(pool);
+  EXPECT_EQ(cycle.state, CycleState::kFailed);
+  EXPECT_NE(cycle.error.find("image_00.jpg (and 5 more)"), std::string::npos) << cycle.error;
 }
 
 TEST_F(CycleTest, WithEverythingLabelledTheQueueIsEmpty) {

@@ -63,11 +63,13 @@ void Workplace::Open() {
   artifacts = std::make_unique<storage::DiskArtifactStore>(folder + "/artifacts");
   imaging::ImagingOptions options;
   options.image_root = folder + "/images";
-  loader = std::make_unique<imaging::FileImageLoader>(options, artifacts.get());
+  files = std::make_unique<imaging::FileImageLoader>(options, artifacts.get());
+  loader = std::make_unique<UnreachableImages>(files.get());
   runtime =
       std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, loader.get());
-  stages = std::make_unique<cycle::RunCycle>(cycle::CyclePorts{
-      pools.get(), cycles.get(), jobs.get(), artifacts.get(), runtime.get(), runtime.get()});
+  stages = std::make_unique<cycle::RunCycle>(
+      cycle::CyclePorts{pools.get(), cycles.get(), jobs.get(), artifacts.get(), loader.get(),
+                        runtime.get(), runtime.get()});
 }
 
 Workplace::~Workplace() { std::filesystem::remove_all(folder); }
@@ -138,6 +140,7 @@ domain::Cycle Workplace::FinishCycle(const domain::Pool& pool, domain::Cycle cyc
   options.worker = "test";
   options.lease = absl::Seconds(2);
   options.poll_interval = absl::Milliseconds(100);
+  options.first_backoff = absl::Milliseconds(10);
   options.on_job = [&](domain::JobKind, const std::string& outcome, double) {
     ++ended;
     if (on_job) on_job(outcome);

@@ -2,9 +2,11 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "server/base/errors.h"
 #include "server/cycle/job_loop.h"
 #include "server/cycle/run_cycle.h"
 #include "server/imaging/file_image_loader.h"
@@ -21,6 +23,38 @@
 #include "tests/support/postgres.h"
 
 namespace mgral::test {
+
+// Reads images as another does, but for those at an address that does not answer.
+class UnreachableImages : public domain::ImageLoader {
+ public:
+  explicit UnreachableImages(domain::ImageLoader* loader) : loader_(loader) {}
+  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::ImageSource& source) override {
+    if (locations.count(source.location) > 0) return NoAnswer();
+    return loader_->ReadHeader(source);
+  }
+  absl::StatusOr<domain::ImageHeader> Verify(const domain::ImageSource& source) override {
+    if (locations.count(source.location) > 0) return NoAnswer();
+    return loader_->Verify(source);
+  }
+  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
+    return loader_->VerifyBytes(bytes);
+  }
+  absl::StatusOr<domain::Pixels> Load(const domain::ImageSource& source, int max_side) override {
+    if (locations.count(source.location) > 0) return NoAnswer();
+    return loader_->Load(source, max_side);
+  }
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
+    return loader_->LoadBytes(bytes, max_side);
+  }
+
+  std::set<std::string> locations;
+
+ private:
+  static absl::Status NoAnswer() {
+    return base::Unavailable("the address answered 503", absl::Seconds(1));
+  }
+  domain::ImageLoader* const loader_;
+};
 
 // The real parts around one database and one folder of drawn images, without gRPC: a cycle runs in
 // this process, by a JobLoop of its own. Failed preparations end the test program.
@@ -66,7 +100,8 @@ class Workplace {
   std::unique_ptr<storage::PostgresCycleStore> cycles;
   std::unique_ptr<storage::PostgresJobQueue> jobs;
   std::unique_ptr<storage::DiskArtifactStore> artifacts;
-  std::unique_ptr<imaging::FileImageLoader> loader;
+  std::unique_ptr<imaging::FileImageLoader> files;
+  std::unique_ptr<UnreachableImages> loader;
   std::unique_ptr<runtime::TorchRuntime> runtime;
   std::unique_ptr<cycle::RunCycle> stages;
 
