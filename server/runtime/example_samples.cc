@@ -8,6 +8,15 @@
 #include "server/core/progress.h"
 
 namespace mgral::runtime {
+namespace {
+
+// Boxes are for an image of this size. 0: it is not known.
+bool HasSizeOf(const CachedImage& cached, const domain::Image& image) {
+  return image.width == 0 || image.height == 0 ||
+         (cached.original_width == image.width && cached.original_height == image.height);
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
     const std::vector<domain::Example>& examples, int max_side, ImageCache* images,
@@ -15,11 +24,14 @@ absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
   std::vector<const domain::Example*> usable;
   for (const domain::Example& example : examples) {
     if (progress && !progress(0)) return absl::CancelledError("the work was asked to stop");
-    const absl::Status status = images->Get(example.image.source, max_side).status();
-    if (status.ok()) {
-      usable.push_back(&example);
-    } else if (!IsOfImage(status)) {
-      return status;
+    absl::StatusOr<CachedImage> image = images->Get(example.image.source, max_side);
+    if (image.ok() && !HasSizeOf(*image, example.image)) {
+      image = images->Reload(example.image.source, max_side);
+    }
+    if (image.ok()) {
+      if (HasSizeOf(*image, example.image)) usable.push_back(&example);
+    } else if (!IsOfImage(image.status())) {
+      return image.status();
     }
   }
   return usable;

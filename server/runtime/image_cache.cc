@@ -36,6 +36,19 @@ absl::StatusOr<CachedImage> ImageCache::Get(const domain::ImageSource& source, i
   return image;
 }
 
+absl::StatusOr<CachedImage> ImageCache::Reload(const domain::ImageSource& source, int max_side) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = index_.find(Key(static_cast<int>(source.kind), source.location, max_side));
+    if (found != index_.end()) {
+      bytes_ -= found->second->image.pixels.numel();
+      entries_.erase(found->second);
+      index_.erase(found);
+    }
+  }
+  return Get(source, max_side);
+}
+
 void ImageCache::Insert(const Key& key, const CachedImage& image) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (image.pixels.numel() > max_bytes_ || index_.count(key) > 0) return;

@@ -11,6 +11,20 @@ using domain::NewLabels;
 
 using LabelStoreTest = StoresTest;
 
+TEST_F(LabelStoreTest, KeepsTheSizeThatTheLabelsAreFor) {
+  Register(1);
+  domain::NewLabels labels;
+  labels.image_id = "img-0";
+  labels.width = 30;
+  labels.height = 20;
+  ASSERT_OK(this->labels().IngestLabels(pool_.key, {labels}, {}));
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-0")).width, 30);
+  labels.width = labels.height = 0;  // as registered
+  ASSERT_OK(this->labels().IngestLabels(pool_.key, {labels}, {}));
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-0")).width, 30);
+  EXPECT_EQ(Value(pools().GetImage(pool_.key, "img-0")).height, 20);
+}
+
 TEST_F(LabelStoreTest, StoresAllOrNone) {
   Register(2);
   const auto unknown = Label({"img-0", "never registered"});

@@ -109,6 +109,25 @@ TEST_F(IngestLabelsTest, SizesThatWereNotLookedAtAreRead) {
   EXPECT_EQ(Blamed({Labels("gone", {})}), "");  // nothing to check
 }
 
+// A cycle rejects an image whose file has another size than its labels were given for.
+TEST_F(IngestLabelsTest, TheSizeOfARejectedImageIsReadAgain) {
+  EXPECT_EQ(Blamed({Labels("unseen", {{0, 0, 5, 5, "class0"}})}), "");
+  EXPECT_EQ(store_.stored.at(0).width, 10);
+  EXPECT_EQ(store_.stored.at(0).height, 10);
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 100, 50, "class0"}})}), "");
+  EXPECT_EQ(store_.stored.at(0).width, 0);  // as registered
+  pools_.images["a"].state = domain::ImageState::kRejected;
+  loader_.sizes["seen.png"] = {200, 60};
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 200, 60, "class0"}})}), "");
+  EXPECT_EQ(store_.stored.at(0).width, 200);
+  EXPECT_EQ(Blamed({Labels("a", {})}), "");
+  EXPECT_EQ(store_.stored.at(0).height, 60);
+  EXPECT_NE(Blamed({Labels("a", {{0, 0, 201, 60, "class0"}})}), "");
+  // Where the file cannot be read, the registered size is all there is.
+  loader_.sizes.erase("seen.png");
+  EXPECT_EQ(Blamed({Labels("a", {{0, 0, 100, 50, "class0"}})}), "");
+}
+
 TEST_F(IngestLabelsTest, ItemsAsSuch) {
   LabelsInput refused = Labels("a", {{0, 0, 1, 1, "class0"}});
   refused.reject_reason = "dark";

@@ -44,6 +44,9 @@ TEST(ExampleSamplesTest, LeavesOutWhatCannotBeDecodedButNotWhatIsAway) {
   const auto usable = UsableExamples(examples, 0, &cache, nullptr);
   ASSERT_TRUE(usable.ok());
   EXPECT_EQ(usable->size(), 2u);
+  examples[0].image.width = 10;  // the labels are for another file
+  examples[0].image.height = 10;
+  EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr)->size(), 1u);
   examples.push_back(MakeExample("away"));
   EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr).status().code(),
             absl::StatusCode::kUnavailable);
