@@ -91,7 +91,7 @@ class StagesTest : public testing::Test {
   }
   // The table of the cycle, with as many entries.
   void AddTable(size_t entries) {
-    domain::ModelRuntime::TableResult table;
+    domain::SelectionRuntime::TableResult table;
     for (size_t i = 0; i < entries; ++i) {
       table.cells.push_back(static_cast<int>(i));
       table.entries.push_back("entry " + std::to_string(i));
