@@ -111,9 +111,8 @@ absl::Status CheckAgainstImage(const domain::CallContext& call, const LabelsInpu
     if (header.ok()) {
       width = row->width = header->width;
       height = row->height = header->height;
-    } else if (!IsItemError(header.status())) {
-      return header.status();
     } else if (unknown && !input.boxes.empty()) {
+      if (!IsItemError(header.status())) return header.status();
       return base::InvalidField(
           "image_id", absl::StrCat("the image's size cannot be read: ", header.status().message()));
     }

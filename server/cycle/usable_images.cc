@@ -14,7 +14,7 @@ using domain::LeftOutImage;
 
 // What is wrong with an image now; OK if nothing is.
 absl::Status Check(domain::ImageLoader* loader, const Image& image) {
-  MGRAL_ASSIGN_OR_RETURN(const domain::ImageHeader now, loader->Verify(image.source));
+  MGRAL_ASSIGN_OR_RETURN(const domain::ImageHeader now, loader->Verify({}, image.source));
   const bool known = image.width > 0 && image.height > 0;
   if (image.label_revision == 0 || !known) return absl::OkStatus();
   if (now.width == image.width && now.height == image.height) return absl::OkStatus();

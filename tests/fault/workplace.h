@@ -28,20 +28,23 @@ namespace mgral::test {
 class UnreachableImages : public domain::ImageLoader {
  public:
   explicit UnreachableImages(domain::ImageLoader* loader) : loader_(loader) {}
-  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::ImageSource& source) override {
+  absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext& call,
+                                                 const domain::ImageSource& source) override {
     if (locations.count(source.location) > 0) return NoAnswer();
-    return loader_->ReadHeader(source);
+    return loader_->ReadHeader(call, source);
   }
-  absl::StatusOr<domain::ImageHeader> Verify(const domain::ImageSource& source) override {
+  absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext& call,
+                                             const domain::ImageSource& source) override {
     if (locations.count(source.location) > 0) return NoAnswer();
-    return loader_->Verify(source);
+    return loader_->Verify(call, source);
   }
   absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
     return loader_->VerifyBytes(bytes);
   }
-  absl::StatusOr<domain::Pixels> Load(const domain::ImageSource& source, int max_side) override {
+  absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
+                                      const domain::ImageSource& source, int max_side) override {
     if (locations.count(source.location) > 0) return NoAnswer();
-    return loader_->Load(source, max_side);
+    return loader_->Load(call, source, max_side);
   }
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
     return loader_->LoadBytes(bytes, max_side);
