@@ -53,9 +53,10 @@ TEST_F(PruneTest, CyclesHaveWhatTheyNeedBeforeWhileAndAfterAnotherRuns) {
 
   place_.LabelBatch(pool, 6);
   int prunes = 0;
+  size_t pruned = 0;  // the last of these prunes may come after the cycle's end, or before it
   const domain::Cycle second = place_.RunCycle(pool, [&](const domain::Cycle&) {
     AgeNeeded();
-    Prune();
+    pruned += Prune();
     ++prunes;
   });
   EXPECT_EQ(second.state, CycleState::kSucceeded) << second.error;
@@ -66,7 +67,7 @@ TEST_F(PruneTest, CyclesHaveWhatTheyNeedBeforeWhileAndAfterAnotherRuns) {
   // The third reads what the second measured, too.
   place_.LabelBatch(pool, 4);
   AgeAll();
-  EXPECT_GT(Prune(), 3u);
+  EXPECT_GT(pruned + Prune(), 3u);
   const domain::Cycle third = place_.RunCycle(pool);
   EXPECT_EQ(third.state, CycleState::kSucceeded) << third.error;
 }
