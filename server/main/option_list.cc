@@ -36,11 +36,11 @@ Setter Choice(std::string Options::*field, const std::vector<std::string>& choic
 }
 
 template <typename T>
-Setter Whole(T Options::*field, T least, T most) {
-  return [field, least, most](const std::string& value, Options* options) {
+Setter Whole(T Options::*field, T min, T max) {
+  return [field, min, max](const std::string& value, Options* options) {
     int64_t number = 0;
-    if (!absl::SimpleAtoi(value, &number) || number < least || number > most) {
-      return absl::StrCat("must be a whole number from ", least, " to ", most);
+    if (!absl::SimpleAtoi(value, &number) || number < min || number > max) {
+      return absl::StrCat("must be a whole number from ", min, " to ", max);
     }
     options->*field = static_cast<T>(number);
     return std::string();
@@ -63,12 +63,12 @@ Setter Bytes(int64_t Options::*field) {
   };
 }
 
-Setter Duration(absl::Duration Options::*field, absl::Duration least) {
-  return [field, least](const std::string& value, Options* options) {
+Setter Duration(absl::Duration Options::*field, absl::Duration min) {
+  return [field, min](const std::string& value, Options* options) {
     absl::Duration duration;
-    if (!absl::ParseDuration(value, &duration) || duration < least ||
+    if (!absl::ParseDuration(value, &duration) || duration < min ||
         duration > absl::Hours(24 * 7)) {
-      return absl::StrCat("must be a duration of at least ", absl::FormatDuration(least),
+      return absl::StrCat("must be a duration of at least ", absl::FormatDuration(min),
                           ", e.g. 500ms, 30s or 5m");
     }
     options->*field = duration;
@@ -101,15 +101,13 @@ std::string SetUriPrefixes(const std::string& value, Options* options) {
   options->uri_prefixes = absl::StrSplit(value, ',', absl::SkipEmpty());
   for (const std::string& prefix : options->uri_prefixes) {
     if (!absl::StartsWith(prefix, "http://") && !absl::StartsWith(prefix, "https://")) {
-      return absl::StrCat("\"", prefix, "\" is no http:// or https:// prefix");
+      return absl::StrCat("\"", prefix, "\" is not an http:// or https:// prefix");
     }
   }
   return "";
 }
 
-std::vector<OptionSpec> MakeList() {
-  const absl::Duration tick = absl::Milliseconds(10);
-  constexpr int kMany = 100'000;
+std::vector<OptionSpec> ProcessOptions() {
   return {
       {"listen", "127.0.0.1:50051", "Address and port for gRPC; port 0 lets the kernel choose.",
        Text(&Options::listen)},
@@ -122,6 +120,11 @@ std::vector<OptionSpec> MakeList() {
        Text(&Options::port_file)},
       {"roles", "api,worker", "What this process does: `api` answers calls, `worker` runs cycles.",
        SetRoles},
+  };
+}
+
+std::vector<OptionSpec> DatabaseOptions() {
+  return {
       {"database", "dbname=mgral",
        "PostgreSQL connection string for libpq: `host=... dbname=...` or `postgresql://...`.",
        Text(&Options::database)},
@@ -134,6 +137,11 @@ std::vector<OptionSpec> MakeList() {
        Duration(&Options::database_timeout, absl::ZeroDuration())},
       {"migrate", "true", "Apply missing schema migrations at startup.",
        Boolean(&Options::migrate)},
+  };
+}
+
+std::vector<OptionSpec> FileOptions() {
+  return {
       {"image_root", "", "Directory that image paths are relative to; empty refuses paths.",
        Text(&Options::image_root)},
       {"artifact_dir", "artifacts", "Directory for weights, embeddings, and images sent as bytes.",
@@ -145,6 +153,11 @@ std::vector<OptionSpec> MakeList() {
        Bytes(&Options::max_image_bytes)},
       {"max_image_pixels", "100000000", "Maximum number of pixels in an image.",
        Whole(&Options::max_image_pixels, int64_t{1}, int64_t{1} << 32)},
+  };
+}
+
+std::vector<OptionSpec> ComputeOptions() {
+  return {
       {"threads", "0", "CPU threads per tensor operation; 0 means one per core.",
        Whole(&Options::threads, 0, 1024)},
       {"device", "cpu",
@@ -155,6 +168,13 @@ std::vector<OptionSpec> MakeList() {
        Whole(&Options::decoders, 0, 1024)},
       {"cache_mb", "512", "Memory for decoded images, in MiB.",
        Whole(&Options::cache_mb, int64_t{0}, int64_t{1} << 20)},
+  };
+}
+
+std::vector<OptionSpec> LoadOptions() {
+  const absl::Duration tick = absl::Milliseconds(10);
+  constexpr int kMany = 100'000;
+  return {
       {"max_in_flight", "64",
        "Maximum number of concurrent unary calls; further calls get RESOURCE_EXHAUSTED.",
        Whole(&Options::max_in_flight, 1, kMany)},
@@ -173,6 +193,11 @@ std::vector<OptionSpec> MakeList() {
        Whole(&Options::max_cycle_attempts, 1, 1000)},
       {"drain_timeout", "30s", "How long calls in flight may take to finish after SIGTERM.",
        Duration(&Options::drain_timeout, absl::ZeroDuration())},
+  };
+}
+
+std::vector<OptionSpec> SecurityOptions() {
+  return {
       {"tls_cert", "", "PEM file with the server's certificate chain; empty serves without TLS.",
        Text(&Options::tls_cert)},
       {"tls_key", "", "PEM file with the private key of `tls_cert`.", Text(&Options::tls_key)},
@@ -183,6 +208,11 @@ std::vector<OptionSpec> MakeList() {
        "File of API keys, one line per key as printed by `mgral-server key`; empty requires no "
        "key.",
        Text(&Options::api_keys)},
+  };
+}
+
+std::vector<OptionSpec> LogOptions() {
+  return {
       {"log_level", "info", "Least severe level to log: trace, debug, info, warn, or error.",
        Choice(&Options::log_level, {"trace", "debug", "info", "warn", "error"})},
       {"log_format", "json",
@@ -194,7 +224,14 @@ std::vector<OptionSpec> MakeList() {
 }  // namespace
 
 const std::vector<OptionSpec>& OptionList() {
-  static const auto* list = new std::vector<OptionSpec>(MakeList());
+  static const auto* list = [] {
+    auto* const all = new std::vector<OptionSpec>();
+    for (auto& group : {ProcessOptions(), DatabaseOptions(), FileOptions(), ComputeOptions(),
+                        LoadOptions(), SecurityOptions(), LogOptions()}) {
+      all->insert(all->end(), group.begin(), group.end());
+    }
+    return all;
+  }();
   return *list;
 }
 

@@ -27,10 +27,9 @@
 #include "server/imaging/file_image_loader.h"
 #include "server/main/database.h"
 #include "server/main/logging.h"
-#include "server/main/metric_family.h"
 #include "server/main/metrics.h"
-#include "server/main/resource_metrics.h"
 #include "server/main/security.h"
+#include "server/main/server_metrics.h"
 #include "server/rpc/cycle_service.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/label_service.h"
@@ -68,7 +67,7 @@ absl::Status CheckImageRoot(const std::string& root) {
     return absl::InvalidArgumentError(absl::StrCat("image_root ", root, ": ", strerror(errno)));
   }
   if (!S_ISDIR(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat("image_root ", root, " is no folder"));
+    return absl::InvalidArgumentError(absl::StrCat("image_root ", root, " is not a folder"));
   }
   if (access(root.c_str(), R_OK | X_OK) != 0) {
     return absl::InvalidArgumentError(
@@ -140,8 +139,7 @@ struct Server::Parts {
 
   absl::Status Listen();
   void StartWorker();
-  void ExposeGauges();
-  void KeepHouse();
+  void RunMaintenance();
 
   const Options options;
   const std::unique_ptr<Security> security;
@@ -174,8 +172,8 @@ struct Server::Parts {
   base::StoppableThread worker;
   std::atomic<bool> serving{false};  // what health says
   std::atomic<int> jobs_running{0};  // by this worker
-  absl::Time statistics_read;        // of the housekeeper alone
-  base::StoppableThread housekeeper;
+  absl::Time statistics_read;        // of the maintenance thread alone
+  base::StoppableThread maintenance;
 };
 
 absl::Status Server::Parts::Listen() {
@@ -194,39 +192,9 @@ absl::Status Server::Parts::Listen() {
   auto started = rpc::GrpcServer::Start(grpc_options, services);
   if (!started.ok()) return started.status();
   grpc = *std::move(started);
-  ExposeGauges();
+  AddServerMetrics({options, connections, calls, serving, jobs_running}, &metrics);
   if (options.metrics_listen.empty()) return absl::OkStatus();
   return metrics.Listen(options.metrics_listen);
-}
-
-void Server::Parts::ExposeGauges() {
-  using Families = std::vector<prometheus::MetricFamily>;
-  metrics.Add(ProcessFamilies);
-  metrics.Add([this] { return DiskFamilies(options.artifact_dir); });
-  metrics.Add([this]() -> Families {
-    return {FamilyOf("mgral_database_connections", "Database connections in use.",
-                     {{double(connections.in_use()), {}}}),
-            FamilyOf("mgral_database_connections_limit", "Size of the database connection pool.",
-                     {{double(connections.size()), {}}})};
-  });
-  if (options.worker) {
-    metrics.ExpectJobs();
-    metrics.Add([this]() -> Families {
-      return {FamilyOf("mgral_worker_jobs_running", "Jobs that this worker is working on: 0 or 1.",
-                       {{double(jobs_running), {}}})};
-    });
-  }
-  if (!options.api) return;
-  metrics.Add([this]() -> Families {
-    return {FamilyOf("mgral_api_serving", "1 while the health status is SERVING.",
-                     {{double(serving), {}}}),
-            FamilyOf("mgral_rpc_in_flight", "Calls in progress.",
-                     {{double(calls.unary_in_flight()), {{"kind", "unary"}}},
-                      {double(calls.streams_in_flight()), {{"kind", "stream"}}}}),
-            FamilyOf("mgral_rpc_in_flight_limit", "Maximum number of concurrent calls.",
-                     {{double(options.max_in_flight), {{"kind", "unary"}}},
-                      {double(options.max_streams), {{"kind", "stream"}}}})};
-  });
 }
 
 void Server::Parts::StartWorker() {
@@ -246,7 +214,7 @@ void Server::Parts::StartWorker() {
   worker.Start([this](const base::StopSignal&) { loop->Run(); }, [this] { loop->Stop(); });
 }
 
-void Server::Parts::KeepHouse() {
+void Server::Parts::RunMaintenance() {
   const auto expired = batches.RunMaintenance();
   if (expired.ok()) {
     if (*expired > 0) spdlog::info("{} leases are over: their images are free again", *expired);
@@ -292,9 +260,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   if (!status.ok()) return status;
   if (options.worker) parts->StartWorker();
   // Its first round, before anybody is told where we are, makes health say SERVING.
-  parts->KeepHouse();
-  parts->housekeeper.Start([p = parts.get()](const base::StopSignal& stop) {
-    while (!stop.WaitFor(p->options.expire_interval)) p->KeepHouse();
+  parts->RunMaintenance();
+  parts->maintenance.Start([p = parts.get()](const base::StopSignal& stop) {
+    while (!stop.WaitFor(p->options.expire_interval)) p->RunMaintenance();
   });
   status = WritePortFile(options.port_file, parts->grpc->port(), parts->metrics.port());
   if (!status.ok()) return status;

@@ -16,7 +16,7 @@ namespace mgral::test {
 
 // A detector that learns nothing and finds the same box in every image; what it says of an image
 // follows from the weights' seed and the image's key. Keeps what DetectorRuntime promises
-// (tests/conformance/runtime_test.cc). Thread-safe.
+// (tests/conformance/detector_runtime_test.cc). Thread-safe.
 class FakeDetectorRuntime : public domain::DetectorRuntime {
  public:
   // Without a loader every image can be decoded, and has 100 x 100 pixels.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -9,7 +11,8 @@
 
 namespace mgral::test {
 
-// Images by their location, of which only the size is known. Thread-safe once it is filled.
+// Images by their location (or their bytes), of which only the size is known; each pixel is black.
+// Thread-safe once it is filled.
 class FakeImageLoader : public domain::ImageLoader {
  public:
   absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext&,
@@ -26,12 +29,12 @@ class FakeImageLoader : public domain::ImageLoader {
     ++decoded;
     return Find(std::string(bytes), "source.data");
   }
-  absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource&,
-                                      int) override {
-    return absl::UnimplementedError("");
+  absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource& source,
+                                      int max_side) override {
+    return Black(Find(source.location, "source.path"), max_side);
   }
-  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view, int) override {
-    return absl::UnimplementedError("");
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
+    return Black(Find(std::string(bytes), "source.data"), max_side);
   }
 
   std::map<std::string, domain::ImageHeader> sizes;
@@ -39,6 +42,19 @@ class FakeImageLoader : public domain::ImageLoader {
   std::atomic<int> headers_read{0}, decoded{0};
 
  private:
+  static absl::StatusOr<domain::Pixels> Black(const absl::StatusOr<domain::ImageHeader>& size,
+                                              int max_side) {
+    if (!size.ok()) return size.status();
+    const int longest = std::max(size->width, size->height);
+    const double scale = max_side > 0 && longest > max_side ? double(max_side) / longest : 1;
+    domain::Pixels pixels;
+    pixels.original_width = size->width;
+    pixels.original_height = size->height;
+    pixels.width = std::max(1, static_cast<int>(std::lround(scale * size->width)));
+    pixels.height = std::max(1, static_cast<int>(std::lround(scale * size->height)));
+    pixels.rgb.resize(size_t{3} * pixels.width * pixels.height);
+    return pixels;
+  }
   absl::StatusOr<domain::ImageHeader> Find(const std::string& location, const std::string& field) {
     const auto error = errors.find(location);
     if (error != errors.end()) return error->second;

@@ -13,7 +13,7 @@
 namespace mgral::test {
 
 // A table by which every image is worth 0.01 of AP in every class, and strategies that rank by the
-// images' keys. Keeps what SelectionRuntime promises (tests/conformance/runtime_test.cc).
+// images' keys. Keeps what SelectionRuntime promises (tests/conformance/selection_runtime_test.cc).
 // Thread-safe.
 class FakeSelectionRuntime : public domain::SelectionRuntime {
  public:

@@ -84,6 +84,21 @@ std::string FidelitySection(const Results& results) {
       "</details></section>");
 }
 
+std::string LookupCostTable(const Results& results) {
+  std::string rows;
+  for (const std::string& strategy : StrategyNames(results)) {
+    const LookupMeans means = MeanOfTables(results, strategy);
+    const Number probe = Mean(means.probe);
+    const Number lookup = Mean(means.lookup);
+    if (!probe || !lookup || *lookup <= 0) continue;
+    absl::StrAppend(&rows, "<tr>", StrategyCell(results, strategy), Cell(Duration(probe)),
+                    Cell(Duration(lookup)), Cell(PowerOfTen(*probe / *lookup) + " ×"), "</tr>");
+  }
+  if (rows.empty()) return "";
+  return "<h3>A look-up and the fine-tune that it replaces</h3>" +
+         Table({"strategy", "one probe", "one look-up", "cheaper by"}, rows);
+}
+
 std::string CostSection(const Results& results) {
   struct Stage {
     const char* name;
@@ -128,23 +143,10 @@ std::string CostSection(const Results& results) {
         "class='text'>%s</span></div>",
         Escape(strategy), parts, Duration(total));
   }
-  std::string lookups;
-  for (const std::string& strategy : StrategyNames(results)) {
-    const LookupMeans means = MeanOfTables(results, strategy);
-    const Number probe = Mean(means.probe);
-    const Number lookup = Mean(means.lookup);
-    if (!probe || !lookup || *lookup <= 0) continue;
-    absl::StrAppend(&lookups, "<tr>", StrategyCell(results, strategy), Cell(Duration(probe)),
-                    Cell(Duration(lookup)), Cell(PowerOfTen(*probe / *lookup) + " ×"), "</tr>");
-  }
-  if (!lookups.empty()) {
-    lookups = "<h3>A look-up and the fine-tune that it replaces</h3>" +
-              Table({"strategy", "one probe", "one look-up", "cheaper by"}, lookups);
-  }
   return absl::StrCat("<section><h2>Time per run</h2>", legend, "</ul><div class='bars'>", rows,
                       "</div><p class='note'>Work of all cycles of a run, mean over seeds. Query "
                       "is the time that an annotator waits for batches.</p>",
-                      lookups, "</section>");
+                      LookupCostTable(results), "</section>");
 }
 
 }  // namespace mgral::client

@@ -7,10 +7,14 @@
 
 #include "server/base/errors.h"
 #include "tests/support/fake_detector_runtime.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 
 namespace mgral::app {
 namespace {
+
+using ::testing::_;
+using ::testing::Field;
+using ::testing::ReturnArg;
 
 class CreatePoolTest : public ::testing::Test {
  protected:
@@ -24,13 +28,17 @@ class CreatePoolTest : public ::testing::Test {
   std::string Blamed(const std::function<void(domain::Pool*)>& change) {
     domain::Pool pool = Good();
     change(&pool);
-    pools_.pools.clear();
+    int stored = 0;
+    ON_CALL(pools_, CreatePool).WillByDefault([&](const domain::Pool& given, const auto&) {
+      ++stored;
+      return given;
+    });
     const auto created = CreatePool(&pools_, &runtime_).Run(pool, {});
-    EXPECT_EQ(created.ok(), pools_.pools.size() == 1);  // nothing is stored of a refused one
+    EXPECT_EQ(stored, created.ok() ? 1 : 0);  // nothing of a refused one
     const auto violations = base::FieldViolations(created.status());
     return violations.empty() ? "" : violations[0].field;
   }
-  test::FakePoolStore pools_;
+  testing::NiceMock<test::MockPoolStore> pools_;
   test::FakeDetectorRuntime runtime_;
 };
 
@@ -38,13 +46,14 @@ TEST_F(CreatePoolTest, FillsInWhatWasLeftOut) {
   domain::Pool pool = Good();
   pool.pool_id = pool.detector.profile = pool.selection.strategy = "";
   pool.selection.batch_size = 0;
+  EXPECT_CALL(pools_, CreatePool(_, Field(&domain::RequestKey::request_id, "r")))
+      .WillOnce(ReturnArg<0>());
   const auto created = CreatePool(&pools_, &runtime_).Run(pool, {"CreatePool", "r", "f"});
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_EQ(created->pool_id.substr(0, 5), "pool-");
   EXPECT_EQ(created->detector.profile, "tiny");
   EXPECT_EQ(created->selection.strategy, "mgral");
   EXPECT_EQ(created->selection.batch_size, 20);
-  EXPECT_EQ(pools_.last_request.request_id, "r");
 }
 
 TEST_F(CreatePoolTest, PoolIds) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fake_image_loader.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 
 namespace mgral::app {
 namespace {
@@ -15,17 +15,26 @@ class ExportLabelsTest : public ::testing::Test {
   ExportLabelsTest() {
     pool_.pool_id = "cells";
     pool_.classes = {"a \"quoted\" class", "b"};
+    ON_CALL(pools_, LabeledImages)
+        .WillByDefault([this](int64_t, domain::ImageUse use, int64_t after_key, int limit) {
+          std::vector<domain::PoolStore::LabeledImage> page;
+          for (const auto& labeled : labeled_) {
+            const bool asked = labeled.image.use == use && labeled.image.key > after_key;
+            if (asked && static_cast<int>(page.size()) < limit) page.push_back(labeled);
+          }
+          return page;
+        });
   }
   void AddLabeled(const std::string& image_id, int boxes, domain::ImageUse use) {
     domain::PoolStore::LabeledImage labeled;
-    labeled.image.key = static_cast<int64_t>(pools_.labeled.size()) + 100;
+    labeled.image.key = static_cast<int64_t>(labeled_.size()) + 100;
     labeled.image.image_id = image_id;
     labeled.image.source = {domain::ImageSource::Kind::kPath, image_id + ".png"};
     labeled.image.use = use;
     labeled.image.width = 64;
     labeled.image.height = 48;
     for (int b = 0; b < boxes; ++b) labeled.boxes.push_back({1.25, 2, 3, 4, 1, false, 0});
-    pools_.labeled.push_back(labeled);
+    labeled_.push_back(labeled);
   }
   nlohmann::json Export(int* pieces = nullptr) {
     std::string file;
@@ -39,7 +48,8 @@ class ExportLabelsTest : public ::testing::Test {
     return nlohmann::json::parse(file);
   }
   domain::Pool pool_;
-  test::FakePoolStore pools_;
+  testing::NiceMock<test::MockPoolStore> pools_;
+  std::vector<domain::PoolStore::LabeledImage> labeled_;  // by ascending key
   test::FakeImageLoader loader_;
 };
 
@@ -71,7 +81,7 @@ TEST_F(ExportLabelsTest, ManyImagesComeInPiecesWithTheirAnnotations) {
 
 TEST_F(ExportLabelsTest, AnUnknownSizeIsRead) {
   AddLabeled("a", 0, domain::ImageUse::kTraining);
-  pools_.labeled[0].image.width = pools_.labeled[0].image.height = 0;
+  labeled_[0].image.width = labeled_[0].image.height = 0;
   EXPECT_EQ(Export()["images"][0]["width"], 0);  // nor can it be read
   loader_.sizes["a.png"] = {10, 20};
   EXPECT_EQ(Export()["images"][0]["height"], 20);

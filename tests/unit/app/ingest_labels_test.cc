@@ -5,34 +5,25 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "server/base/errors.h"
 #include "server/base/limits.h"
 #include "tests/support/fake_image_loader.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 
 namespace mgral::app {
 namespace {
 
 using ::testing::HasSubstr;
 
-class FakeLabelStore : public domain::LabelStore {
+class MockLabelStore : public domain::LabelStore {
  public:
-  absl::StatusOr<Ingested> IngestLabels(int64_t, absl::Span<const domain::NewLabels> rows,
-                                        const domain::RequestKey&) override {
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (rows[i].batch_id == "unknown") {
-        return base::InvalidField("labels[" + std::to_string(i) + "].batch", "no such batch");
-      }
-    }
-    stored.insert(stored.end(), rows.begin(), rows.end());
-    return Ingested{static_cast<int64_t>(rows.size()), 0};
-  }
-  absl::StatusOr<domain::Page<domain::Labels>> ListLabels(int64_t,
-                                                          const domain::PageRequest&) override {
-    return absl::UnimplementedError("");
-  }
-  std::vector<domain::NewLabels> stored;
+  MOCK_METHOD(absl::StatusOr<Ingested>, IngestLabels,
+              (int64_t, absl::Span<const domain::NewLabels>, const domain::RequestKey&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<domain::Page<domain::Labels>>, ListLabels,
+              (int64_t, const domain::PageRequest&), (override));
 };
 
 LabelsInput Labels(const std::string& image_id, std::vector<BoxInput> boxes) {
@@ -47,17 +38,43 @@ class IngestLabelsTest : public ::testing::Test {
   IngestLabelsTest() {
     pool_.pool_id = "cells";
     for (int i = 0; i < 12; ++i) pool_.classes.push_back("class" + std::to_string(i));
-    using Kind = domain::ImageSource::Kind;
-    for (const char* id : {"a", "b", "c"}) pools_.Add(id, {Kind::kPath, "seen.png"}, 100, 50);
-    pools_.Add("unseen", {Kind::kPath, "unseen.png"}, 0, 0);
-    pools_.Add("gone", {Kind::kPath, "gone.png"}, 0, 0);
+    for (const char* id : {"a", "b", "c"}) Add(id, "seen.png", 100, 50);
+    Add("unseen", "unseen.png", 0, 0);
+    Add("gone", "gone.png", 0, 0);
+    ON_CALL(pools_, GetImages).WillByDefault([this](int64_t, const std::vector<std::string>& ids) {
+      std::vector<domain::Image> found;
+      for (const std::string& id : ids) {
+        if (images_.count(id) > 0) found.push_back(images_[id]);
+      }
+      return found;
+    });
     loader_.sizes["unseen.png"] = {10, 10};
+    ON_CALL(store_, IngestLabels).WillByDefault([this](auto, auto rows, auto&) {
+      return Store(rows);
+    });
+  }
+  void Add(const std::string& image_id, const std::string& path, int width, int height) {
+    domain::Image& image = images_[image_id];
+    image.image_id = image_id;
+    image.source.location = path;
+    image.width = width;
+    image.height = height;
+  }
+  // What the store does: it knows every batch but "unknown".
+  absl::StatusOr<domain::LabelStore::Ingested> Store(absl::Span<const domain::NewLabels> rows) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].batch_id == "unknown") {
+        return base::InvalidField("labels[" + std::to_string(i) + "].batch", "no such batch");
+      }
+    }
+    stored_.insert(stored_.end(), rows.begin(), rows.end());
+    return domain::LabelStore::Ingested{static_cast<int64_t>(rows.size()), 0};
   }
   // The fields to blame when these labels are ingested, "" when they are stored.
   std::string Blamed(const std::vector<LabelsInput>& labels) {
-    store_.stored.clear();
+    stored_.clear();
     const auto result = ingest_.IngestAll({}, pool_, labels, {});
-    EXPECT_EQ(result.ok(), store_.stored.size() == labels.size());
+    EXPECT_EQ(result.ok(), stored_.size() == labels.size());
     std::string fields;
     for (const auto& violation : base::FieldViolations(result.status())) {
       fields += violation.field + ";";
@@ -65,9 +82,11 @@ class IngestLabelsTest : public ::testing::Test {
     return fields;
   }
   domain::Pool pool_;
-  test::FakePoolStore pools_;
+  testing::NiceMock<test::MockPoolStore> pools_;
+  std::map<std::string, domain::Image> images_;
   test::FakeImageLoader loader_;
-  FakeLabelStore store_;
+  testing::NiceMock<MockLabelStore> store_;
+  std::vector<domain::NewLabels> stored_;
   IngestLabels ingest_{&pools_, &store_, &loader_, 2};
 };
 
@@ -112,16 +131,16 @@ TEST_F(IngestLabelsTest, SizesThatWereNotLookedAtAreRead) {
 // A cycle rejects an image whose file has another size than its labels were given for.
 TEST_F(IngestLabelsTest, TheSizeOfARejectedImageIsReadAgain) {
   EXPECT_EQ(Blamed({Labels("unseen", {{0, 0, 5, 5, "class0"}})}), "");
-  EXPECT_EQ(store_.stored.at(0).width, 10);
-  EXPECT_EQ(store_.stored.at(0).height, 10);
+  EXPECT_EQ(stored_.at(0).width, 10);
+  EXPECT_EQ(stored_.at(0).height, 10);
   EXPECT_EQ(Blamed({Labels("a", {{0, 0, 100, 50, "class0"}})}), "");
-  EXPECT_EQ(store_.stored.at(0).width, 0);  // as registered
-  pools_.images["a"].state = domain::ImageState::kRejected;
+  EXPECT_EQ(stored_.at(0).width, 0);  // as registered
+  images_["a"].state = domain::ImageState::kRejected;
   loader_.sizes["seen.png"] = {200, 60};
   EXPECT_EQ(Blamed({Labels("a", {{0, 0, 200, 60, "class0"}})}), "");
-  EXPECT_EQ(store_.stored.at(0).width, 200);
+  EXPECT_EQ(stored_.at(0).width, 200);
   EXPECT_EQ(Blamed({Labels("a", {})}), "");
-  EXPECT_EQ(store_.stored.at(0).height, 60);
+  EXPECT_EQ(stored_.at(0).height, 60);
   EXPECT_NE(Blamed({Labels("a", {{0, 0, 201, 60, "class0"}})}), "");
   // Where the file cannot be read, the registered size is all there is.
   loader_.sizes.erase("seen.png");
@@ -162,8 +181,8 @@ TEST_F(IngestLabelsTest, AChunkKeepsTheGood) {
   EXPECT_EQ(chunk->refused[0].field, "image_id");
   EXPECT_EQ(chunk->refused[1].field, "batch");
   EXPECT_EQ(chunk->refused[2].field, "use");
-  ASSERT_EQ(store_.stored.size(), 1u);
-  EXPECT_EQ(store_.stored[0].image_id, "a");
+  ASSERT_EQ(stored_.size(), 1u);
+  EXPECT_EQ(stored_[0].image_id, "a");
 }
 
 }  // namespace

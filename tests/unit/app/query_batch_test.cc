@@ -10,47 +10,39 @@
 namespace mgral::app {
 namespace {
 
+using ::testing::DoAll;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Return;
+using ::testing::SaveArg;
 
-class FakeBatchStore : public domain::BatchStore {
+class MockBatchStore : public domain::BatchStore {
  public:
-  absl::StatusOr<domain::Batch> LeaseBatch(const LeaseRequest& request,
-                                           const Estimator& estimator) override {
-    ++leases;
-    last = request;
-    domain::Batch batch;
-    std::vector<TableImage> images(request.size);
-    for (TableImage& image : images) image.entry = test::FakeSelectionRuntime::Entry();
-    const auto gain = estimator(test::FakeSelectionRuntime::Table(2), images);
-    if (!gain.ok()) return gain.status();
-    batch.estimated_gain = *gain;
-    return batch;
-  }
-  absl::StatusOr<domain::Batch> GetBatch(int64_t, const std::string&) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<domain::Page<domain::Batch>> ListBatches(
-      int64_t, const domain::PageRequest&, std::optional<domain::BatchState>) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<domain::Batch> RenewBatch(int64_t, const std::string&, absl::Duration) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<domain::Batch> ReleaseBatch(int64_t, const std::string&) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<int64_t> RunMaintenance() override { return 0; }
-  absl::StatusOr<TableLookup> LookUp(int64_t, const std::vector<std::string>& ids) override {
-    TableLookup lookup;
-    lookup.table = test::FakeSelectionRuntime::Table(2);
-    lookup.images.resize(ids.size());
-    for (auto& image : lookup.images) image.entry = test::FakeSelectionRuntime::Entry();
-    lookup.table_version = 3;
-    return lookup;
-  }
-  LeaseRequest last;
-  int leases = 0;
+  using Batch = domain::Batch;
+  MOCK_METHOD(absl::StatusOr<Batch>, LeaseBatch, (const LeaseRequest&, const Estimator&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<Batch>, GetBatch, (int64_t, const std::string&), (override));
+  MOCK_METHOD(absl::StatusOr<domain::Page<Batch>>, ListBatches,
+              (int64_t, const domain::PageRequest&, std::optional<domain::BatchState>), (override));
+  MOCK_METHOD(absl::StatusOr<Batch>, RenewBatch, (int64_t, const std::string&, absl::Duration),
+              (override));
+  MOCK_METHOD(absl::StatusOr<Batch>, ReleaseBatch, (int64_t, const std::string&), (override));
+  MOCK_METHOD(absl::StatusOr<int64_t>, RunMaintenance, (), (override));
+  MOCK_METHOD(absl::StatusOr<TableLookup>, LookUp, (int64_t, const std::vector<std::string>&),
+              (override));
 };
+
+// What a store leases: `size` images of one table, with the estimator's gain.
+absl::StatusOr<domain::Batch> Lease(const domain::BatchStore::LeaseRequest& request,
+                                    const domain::BatchStore::Estimator& estimator) {
+  std::vector<domain::BatchStore::TableImage> images(request.size);
+  for (auto& image : images) image.entry = test::FakeSelectionRuntime::Entry();
+  const auto gain = estimator(test::FakeSelectionRuntime::Table(2), images);
+  if (!gain.ok()) return gain.status();
+  domain::Batch batch;
+  batch.estimated_gain = *gain;
+  return batch;
+}
 
 class QueryBatchTest : public ::testing::Test {
  protected:
@@ -60,12 +52,13 @@ class QueryBatchTest : public ::testing::Test {
     return violations.empty() ? "" : violations[0].field;
   }
   domain::Pool pool_;
-  FakeBatchStore batches_;
+  testing::StrictMock<MockBatchStore> batches_;
   test::FakeSelectionRuntime runtime_;
   QueryBatch query_{&batches_, &runtime_};
 };
 
 TEST_F(QueryBatchTest, InvalidQueriesNeverReachTheStore) {
+  EXPECT_CALL(batches_, LeaseBatch).Times(0);
   BatchQuery query;
   EXPECT_EQ(Blamed(query), "size");
   query.size = 1'000'000'000;
@@ -81,18 +74,19 @@ TEST_F(QueryBatchTest, InvalidQueriesNeverReachTheStore) {
   query.lease = std::nullopt;
   query.annotator = std::string(129, 'a');
   EXPECT_EQ(Blamed(query), "annotator");
-  EXPECT_EQ(batches_.leases, 0);
 }
 
 TEST_F(QueryBatchTest, DefaultsAreThePoolsAndAnHour) {
   pool_.selection.strategy = "core_set";
   BatchQuery query;
   query.size = 5;
+  domain::BatchStore::LeaseRequest asked;
+  EXPECT_CALL(batches_, LeaseBatch).WillOnce(DoAll(SaveArg<0>(&asked), Lease));
   const auto batch = query_.Run(pool_, query, {"QueryBatch", "r", "f"});
   ASSERT_TRUE(batch.ok()) << batch.status();
-  EXPECT_EQ(batches_.last.strategy, "core_set");
-  EXPECT_EQ(batches_.last.lease, absl::Hours(1));
-  EXPECT_EQ(batches_.last.request.request_id, "r");
+  EXPECT_EQ(asked.strategy, "core_set");
+  EXPECT_EQ(asked.lease, absl::Hours(1));
+  EXPECT_EQ(asked.request.request_id, "r");
   EXPECT_DOUBLE_EQ(batch->estimated_gain->mean, 0.05);
 }
 
@@ -106,6 +100,12 @@ TEST_F(QueryBatchTest, EstimateGainTakesDistinctImages) {
   EXPECT_EQ(fields(std::vector<std::string>(10001, "a")), "image_ids");
   EXPECT_EQ(fields({"a", "b", "a"}), "image_ids[2]");
   EXPECT_EQ(fields({"a", ""}), "image_ids[1]");
+  domain::BatchStore::TableLookup lookup;
+  lookup.table = test::FakeSelectionRuntime::Table(2);
+  lookup.images.resize(2);
+  for (auto& image : lookup.images) image.entry = test::FakeSelectionRuntime::Entry();
+  lookup.table_version = 3;
+  EXPECT_CALL(batches_, LookUp(1, ElementsAre("a", "b"))).WillOnce(Return(lookup));
   const auto gain = EstimateGain(&batches_, &runtime_, 1, {"a", "b"});
   ASSERT_TRUE(gain.ok());
   EXPECT_DOUBLE_EQ(gain->gain.mean, 0.02);

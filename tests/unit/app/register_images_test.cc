@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "server/base/errors.h"
 #include "tests/support/fake_image_loader.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 #include "tests/support/temporary_artifact_store.h"
 
 namespace mgral::app {
@@ -33,13 +35,51 @@ class RegisterImagesTest : public ::testing::Test {
  protected:
   RegisterImagesTest() {
     for (const char* name : {"a.png", "b.png", "c.png"}) loader_.sizes[name] = {40, 30};
+    ON_CALL(pools_, RegisterImages)
+        .WillByDefault(
+            [this](int64_t, absl::Span<const domain::NewImage> images,
+                   const domain::RequestKey& request) { return Store(images, request); });
+    ON_CALL(pools_, GetImages).WillByDefault([this](int64_t, const std::vector<std::string>& ids) {
+      std::vector<domain::Image> found;
+      for (const std::string& id : ids) {
+        if (images_.count(id) > 0) found.push_back(images_[id]);
+      }
+      return found;
+    });
+  }
+  // As a store does; of conflicts it names the first.
+  absl::StatusOr<domain::PoolStore::Registered> Store(absl::Span<const domain::NewImage> images,
+                                                      const domain::RequestKey& request) {
+    request_id_ = request.request_id;
+    for (size_t i = 0; i < images.size(); ++i) {
+      const auto found = images_.find(images[i].image_id);
+      if (found != images_.end() && found->second.source.location != images[i].source.location) {
+        return base::WithFields(base::AlreadyExists("image", images[i].image_id, "another source"),
+                                {{"images[" + std::to_string(i) + "].image_id", "another source"}});
+      }
+    }
+    domain::PoolStore::Registered counts;
+    for (const domain::NewImage& image : images) {
+      ++(images_.count(image.image_id) > 0 ? counts.existing : counts.registered);
+      Add(image.image_id, image.source, image.width, image.height);
+    }
+    return counts;
+  }
+  void Add(const std::string& image_id, const domain::ImageSource& source, int width, int height) {
+    domain::Image& image = images_[image_id];
+    image.image_id = image_id;
+    image.source = source;
+    image.width = width;
+    image.height = height;
   }
   std::string Fields(const absl::Status& status) {
     std::string text;
     for (const auto& violation : base::FieldViolations(status)) text += violation.field + ";";
     return text;
   }
-  test::FakePoolStore pools_;
+  testing::NiceMock<test::MockPoolStore> pools_;
+  std::map<std::string, domain::Image> images_;
+  std::string request_id_;
   test::FakeImageLoader loader_;
   test::TemporaryArtifactStore artifacts_;
   RegisterImages register_{&pools_, &loader_, &artifacts_, 2};
@@ -48,12 +88,11 @@ class RegisterImagesTest : public ::testing::Test {
 TEST_F(RegisterImagesTest, OneBadImageKeepsAllOut) {
   const std::vector<ImageInput> images = {Path("a", "a.png"), Path("x", "broken.png"),
                                           Path("y", "../b.png"), Data("z", "no image")};
+  EXPECT_CALL(pools_, RegisterImages).Times(0);
   const auto result = register_.RegisterAll({}, 1, images, Verification::kDecode, {});
   EXPECT_EQ(Fields(result.status()),
             "images[1].source.path;images[2].source.path;images[3].source.data;");
-  EXPECT_TRUE(pools_.images.empty());
   EXPECT_EQ(artifacts_.Count(), 0u);
-  EXPECT_EQ(pools_.register_calls, 0);
 }
 
 TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
@@ -63,11 +102,11 @@ TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
       register_.RegisterAll({}, 1, images, Verification::kDecode, {"m", "request", "f"});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->registered, 2);
-  EXPECT_EQ(pools_.images["a"].width, 40);
-  EXPECT_EQ(pools_.images["z"].height, 5);
-  EXPECT_EQ(pools_.images["z"].source.kind, Kind::kArtifact);
-  EXPECT_EQ(*artifacts_.Get(pools_.images["z"].source.location), "pixels");
-  EXPECT_EQ(pools_.last_request.request_id, "request");
+  EXPECT_EQ(images_["a"].width, 40);
+  EXPECT_EQ(images_["z"].height, 5);
+  EXPECT_EQ(images_["z"].source.kind, Kind::kArtifact);
+  EXPECT_EQ(*artifacts_.Get(images_["z"].source.location), "pixels");
+  EXPECT_EQ(request_id_, "request");
 }
 
 TEST_F(RegisterImagesTest, VerificationSaysHowCloselyOneLooks) {
@@ -75,7 +114,7 @@ TEST_F(RegisterImagesTest, VerificationSaysHowCloselyOneLooks) {
   ASSERT_TRUE(
       register_.RegisterAll({}, 1, {Path("a", "nowhere.png")}, Verification::kNone, {}).ok());
   EXPECT_EQ(loader_.headers_read + loader_.decoded, 0);
-  EXPECT_EQ(pools_.images["a"].width, 0);
+  EXPECT_EQ(images_["a"].width, 0);
   ASSERT_TRUE(register_.RegisterAll({}, 1, {Path("b", "b.png")}, Verification::kHeader, {}).ok());
   EXPECT_EQ(loader_.headers_read, 1);
   EXPECT_EQ(loader_.decoded, 0);
@@ -100,7 +139,7 @@ TEST_F(RegisterImagesTest, TheLoadersPassingTroublesAreNoImagesFault) {
       register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
   EXPECT_TRUE(
       absl::IsUnavailable(register_.RegisterGood({}, 1, images, Verification::kDecode).status()));
-  EXPECT_TRUE(pools_.images.empty());
+  EXPECT_TRUE(images_.empty());
 }
 
 TEST_F(RegisterImagesTest, AFullDiskStoresNothing) {
@@ -109,12 +148,12 @@ TEST_F(RegisterImagesTest, AFullDiskStoresNothing) {
   const std::vector<ImageInput> images = {Path("a", "a.png"), Data("z", "pixels")};
   EXPECT_TRUE(absl::IsResourceExhausted(
       register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
-  EXPECT_TRUE(pools_.images.empty());
+  EXPECT_TRUE(images_.empty());
 }
 
 TEST_F(RegisterImagesTest, AChunkKeepsTheGoodAndTellsOfTheBad) {
-  pools_.Add("b", {Kind::kPath, "other.png"}, 1, 1);
-  pools_.Add("c", {Kind::kPath, "other.png"}, 1, 1);
+  Add("b", {Kind::kPath, "other.png"}, 1, 1);
+  Add("c", {Kind::kPath, "other.png"}, 1, 1);
   ImageInput useless = Path("u", "a.png");
   useless.problem = base::InvalidField("use", "is no use");
   const std::vector<ImageInput> images = {Path("x", "broken.png"), Path("a", "a.png"),
@@ -128,14 +167,15 @@ TEST_F(RegisterImagesTest, AChunkKeepsTheGoodAndTellsOfTheBad) {
     refused += std::to_string(refusal.index) + ":" + refusal.field + " ";
   }
   EXPECT_EQ(refused, "0:source.path 2:image_id 3:use 4:image_id 5:image_id ");
-  EXPECT_EQ(pools_.images["a"].source.location, "a.png");
+  EXPECT_EQ(images_["a"].source.location, "a.png");
 }
 
 TEST_F(RegisterImagesTest, AStoreThatIsAwayFailsTheChunk) {
-  pools_.register_status = base::Unavailable("away", absl::Seconds(1));
+  EXPECT_CALL(pools_, RegisterImages).WillOnce([](auto, auto, const auto&) {
+    return base::Unavailable("away", absl::Seconds(1));
+  });
   EXPECT_TRUE(absl::IsUnavailable(
       register_.RegisterGood({}, 1, {Path("a", "a.png")}, Verification::kDecode).status()));
-  EXPECT_EQ(pools_.register_calls, 1);
 }
 
 TEST(SourceFormTest, Paths) {

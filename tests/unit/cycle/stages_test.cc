@@ -6,7 +6,7 @@
 #include <map>
 
 #include "server/cycle/work_folder.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 #include "tests/support/temporary_artifact_store.h"
 #include "tests/unit/cycle/mock_cycle_store.h"
 
@@ -118,7 +118,7 @@ class StagesTest : public testing::Test {
     trained_.inputs.previous = previous;
   }
 
-  test::FakePoolStore pools_;
+  testing::NiceMock<test::MockPoolStore> pools_;
   test::TemporaryArtifactStore artifacts_;
   testing::NiceMock<test::MockCycleStore> cycles_;
   testing::NiceMock<MockJobQueue> jobs_;

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "server/base/errors.h"
 #include "tests/support/fake_image_loader.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 #include "tests/unit/cycle/mock_cycle_store.h"
 
 namespace mgral::cycle {
@@ -23,10 +25,22 @@ class UsableImagesTest : public testing::Test {
     ports_.images = &loader_;
     for (int i = 0; i < 20; ++i) {
       const std::string id = "i" + std::to_string(i);
-      pools_.Add(id, {domain::ImageSource::Kind::kUri, id}, 100, 50);
-      pools_.images[id].label_revision = 3;
+      domain::Image& image = images_[id];
+      image.key = i;
+      image.image_id = id;
+      image.source = {domain::ImageSource::Kind::kUri, id};
+      image.width = 100;
+      image.height = 50;
+      image.label_revision = 3;
       loader_.sizes[id] = {100, 50};
     }
+    ON_CALL(pools_, RejectImage(_, _, _))
+        .WillByDefault([&](int64_t key, int64_t revision, const std::string& reason) {
+          const std::string id = "i" + std::to_string(key);
+          EXPECT_EQ(revision, images_.at(id).label_revision);
+          rejected_[id] = reason;
+          return absl::OkStatus();
+        });
     ON_CALL(cycles_, LeaveOut(_, _))
         .WillByDefault(
             [&](const domain::JobLease&, const std::vector<domain::LeftOutImage>& images) {
@@ -38,7 +52,7 @@ class UsableImagesTest : public testing::Test {
   // All of them are asked for; the ids of those that can be used, or the error.
   absl::StatusOr<std::vector<std::string>> Find() {
     std::vector<const domain::Image*> all;
-    for (const auto& [id, image] : pools_.images) all.push_back(&image);
+    for (const auto& [id, image] : images_) all.push_back(&image);
     const domain::CycleStore::CycleContext cycle;
     const StageContext stage{ports_, job_, cycle, progress_};
     MGRAL_ASSIGN_OR_RETURN(const std::vector<bool> usable, FindUsable(stage, all));
@@ -51,11 +65,11 @@ class UsableImagesTest : public testing::Test {
   void NoAnswer(const std::string& id) {
     loader_.errors[id] = base::Unavailable("answered 503", absl::Seconds(1));
   }
-  bool Rejected(const std::string& id) {
-    return pools_.images[id].state == domain::ImageState::kRejected;
-  }
+  bool Rejected(const std::string& id) { return rejected_.count(id) > 0; }
 
-  test::FakePoolStore pools_;
+  testing::NiceMock<test::MockPoolStore> pools_;
+  std::map<std::string, domain::Image> images_;  // by image_id
+  std::map<std::string, std::string> rejected_;  // reasons by image_id
   test::FakeImageLoader loader_;
   testing::NiceMock<test::MockCycleStore> cycles_;
   CyclePorts ports_;
@@ -72,8 +86,7 @@ TEST_F(UsableImagesTest, WithNothingWrongAllAreUsable) {
 TEST_F(UsableImagesTest, WhatCannotBeDecodedIsRejectedWithTheReason) {
   loader_.sizes.erase("i3");
   EXPECT_EQ(Find()->size(), 19u);
-  EXPECT_TRUE(Rejected("i3"));
-  EXPECT_THAT(pools_.images["i3"].reject_reason, HasSubstr("truncated"));
+  EXPECT_THAT(rejected_["i3"], HasSubstr("truncated"));
   ASSERT_EQ(left_out_.size(), 1u);
   EXPECT_EQ(left_out_[0].image_id, "i3");
 }
@@ -82,12 +95,11 @@ TEST_F(UsableImagesTest, WhatHasAnotherSizeThanItsLabelsIsRejected) {
   loader_.sizes["i3"] = {100, 51};
   loader_.sizes["i4"] = {100, 51};
   loader_.sizes["i5"] = {100, 51};
-  pools_.images["i4"].label_revision = 0;  // no labels to be wrong
-  pools_.images["i5"].width = 0;           // nobody has looked
+  images_["i4"].label_revision = 0;  // no labels to be wrong
+  images_["i5"].width = 0;           // nobody has looked
   EXPECT_EQ(Find()->size(), 19u);
-  EXPECT_TRUE(Rejected("i3"));
-  EXPECT_THAT(pools_.images["i3"].reject_reason, HasSubstr("100 x 51"));
-  EXPECT_THAT(pools_.images["i3"].reject_reason, HasSubstr("100 x 50"));
+  EXPECT_THAT(rejected_["i3"], HasSubstr("100 x 51"));
+  EXPECT_THAT(rejected_["i3"], HasSubstr("100 x 50"));
 }
 
 TEST_F(UsableImagesTest, AnAddressThatDoesNotAnswerIsTriedAgainThenLeftOut) {

@@ -9,7 +9,7 @@
 
 #include "server/base/errors.h"
 #include "server/rpc/find_pool.h"
-#include "tests/support/fake_pool_store.h"
+#include "tests/support/mock_pool_store.h"
 
 namespace mgral::rpc {
 namespace {
@@ -97,8 +97,11 @@ TEST_F(AuthenticationTest, NamesTheFileAndTheLine) {
 }
 
 TEST(FindPoolTest, APoolOutOfScopeIsLikeOneThatDoesNotExist) {
-  test::FakePoolStore pools;
-  pools.pools["b-1"].pool_id = "b-1";
+  testing::NiceMock<test::MockPoolStore> pools;
+  ON_CALL(pools, GetPool).WillByDefault([](const std::string& id) -> absl::StatusOr<domain::Pool> {
+    if (id == "b-1") return domain::Pool();
+    return base::NotFound("pool", "pools/" + id);
+  });
   Caller all, team;
   team.pools = {false, {}, {"a-"}};
   EXPECT_TRUE(FindPool(&pools, all, "pools/b-1", "name").ok());

@@ -1,0 +1,194 @@
+// What DetectorRuntime promises, held by the real runtime and by the fake that unit tests trust.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "server/base/errors.h"
+#include "server/runtime/torch_runtime.h"
+#include "tests/support/fake_detector_runtime.h"
+#include "tests/unit/runtime/fake_loader.h"
+
+namespace mgral {
+namespace {
+
+namespace fs = std::filesystem;
+using domain::DetectorRuntime;
+using testing::Each;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+enum class Kind { kReal, kFake };
+
+class DetectorRuntimeTest : public testing::TestWithParam<Kind> {
+ protected:
+  void SetUp() override {
+    folder_ = (fs::temp_directory_path() / "mgral_detector_runtime_XXXXXX").string();
+    ASSERT_NE(mkdtemp(folder_.data()), nullptr);
+    if (GetParam() == Kind::kReal) {
+      runtime_ =
+          std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, &loader_);
+    } else {
+      runtime_ = std::make_unique<test::FakeDetectorRuntime>(&loader_);
+    }
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static bool Stop(double) { return false; }
+
+  DetectorRuntime::TrainRequest TrainRequest(const std::string& name, int classes = 1) {
+    DetectorRuntime::TrainRequest request;
+    for (int i = 0; i < 4; ++i) request.training.push_back(test::FakeLoader::Example(i));
+    for (int i = 4; i < 6; ++i) request.validation.push_back(test::FakeLoader::Example(i));
+    request.detector.profile = "micro";
+    request.detector.training_steps = 2;
+    request.detector.input_size = 96;
+    request.num_classes = classes;
+    request.checkpoint_folder = folder_ + "/" + name;
+    request.seed = 3;
+    fs::create_directories(request.checkpoint_folder);
+    return request;
+  }
+  std::string Weights() {
+    const auto trained = runtime_->Train(TrainRequest("weights"), nullptr);
+    EXPECT_TRUE(trained.ok()) << trained.status();
+    return trained.ok() ? trained->weights_path : "";
+  }
+  static std::vector<domain::Image> Images(int count) {
+    std::vector<domain::Image> images;
+    for (int i = 0; i < count; ++i) images.push_back(test::FakeLoader::Example(20 + i).image);
+    return images;
+  }
+
+  std::string folder_;
+  test::FakeLoader loader_;
+  std::unique_ptr<DetectorRuntime> runtime_;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, DetectorRuntimeTest, testing::Values(Kind::kReal, Kind::kFake),
+                         [](const auto& kind) {
+                           return kind.param == Kind::kReal ? "Real" : "Fake";
+                         });
+
+TEST_P(DetectorRuntimeTest, KnowsItsProfiles) {
+  for (const char* name : {"micro", "tiny", "small", "base", "large"}) {
+    const auto profile = runtime_->Profile(name);
+    ASSERT_TRUE(profile.ok()) << profile.status();
+    EXPECT_GT(profile->input_size, 0);
+    EXPECT_GT(profile->probes, 0);
+    EXPECT_GT(profile->replay_probes, 0);
+  }
+  const absl::Status unknown = runtime_->Profile("enormous").status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_THAT(base::FieldViolations(unknown), SizeIs(1));
+  EXPECT_EQ(base::FieldViolations(unknown)[0].field, "detector.profile");
+}
+
+TEST_P(DetectorRuntimeTest, TrainingLeavesWeightsInItsFolderAndMeasuresThem) {
+  const auto request = TrainRequest("a", 2);
+  const auto trained = runtime_->Train(request, nullptr);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(fs::path(trained->weights_path).parent_path(), request.checkpoint_folder);
+  EXPECT_TRUE(fs::exists(trained->weights_path));
+  EXPECT_GT(trained->parameters, 0);
+  EXPECT_EQ(trained->validation.images, 2);
+  EXPECT_THAT(trained->validation.classes, SizeIs(2));
+  EXPECT_EQ(runtime_->Train(TrainRequest("b"), Stop).status().code(), absl::StatusCode::kCancelled);
+  auto cold = TrainRequest("c");
+  cold.training.clear();
+  EXPECT_TRUE(runtime_->Train(cold, nullptr).ok());
+  auto unknown = TrainRequest("d");
+  unknown.detector.profile = "enormous";
+  EXPECT_EQ(runtime_->Train(unknown, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_P(DetectorRuntimeTest, EmbedsInOrderAndTheSameForTheSameSeed) {
+  const std::string weights = Weights();
+  std::vector<domain::Image> images = Images(3);
+  images[1].source.location = "bad";
+  const auto signals = runtime_->Embed(weights, images, nullptr);
+  ASSERT_TRUE(signals.ok()) << signals.status();
+  ASSERT_THAT(*signals, SizeIs(3));
+  for (int i : {0, 2}) {
+    const domain::ImageSignals& image = (*signals)[i];
+    EXPECT_EQ(image.image_key, images[i].key);
+    EXPECT_EQ(image.error, "");
+    EXPECT_GT(image.embedding.size(), 0u);
+    EXPECT_LE(image.embedding.size(), 128u);
+    EXPECT_EQ(image.embedding.size(), (*signals)[0].embedding.size());
+    EXPECT_THAT(image.expected_objects, SizeIs(1));
+    EXPECT_THAT(image.uncertainty, SizeIs(1));
+    EXPECT_THAT(image.uncertainty, Each(testing::Ge(0)));
+  }
+  EXPECT_EQ((*signals)[1].image_key, images[1].key);
+  EXPECT_NE((*signals)[1].error, "");
+  EXPECT_THAT((*signals)[1].embedding, IsEmpty());
+  const auto again = runtime_->Train(TrainRequest("again"), nullptr);
+  ASSERT_TRUE(again.ok());
+  const auto same = runtime_->Embed(again->weights_path, images, nullptr);
+  ASSERT_TRUE(same.ok());
+  EXPECT_EQ((*same)[2].embedding, (*signals)[2].embedding);
+
+  EXPECT_THAT(*runtime_->Embed(weights, {}, nullptr), IsEmpty());
+  EXPECT_EQ(runtime_->Embed(weights, Images(1), Stop).status().code(),
+            absl::StatusCode::kCancelled);
+  EXPECT_FALSE(runtime_->Embed(folder_ + "/missing.pt", Images(1), nullptr).ok());
+  images[1].source.location = "away";
+  EXPECT_EQ(runtime_->Embed(weights, images, nullptr).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+TEST_P(DetectorRuntimeTest, ProbesEveryClassAndTheSameForTheSameSeed) {
+  DetectorRuntime::ProbeRequest request;
+  request.weights_path = Weights();
+  const auto train = TrainRequest("unused");
+  request.detector = train.detector;
+  request.num_classes = 1;
+  request.labeled = train.training;
+  request.validation = train.validation;
+  for (int i = 8; i < 11; ++i) request.batch.push_back(test::FakeLoader::Example(i));
+  request.probe.seed = 4;
+  for (const bool replay : {false, true}) {
+    request.probe.replay = replay;
+    const auto response = runtime_->RunProbe(request, nullptr);
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_THAT(response->class_ap50, SizeIs(1));
+    EXPECT_THAT(response->class_loss, SizeIs(1));
+    EXPECT_GT(response->seconds, 0);
+    EXPECT_EQ(runtime_->RunProbe(request, nullptr)->class_loss, response->class_loss);
+  }
+  EXPECT_EQ(runtime_->RunProbe(request, Stop).status().code(), absl::StatusCode::kCancelled);
+  request.weights_path = folder_ + "/missing.pt";
+  EXPECT_FALSE(runtime_->RunProbe(request, nullptr).ok());
+}
+
+TEST_P(DetectorRuntimeTest, PredictsFromSourcesAndFromBytes) {
+  const std::string weights = Weights();
+  std::vector<domain::Image> images(3);
+  images[0].source.location = "120x90:1";
+  images[1].source.location = "bad";
+  const auto found = runtime_->Predict({}, weights, images, {"", "", "60x45:2"}, 0.001);
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_THAT(*found, SizeIs(3));
+  EXPECT_EQ((*found)[0].width, 120);
+  EXPECT_EQ((*found)[0].height, 90);
+  EXPECT_EQ((*found)[0].error, "");
+  EXPECT_NE((*found)[1].error, "");
+  EXPECT_EQ((*found)[2].height, 45);
+  for (const domain::Box& box : (*found)[0].boxes) {
+    EXPECT_GE(box.score, 0.001);
+    EXPECT_GE(box.x_min, 0);
+    EXPECT_LE(box.x_min + box.width, 120 + 1e-6);
+    EXPECT_LE(box.y_min + box.height, 90 + 1e-6);
+  }
+  EXPECT_THAT((*runtime_->Predict({}, weights, images, {"", "", "60x45:2"}, 1.0))[0].boxes,
+              IsEmpty());
+  EXPECT_EQ(runtime_->Predict({}, weights, images, {}, 0.1).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(runtime_->Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+}
+
+}  // namespace
+}  // namespace mgral

@@ -1,0 +1,206 @@
+// What SelectionRuntime promises, held by the real runtime and by the fake that unit tests trust.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "server/runtime/torch_runtime.h"
+#include "tests/support/fake_selection_runtime.h"
+#include "tests/unit/runtime/fake_loader.h"
+
+namespace mgral {
+namespace {
+
+using domain::SelectionRuntime;
+using domain::Strategy;
+using testing::Each;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+enum class Kind { kReal, kFake };
+
+class SelectionRuntimeTest : public testing::TestWithParam<Kind> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Kind::kReal) {
+      runtime_ =
+          std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, &loader_);
+    } else {
+      runtime_ = std::make_unique<test::FakeSelectionRuntime>();
+    }
+  }
+
+  // Signals of two classes, with an object in each image.
+  static std::vector<domain::ImageSignals> Signals(int count, int64_t first_key) {
+    std::vector<domain::ImageSignals> signals(count);
+    for (int i = 0; i < count; ++i) {
+      signals[i].image_key = first_key + i;
+      const float x = static_cast<float>((i * 37) % 50) / 50;
+      signals[i].embedding = {x, 1 - x, x * x};
+      signals[i].expected_objects = {x, 1};
+      signals[i].uncertainty = {1 - x, x};
+      signals[i].disagreement = x / 3;
+      domain::Box box;
+      box.width = box.height = 10;
+      box.score = 0.1 + 0.8 * x;
+      signals[i].predictions = {box};
+    }
+    return signals;
+  }
+  static SelectionRuntime::PlanRequest PlanRequest() {
+    SelectionRuntime::PlanRequest request;
+    request.num_classes = 2;
+    request.candidates = Signals(30, 1);
+    request.labeled = Signals(12, 100);
+    request.revealed = Signals(8, 100);
+    request.labeled_class_counts = {12, 5};
+    request.validation.classes.resize(2);
+    request.batch_size = 4;
+    request.probes = 3;
+    request.replay_probes = 4;
+    request.seed = 5;
+    return request;
+  }
+  SelectionRuntime::TableRequest TableRequest() {
+    SelectionRuntime::TableRequest request;
+    request.inputs = PlanRequest();
+    const auto plan = runtime_->PlanProbes(request.inputs);
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    request.plan = *plan;
+    for (const domain::ProbeBatch& probe : request.plan.probes) {
+      const double gain = 0.003 * static_cast<double>(probe.image_keys.size());
+      request.responses.push_back({{0.5 + gain, std::nan("")}, {1, 1}, 0.5});
+    }
+    request.realized = {{Signals(4, 100), {0.02, std::nan("")}}};
+    return request;
+  }
+
+  test::FakeLoader loader_;
+  std::unique_ptr<SelectionRuntime> runtime_;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, SelectionRuntimeTest, testing::Values(Kind::kReal, Kind::kFake),
+                         [](const auto& kind) {
+                           return kind.param == Kind::kReal ? "Real" : "Fake";
+                         });
+
+TEST_P(SelectionRuntimeTest, PlansAControlBeforeTheProbesOfEachKindAndSeed) {
+  const SelectionRuntime::PlanRequest request = PlanRequest();
+  const auto plan = runtime_->PlanProbes(request);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  std::set<std::pair<bool, uint64_t>> controlled;
+  int semi_supervised = 0, replays = 0;
+  for (const domain::ProbeBatch& probe : plan->probes) {
+    if (probe.control) {
+      EXPECT_THAT(probe.image_keys, IsEmpty());
+      controlled.insert({probe.replay, probe.seed});
+      continue;
+    }
+    EXPECT_EQ(controlled.count({probe.replay, probe.seed}), 1u);
+    ++(probe.replay ? replays : semi_supervised);
+    EXPECT_EQ(std::set<int64_t>(probe.image_keys.begin(), probe.image_keys.end()).size(), 4u);
+    for (const int64_t key : probe.image_keys) {
+      EXPECT_EQ(probe.replay ? key >= 100 && key < 108 : key >= 1 && key < 31, true) << key;
+    }
+  }
+  EXPECT_EQ(semi_supervised, 3);
+  EXPECT_EQ(replays, 4);
+  EXPECT_EQ(runtime_->PlanProbes(request)->cells, plan->cells);
+  SelectionRuntime::PlanRequest none;
+  none.num_classes = 2;
+  none.probes = none.replay_probes = 4;
+  const auto empty = runtime_->PlanProbes(none);
+  ASSERT_TRUE(empty.ok()) << empty.status();
+  EXPECT_THAT(empty->probes, IsEmpty());
+}
+
+TEST_P(SelectionRuntimeTest, FitsATableWhoseEntriesAddUp) {
+  const SelectionRuntime::TableRequest request = TableRequest();
+  const auto table = runtime_->FitTable(request);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->entries, SizeIs(30));
+  EXPECT_THAT(table->cells, SizeIs(30));
+  EXPECT_THAT(table->expected_gain, SizeIs(30));
+  EXPECT_THAT(table->expected_gain, Each(SizeIs(2)));
+  EXPECT_EQ(table->report.probes, 3);
+  EXPECT_EQ(table->report.replay_probes, 4);
+  EXPECT_GT(table->report.cells, 0);
+  for (const int cell : table->cells) EXPECT_LT(cell, table->report.cells);
+  EXPECT_EQ(runtime_->FitTable(request)->entries, table->entries);
+
+  for (const size_t i : {size_t{0}, size_t{29}}) {
+    const auto alone = runtime_->EstimateGain(table->table, {table->entries[i]});
+    ASSERT_TRUE(alone.ok()) << alone.status();
+    ASSERT_THAT(alone->class_mean, SizeIs(2));
+    EXPECT_THAT(alone->class_standard_error, SizeIs(2));
+    for (int c : {0, 1}) EXPECT_NEAR(alone->class_mean[c], table->expected_gain[i][c], 1e-6);
+  }
+  const auto all = runtime_->EstimateGain(table->table, table->entries);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_NEAR(all->mean, (all->class_mean[0] + all->class_mean[1]) / 2, 1e-9);
+  EXPECT_EQ(runtime_->EstimateGain(table->table, {})->mean, 0);
+}
+
+TEST_P(SelectionRuntimeTest, RefusesWhatIsOfAnotherTable) {
+  SelectionRuntime::TableRequest request = TableRequest();
+  const auto table = runtime_->FitTable(request);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_EQ(runtime_->EstimateGain("no table", {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(runtime_->EstimateGain(table->table, {"no entry"}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  request.plan.cells = "no cells";
+  EXPECT_EQ(runtime_->FitTable(request).status().code(), absl::StatusCode::kDataLoss);
+  request = TableRequest();
+  request.responses.pop_back();
+  EXPECT_EQ(runtime_->FitTable(request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_P(SelectionRuntimeTest, EveryStrategyRanksDistinctCandidatesUpToTheLimit) {
+  const auto table = runtime_->FitTable(TableRequest());
+  ASSERT_TRUE(table.ok()) << table.status();
+  SelectionRuntime::RankRequest request;
+  request.candidates = Signals(30, 1);
+  request.labeled = Signals(5, 100);
+  request.batch_size = 4;
+  request.seed = 2;
+  for (const domain::StrategyInfo& info : domain::Strategies()) {
+    SCOPED_TRACE(info.name);
+    request.strategy = info.strategy;
+    request.table = nullptr;
+    request.limit = 10;
+    if (info.needs_table) {
+      EXPECT_EQ(runtime_->Rank(request, nullptr).status().code(),
+                absl::StatusCode::kInvalidArgument);
+      request.table = &*table;
+    }
+    const auto ranked = runtime_->Rank(request, nullptr);
+    ASSERT_TRUE(ranked.ok()) << ranked.status();
+    EXPECT_THAT(ranked->image_keys, SizeIs(10));
+    EXPECT_EQ(runtime_->Rank(request, nullptr)->image_keys, ranked->image_keys);
+    EXPECT_EQ(ranked->selector.empty(), info.strategy != Strategy::kMgral);
+    request.limit = 99;
+    const auto all = runtime_->Rank(request, nullptr);
+    ASSERT_TRUE(all.ok()) << all.status();
+    const std::set<int64_t> keys(all->image_keys.begin(), all->image_keys.end());
+    EXPECT_EQ(keys.size(), 30u);
+    EXPECT_EQ(*keys.begin(), 1);
+    EXPECT_EQ(*keys.rbegin(), 30);
+    request.previous_selector = ranked->selector;
+    EXPECT_TRUE(runtime_->Rank(request, nullptr).ok());
+  }
+  request.strategy = Strategy::kMgral;
+  request.table = &*table;
+  request.previous_selector = "of an earlier release";
+  EXPECT_TRUE(runtime_->Rank(request, nullptr).ok());
+  EXPECT_EQ(runtime_->Rank(request, [](double) { return false; }).status().code(),
+            absl::StatusCode::kCancelled);
+  request.candidates.clear();
+  EXPECT_THAT(runtime_->Rank(request, nullptr)->image_keys, IsEmpty());
+}
+
+}  // namespace
+}  // namespace mgral
