@@ -126,7 +126,7 @@ def test_splits(tmp_path):
     ({"train": ["c.png"]}, 'names "c.png", which the dataset does not have'),
     ({"train": ["a.png"], "val": ["a.png"]}, 'is in "val" and in "train"'),
     ({"train": [], "pool": []}, "mean the same"),
-    ({"trian": []}, '"trian" is no split'),
+    ({"trian": []}, '"trian" is not a split'),
     ({"train": "a.png"}, "is not a list of file names"),
     ({"train": [1]}, "holds 1, which is not a file name"),
 ])

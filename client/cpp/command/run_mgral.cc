@@ -42,8 +42,8 @@ constexpr char kFooter[] = R"(A first round, with a server at the default addres
   mgral pool create cells --classes RBC,WBC,Platelets
   mgral register cells --images photos
   mgral query cells --size 20 --coco-out to_label.json      which images to label first
-  mgral label cells --coco measure.json --use validation    labels to measure with
-  mgral label cells --coco done.json                        labels to train on
+  mgral label cells --coco measured.json --use validation   labels to measure with
+  mgral label cells --coco labeled.json                     labels to train on
   mgral cycle start cells --watch                           train and select
   mgral query cells --size 20 --coco-out to_label.json
 

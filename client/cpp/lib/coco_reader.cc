@@ -203,7 +203,7 @@ absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset&
     if (list == lists.end()) {
       if (!value.is_array()) continue;  // a remark
       return absl::InvalidArgumentError(absl::StrCat(
-          file, ": \"", key, "\" is no split: use \"train\" (or \"pool\"), \"val\", \"test\""));
+          file, ": \"", key, "\" is not a split: use \"train\" (or \"pool\"), \"val\", \"test\""));
     }
     const auto [other, inserted] = seen.emplace(list->second, key);
     if (!inserted) {

@@ -26,9 +26,9 @@ absl::StatusOr<Dataset> ReadDataset(const std::string& directory, const std::str
   } else if (fs::is_directory(root / "Annotations", error)) {
     dataset = ReadVoc(directory, options);
   } else {
-    return absl::NotFoundError(
-        absl::StrCat(directory, ": is no dataset: neither annotations.json (COCO) nor a directory ",
-                     "Annotations (VOC) is in it"));
+    return absl::NotFoundError(absl::StrCat(
+        directory, ": is not a dataset: it has neither annotations.json (COCO) nor a directory ",
+        "Annotations (VOC) is in it"));
   }
   if (!dataset.ok()) return dataset;
   dataset->name = DatasetName(directory);

@@ -76,7 +76,7 @@ std::string FidelitySection(const Results& results) {
       "over replay probes (1 is perfect, 0 is chance). Test-retest: what repeating the "
       "measurement itself reaches, so the most that fidelity can be expected to. Response: the "
       "same over semi-supervised responses, which says how smooth they are and not how true. "
-      "Gains of the selector’s and of the greedy maximiser’s batch are by the table, in "
+      "Gains of the selector’s and of the greedy maximizer’s batch are by the table, in "
       "points. A dash: not measured.</p><details class='plain'><summary>Every table</summary>",
       Table({"strategy", "seed", "cycle", "cells", "probes", "replay probes", "fidelity",
              "test-retest", "response", "selector’s gain", "greedy’s gain"},

@@ -151,7 +151,7 @@ absl::StatusOr<std::vector<int64_t>> ParseSeeds(const std::string& text) {
   for (const absl::string_view part : absl::StrSplit(text, ',')) {
     int64_t seed = 0;
     if (!absl::SimpleAtoi(part, &seed) || seed < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("--seeds: \"", part, "\" is no seed"));
+      return absl::InvalidArgumentError(absl::StrCat("--seeds: \"", part, "\" is not a seed"));
     }
     seeds.push_back(seed);
   }

@@ -56,7 +56,8 @@ absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOp
 // makes sure that every class is among them.
 std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t seed);
 
-// Strategies that are answered from the detector and the embeddings, without a look-up table.
+// Strategies that need a look-up table; the others are answered from the detector and the
+// embeddings.
 bool NeedsTable(const std::string& strategy);
 
 // Numbers and names that cannot be right are InvalidArgument and name the option.

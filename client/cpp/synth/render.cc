@@ -98,11 +98,11 @@ cv::Mat DrawGround(const Scene& scene, int size) {
 void DrawDistractors(const Scene& scene, cv::Mat* canvas) {
   for (const Distractor& item : scene.distractors) {
     const double side = canvas->cols;
-    const cv::Point2f centre(static_cast<float>(item.x * side), static_cast<float>(item.y * side));
+    const cv::Point2f center(static_cast<float>(item.x * side), static_cast<float>(item.y * side));
     const cv::Size2f axes(static_cast<float>(2 * item.length * side),
                           static_cast<float>((0.5 + item.tone) * item.length * side));
     const cv::Scalar color(40 + 50 * item.tone, 80 + 40 * item.tone, 70 + 70 * item.tone);
-    cv::ellipse(*canvas, cv::RotatedRect(centre, axes, static_cast<float>(item.angle * 57.2958)),
+    cv::ellipse(*canvas, cv::RotatedRect(center, axes, static_cast<float>(item.angle * 57.2958)),
                 color, cv::FILLED, cv::LINE_AA);
   }
 }

@@ -56,7 +56,7 @@ struct Scene {
   double pan_y = 0;
   double light = 1;
   double warmth = 0;                 // -1 bluish .. 1 reddish
-  double noise = 4;                  // standard deviation, in grey levels
+  double noise = 4;                  // standard deviation, in gray levels
   std::vector<SceneObject> objects;  // later ones cover earlier ones
   std::vector<Distractor> distractors;
 };

@@ -102,14 +102,14 @@ double ShapeDistance(SynthClass kind, double u, double v) {
 
 cv::Vec3d ShapeColor(SynthClass kind, double tone, double u, double v, double light_u,
                      double light_v) {
-  const double towards = u * light_u + v * light_v;
+  const double toward = u * light_u + v * light_v;
   switch (kind) {
     case kCrate:
-      return CrateColor(tone, u, v) * (1 + 0.12 * towards);
+      return CrateColor(tone, u, v) * (1 + 0.12 * toward);
     case kBall: {
       const double height = std::sqrt(std::max(0.0, 1 - u * u - v * v));
-      const double shade = 0.55 + 0.45 * std::max(0.0, 0.6 * height + 0.7 * towards + 0.2);
-      const double shine = Smooth(0.80, 1.0, 0.74 * height + 0.67 * towards);
+      const double shade = 0.55 + 0.45 * std::max(0.0, 0.6 * height + 0.7 * toward + 0.2);
+      const double shine = Smooth(0.80, 1.0, 0.74 * height + 0.67 * toward);
       return Blend(BallColor(tone, u, v) * shade, {255, 255, 255}, 0.8 * shine);
     }
     case kCone: {
@@ -122,7 +122,7 @@ cv::Vec3d ShapeColor(SynthClass kind, double tone, double u, double v, double li
       // Ten facets: each point of the star is a ridge.
       const double fold = std::remainder(std::atan2(v, u) + kPi / 2, 2 * kPi / 5);
       const cv::Vec3d gold = Blend({40, 200, 250}, {60, 160, 235}, tone);
-      return gold * ((fold > 0 ? 1.05 : 0.72) + 0.10 * towards);
+      return gold * ((fold > 0 ? 1.05 : 0.72) + 0.10 * toward);
     }
     case kRing: {
       const double bulge = (std::hypot(u, v) - 0.70) / 0.26;
@@ -130,7 +130,7 @@ cv::Vec3d ShapeColor(SynthClass kind, double tone, double u, double v, double li
       const bool red = static_cast<int>(std::floor(sector)) % 2 == 0;
       const cv::Vec3d paint = Blend({48, 40, 208}, {40, 90, 235}, tone);
       const cv::Vec3d color = red ? paint : cv::Vec3d(240, 242, 244);
-      const double slope = std::hypot(u, v) > 0 ? towards / std::hypot(u, v) * bulge : 0;
+      const double slope = std::hypot(u, v) > 0 ? toward / std::hypot(u, v) * bulge : 0;
       return color * std::clamp(0.86 - 0.14 * bulge * bulge + 0.28 * slope, 0.4, 1.1);
     }
     default:

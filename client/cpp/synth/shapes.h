@@ -11,7 +11,7 @@ namespace mgral::client {
 // u to its right, v downwards.
 double ShapeDistance(SynthClass kind, double u, double v);
 
-// Blue, green, red in 0..255 at (u, v). (light_u, light_v) is the unit vector towards the light,
+// Blue, green, red in 0..255 at (u, v). (light_u, light_v) is the unit vector toward the light,
 // in the object's own axes.
 cv::Vec3d ShapeColor(SynthClass kind, double tone, double u, double v, double light_u,
                      double light_v);

@@ -94,7 +94,7 @@ class DatasetError(MgralError, ValueError):
 
 
 class CycleFailed(MgralError):
-    """A cycle that was waited for has failed or was cancelled."""
+    """A cycle that was waited for has failed or was canceled."""
 
 
 class RefusedWarning(UserWarning):

@@ -51,7 +51,7 @@ TEST_F(SplitsTest, Mistakes) {
               HasSubstr("\"a.jpg\" is in \"train\" and in \"test\""));
   EXPECT_THAT(Error(R"({"train": ["a.jpg", "a.jpg"]})"), HasSubstr("and in \"train\""));
   EXPECT_THAT(Error(R"({"train": ["a.jpg"], "pool": ["b.jpg"]})"), HasSubstr("mean the same"));
-  EXPECT_THAT(Error(R"({"trian": ["a.jpg"]})"), HasSubstr("\"trian\" is no split"));
+  EXPECT_THAT(Error(R"({"trian": ["a.jpg"]})"), HasSubstr("\"trian\" is not a split"));
   EXPECT_THAT(Error(R"({"train": "a.jpg"})"), HasSubstr("is not a list"));
   EXPECT_THAT(Error(R"({"train": [3]})"), HasSubstr("holds 3"));
   EXPECT_THAT(Error("[]"), HasSubstr("is not a JSON object"));

@@ -1,4 +1,4 @@
-"""Labelled datasets on this machine, read and checked: COCO, Pascal VOC, YOLO.
+"""Labeled datasets on this machine, read and checked: COCO, Pascal VOC, YOLO.
 
 Everything in such a file is hostile: what cannot be right raises DatasetError with the file and the
 entry, what can be mended (a box that passes the image's edge) is mended and reported in `warnings`.

@@ -24,7 +24,7 @@ def read_splits(file: Path, dataset: Dataset) -> Splits:
         if split is None:
             if not isinstance(names, list):
                 continue  # a remark
-            raise DatasetError(f'{file}: "{key}" is no split: use "train" (or "pool"), "val", '
+            raise DatasetError(f'{file}: "{key}" is not a split: use "train" (or "pool"), "val", '
                                '"test"')
         if split in seen:
             raise DatasetError(f'{file}: "{seen[split]}" and "{key}" mean the same: use one of '

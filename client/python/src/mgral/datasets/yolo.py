@@ -1,5 +1,5 @@
 """YOLO: for each image, images/.../NAME.jpg, a text file labels/.../NAME.txt with a line per box:
-class number, then centre and size as fractions of the image's width and height.
+class number, then center and size as fractions of the image's width and height.
 """
 
 from __future__ import annotations
