@@ -37,14 +37,43 @@ absl::StatusOr<std::vector<StoredFile>> ListFiles(const std::string& folder) {
   return files;
 }
 
+std::string LockPath(const std::string& root) { return root + "/lock"; }
+
+// The open lock file, -1 with errno when that cannot be. Network file systems want a file to be
+// open for writing by those who lock it alone.
+int OpenLock(const std::string& root, ArtifactLock::Purpose purpose) {
+  const int flags = (purpose == ArtifactLock::Purpose::kStore ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+  const int fd = open(LockPath(root).c_str(), flags);
+  // Somebody has deleted it, or no server has used the folder yet.
+  if (fd >= 0 || errno != ENOENT || !MakeLockFile(root).ok()) return fd;
+  return open(LockPath(root).c_str(), flags);
+}
+
 }  // namespace
 
 std::string ObjectPath(const std::string& root, const std::string& sha256) {
   return absl::StrCat(root, "/objects/", sha256.substr(0, 2), "/", sha256);
 }
 
+absl::Status MakeLockFile(const std::string& root) {
+  const std::string path = LockPath(root);
+  struct stat folder;
+  if (stat(root.c_str(), &folder) != 0) {
+    return base::FileError(errno, absl::StrCat("cannot look at ", root));
+  }
+  const base::Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0664));
+  if (file.get() < 0 && errno == EEXIST) return absl::OkStatus();
+  if (file.get() < 0 || fchmod(file.get(), 0664) != 0) {
+    return base::FileError(errno, absl::StrCat("cannot make ", path));
+  }
+  if (geteuid() == 0 && fchown(file.get(), folder.st_uid, folder.st_gid) != 0) {
+    return base::FileError(errno, absl::StrCat("cannot give away ", path));
+  }
+  return absl::OkStatus();
+}
+
 ArtifactLock::ArtifactLock(const std::string& root, Purpose purpose)
-    : fd_(open((root + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    : fd_(OpenLock(root, purpose)) {
   const int operation = purpose == Purpose::kStore ? LOCK_SH : LOCK_EX;
   int locked = fd_ < 0 ? -1 : flock(fd_, operation);
   while (fd_ >= 0 && locked != 0 && errno == EINTR) locked = flock(fd_, operation);

@@ -16,10 +16,15 @@ constexpr size_t kSha256Digits = 64;  // of an artifact's name
 // <root>/objects/ab/<sha256>
 std::string ObjectPath(const std::string& root, const std::string& sha256);
 
+// Makes <root>/lock, if it isn't there, for the folder's owner and group, whoever calls: an
+// operator who is root must not lock the servers out. Errors: as base::FileError.
+absl::Status MakeLockFile(const std::string& root);
+
 // Keeps an object from being deleted just when somebody stores the same content again, in this
 // process or another: whoever stores it holds the lock as kStore while the file gets its place and
 // its new time of modification; whoever deletes it holds the lock as kDelete while looking at that
-// time and unlinking. A flock on <root>/lock; waits for it, and lets go when destroyed.
+// time and unlinking. A flock on <root>/lock, which is made if need be; waits for it, and lets go
+// when destroyed.
 class ArtifactLock {
  public:
   enum class Purpose { kStore, kDelete };

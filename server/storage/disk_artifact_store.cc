@@ -121,13 +121,13 @@ class RemoveAtExit {
 }  // namespace
 
 absl::Status DiskArtifactStore::Prepare(const std::string& root) {
+  absl::Status made;
   for (const char* folder : {"/objects", "/tmp", "/work"}) {
-    const absl::Status made = MakeFolders(root + folder, root + folder);
-    if (!made.ok()) {
-      return base::FailedPrecondition("ARTIFACT_DIR", std::string(made.message()), "artifact_dir");
-    }
+    if (made.ok()) made = MakeFolders(root + folder, root + folder);
   }
-  return absl::OkStatus();
+  if (made.ok()) made = MakeLockFile(root);
+  if (made.ok()) return made;
+  return base::FailedPrecondition("ARTIFACT_DIR", std::string(made.message()), "artifact_dir");
 }
 
 DiskArtifactStore::DiskArtifactStore(std::string root) : root_(std::move(root)) {}
@@ -169,14 +169,11 @@ absl::Status DiskArtifactStore::Install(const std::string& path, const std::stri
 
 absl::StatusOr<std::string> DiskArtifactStore::Put(absl::string_view bytes) {
   const std::string sha256 = HashOf(bytes);
-  {
+  // What a broken disk has left of it is replaced.
+  if (const auto existing = PathOf(sha256); existing.ok()) {
     const ArtifactLock lock(root_, ArtifactLock::Purpose::kStore);
     MGRAL_RETURN_IF_ERROR(lock.status());
-    const std::string existing = ObjectPath(root_, sha256);
-    struct stat info;
-    const bool there =
-        stat(existing.c_str(), &info) == 0 && info.st_size == static_cast<off_t>(bytes.size());
-    if (there && Touch(existing)) return sha256;
+    if (Touch(*existing)) return sha256;
   }
   const std::string path = TemporaryPath();
   const RemoveAtExit remove(path);

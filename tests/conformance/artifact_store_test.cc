@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -8,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/storage/artifact_folder.h"
 #include "server/storage/disk_artifact_store.h"
 
 namespace mgral::test {
@@ -145,6 +147,31 @@ TEST_F(ArtifactStoreTest, WorkFoldersStayUntilRemoved) {
   EXPECT_TRUE(store_->RemoveWorkFolder("cycle-7_train.0").ok());
   EXPECT_FALSE(fs::exists(folder));
   EXPECT_TRUE(store_->WorkFolders()->empty());
+}
+
+TEST_F(ArtifactStoreTest, StoringAgainRepairsWhatWasChangedOnDisk) {
+  const std::string path = *store_->PathOf(*store_->Put("hello"));
+  std::ofstream(path, std::ios::binary) << "hxllo";
+  ASSERT_TRUE(absl::IsDataLoss(store_->Get(kHelloSha256).status()));
+  EXPECT_EQ(*store_->Put("hello"), kHelloSha256);
+  EXPECT_EQ(*store_->Get(kHelloSha256), "hello");
+}
+
+// Prune may be run by root before the servers' own user has stored anything.
+TEST_F(ArtifactStoreTest, TheLockBelongsToTheFoldersOwnerWhoeverMadeIt) {
+  constexpr uid_t kOther = 65534;
+  struct stat lock;
+  ASSERT_EQ(stat((root_ + "/lock").c_str(), &lock), 0);
+  EXPECT_EQ(lock.st_mode & 0777, 0664u);
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give the folder to another user";
+  fs::remove(root_ + "/lock");
+  ASSERT_EQ(chown(root_.c_str(), kOther, kOther), 0);
+  const storage::StoredFile file{WriteFile("leftover", "x"), "leftover", 1, absl::Now()};
+  ASSERT_TRUE(*storage::RemoveStoredFile(root_, file, absl::InfiniteFuture()));
+  ASSERT_EQ(stat((root_ + "/lock").c_str(), &lock), 0);
+  EXPECT_EQ(lock.st_uid, kOther);
+  EXPECT_EQ(lock.st_gid, kOther);
+  EXPECT_EQ(lock.st_mode & 0777, 0664u);
 }
 
 // Clients see them.
