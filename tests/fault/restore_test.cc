@@ -1,9 +1,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "server/cycle/work_folder.h"
+#include "server/storage/migrations.h"
 #include "tests/fault/workplace.h"
 
 // A database that was restored as docs/runbook.md says, beside a folder that went on since.
@@ -12,16 +18,35 @@ namespace {
 
 using domain::CycleState;
 
+std::string SourceFolder() { return std::getenv("MGRAL_SOURCE_DIR"); }  // ctest sets it
+
+void Shell(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
+
+// The commands of the runbook that restore `dump`, as written but for where the database is.
+void RestoreAsDocumented(const TestDatabase& database, const std::string& dump) {
+  constexpr char kInContainer[] = "$ docker compose exec -T postgres ";
+  std::ifstream runbook(SourceFolder() + "/docs/runbook.md");
+  std::string line;
+  while (std::getline(runbook, line) && !absl::StartsWith(line, "**Restore")) {
+  }
+  int commands = 0;
+  while (std::getline(runbook, line) && !absl::StartsWith(line, "## ")) {
+    absl::string_view command = line;
+    if (!absl::ConsumePrefix(&command, kInContainer)) continue;
+    Shell(absl::StrReplaceAll(
+        command, {{"-U mgral -d mgral", absl::StrCat("-d '", database.conninfo(), "'")},
+                  {"mgral.dump", dump}}));
+    ++commands;
+  }
+  ASSERT_EQ(commands, 2) << "the runbook's section has changed";
+}
+
 class RestoreTest : public testing::Test {
  protected:
-  void Run(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
   void Backup() {
-    Run(absl::StrCat("pg_dump -Fc -d '", place_.database->conninfo(), "' >", Dump()));
+    Shell(absl::StrCat("pg_dump -Fc -d '", place_.database->conninfo(), "' >", Dump()));
   }
-  void Restore() {
-    Run(absl::StrCat("pg_restore --clean --if-exists -d '", place_.database->conninfo(), "' <",
-                     Dump()));
-  }
+  void Restore() { RestoreAsDocumented(*place_.database, Dump()); }
   std::string Dump() const { return place_.folder + "/mgral.dump"; }
   std::vector<std::string> WorkFolders() { return *place_.artifacts->WorkFolders(); }
   // Runs a cycle that never ends by itself and cancels it when it has left a checkpoint.
@@ -89,6 +114,34 @@ TEST_F(RestoreTest, FoldersOfCyclesThatHaveEndedAreSwept) {
   ASSERT_TRUE(place_.artifacts->WorkFolder("cycle-of-a-deleted-pool").ok());
   ASSERT_TRUE(cycle::SweepWorkFolders(place_.cycles.get(), place_.artifacts.get()).ok());
   EXPECT_TRUE(WorkFolders().empty());
+}
+
+// The way back from an upgrade, and forward again.
+TEST(RestoreOlderReleaseTest, ADumpFromBeforeAnUpgradeReplacesTheUpgradedDatabase) {
+  const std::string release = SourceFolder() + "/tests/fault/release_0_1/";
+  char folder[] = "/tmp/mgral_restore_XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string dump = absl::StrCat(folder, "/mgral.dump");
+  Shell(absl::StrCat("tar -xJf ", release, "files.tar.xz -C ", folder));
+  auto database = TestDatabase::CreateEmpty();
+  std::ostringstream sql;
+  sql << std::ifstream(release + "database.sql").rdbuf();
+  database->Execute(sql.str());
+  Shell(absl::StrCat("pg_dump -Fc -d '", database->conninfo(), "' >", dump));
+  ASSERT_TRUE(storage::Migrate(database->conninfo()).ok());
+  database->Execute("UPDATE pool SET display_name = 'after the upgrade'");
+
+  RestoreAsDocumented(*database, dump);
+  ASSERT_FALSE(HasFatalFailure());
+  const auto migrated = storage::Migrate(database->conninfo());
+  ASSERT_TRUE(migrated.ok()) << migrated.status();
+  EXPECT_EQ(migrated->from_version, 2);
+  Workplace place(std::move(database), folder);
+  const domain::Pool pool = *place.pools->GetPool("shop");
+  EXPECT_EQ(pool.display_name, "");
+  const domain::Cycle cycle = place.FinishCycle(pool, *place.cycles->GetCycle(pool.key, "3"));
+  ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
+  EXPECT_EQ(cycle.training_images, 20);
 }
 
 }  // namespace
