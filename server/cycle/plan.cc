@@ -1,5 +1,6 @@
 #include <unordered_map>
 
+#include "absl/strings/str_cat.h"
 #include "server/cycle/stages.h"
 
 namespace mgral::cycle {
@@ -8,15 +9,29 @@ namespace {
 using domain::Image;
 using domain::JobKind;
 
-// The images of the probes' batches, by key.
-absl::StatusOr<std::unordered_map<int64_t, Image>> ImagesByKey(const StageContext& stage,
-                                                               const CycleInputs& inputs) {
-  std::unordered_map<int64_t, Image> by_key;
+using ImagesByKey = std::unordered_map<int64_t, Image>;
+
+// All images that the cycle embeds.
+absl::StatusOr<ImagesByKey> LoadImages(const StageContext& stage, const CycleInputs& inputs) {
+  ImagesByKey by_key;
   for (const std::string& sha256 : inputs.shards) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images, LoadRecord(stage.ports, sha256, ParseImages));
     for (Image& image : images) by_key[image.key] = std::move(image);
   }
   return by_key;
+}
+
+absl::StatusOr<std::vector<Image>> BatchOf(const domain::ProbeBatch& probe,
+                                           const ImagesByKey& images) {
+  std::vector<Image> batch;
+  for (const int64_t key : probe.image_keys) {
+    const auto image = images.find(key);
+    if (image == images.end()) {
+      return absl::DataLossError(absl::StrCat("the cycle's signals are of another image: ", key));
+    }
+    batch.push_back(image->second);
+  }
+  return batch;
 }
 
 // Without validation images there is nothing to measure a probe by; the table is then its prior.
@@ -51,10 +66,9 @@ StageResult RunPlan(const StageContext& stage) {
   CyclePlan plan;
   MGRAL_ASSIGN_OR_RETURN(plan.plan, stage.ports.selection->PlanProbes(request));
 
-  MGRAL_ASSIGN_OR_RETURN(const auto images, ImagesByKey(stage, trained.inputs));
+  MGRAL_ASSIGN_OR_RETURN(const ImagesByKey images, LoadImages(stage, trained.inputs));
   for (const domain::ProbeBatch& probe : plan.plan.probes) {
-    std::vector<Image> batch;
-    for (const int64_t key : probe.image_keys) batch.push_back(images.at(key));
+    MGRAL_ASSIGN_OR_RETURN(std::vector<Image> batch, BatchOf(probe, images));
     outcome.next.push_back({JobKind::kProbe, static_cast<int>(plan.images.size()), ""});
     plan.images.push_back(std::move(batch));
   }
