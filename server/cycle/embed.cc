@@ -1,3 +1,5 @@
+// kEmbed, one job per 500 images. Reads TrainedCycle, its weights, and Images (its payload). Leaves
+// an artifact of Signals. Decides whether this cycle makes a table.
 #include "absl/time/clock.h"
 #include "server/cycle/stages.h"
 #include "server/cycle/usable_images.h"
@@ -6,7 +8,7 @@
 namespace mgral::cycle {
 namespace {
 
-bool WantsTable(const StageContext& stage, const TrainedCycle& trained) {
+bool NeedsTable(const StageContext& stage, const TrainedCycle& trained) {
   const auto strategy = domain::StrategyNamed(stage.cycle.pool.selection.strategy);
   return !stage.cycle.cycle.without_table && !trained.cold_start && strategy &&
          domain::InfoOf(*strategy).needs_table;
@@ -27,9 +29,7 @@ absl::StatusOr<Signals> Embed(const StageContext& stage, const std::string& weig
         stage.ports.pools->RejectImage(images[i].key, images[i].label_revision, error));
     undecodable.push_back({images[i].key, images[i].image_id, error});
   }
-  if (!undecodable.empty()) {
-    MGRAL_RETURN_IF_ERROR(stage.ports.cycles->LeaveOut(stage.job, undecodable));
-  }
+  MGRAL_RETURN_IF_ERROR(NameLeftOut(stage, undecodable));
   *left_out += static_cast<int64_t>(undecodable.size());
   return signals;
 }
@@ -38,7 +38,7 @@ absl::StatusOr<Signals> Embed(const StageContext& stage, const std::string& weig
 absl::StatusOr<Signals> EmbedUsable(const StageContext& stage, const std::string& weights,
                                     const std::vector<domain::Image>& images, int64_t* left_out) {
   auto signals = Embed(stage, weights, images, left_out);
-  if (!MayBeAnImage(signals.status())) return signals;
+  if (!MayComeFromAnImage(signals.status())) return signals;
   std::vector<const domain::Image*> all;
   for (const domain::Image& image : images) all.push_back(&image);
   MGRAL_ASSIGN_OR_RETURN(const std::vector<bool> usable, FindUsable(stage, all));
@@ -67,8 +67,8 @@ StageResult RunEmbed(const StageContext& stage) {
   outcome.metrics = {{"images", static_cast<double>(images.size())},
                      {"left_out", static_cast<double>(left_out)}};
   if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images.size() / seconds);
-  const bool table = WantsTable(stage, trained);
-  outcome.next = {{table ? domain::JobKind::kPlan : domain::JobKind::kSelector, 0, ""}};
+  const bool needs_table = NeedsTable(stage, trained);
+  outcome.next = {{needs_table ? domain::JobKind::kPlan : domain::JobKind::kSelector, 0, ""}};
   return outcome;
 }
 

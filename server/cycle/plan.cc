@@ -1,3 +1,6 @@
+// kPlan. Reads TrainedCycle, Examples, all Signals, and the previous snapshot's Manifest with what
+// it names. Leaves an artifact of Plan, and a kProbe for each of its probes; nothing if no image is
+// left to choose.
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"

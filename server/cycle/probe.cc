@@ -1,3 +1,6 @@
+// kProbe, one job per probe. Reads Plan, TrainedCycle, Examples, and the weights of the cycle's
+// model (a replay: of the previous one, with the Examples that its Manifest names). Leaves
+// ProbeResponse as its result.
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"
@@ -61,16 +64,17 @@ StageResult RunProbe(const StageContext& stage) {
   }
   MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, plan));
   auto done = stage.ports.detector->RunProbe(request, stage.progress);
-  if (MayBeAnImage(done.status())) {
+  if (MayComeFromAnImage(done.status())) {
     for (auto* examples : {&request.labeled, &request.batch, &request.validation}) {
       MGRAL_RETURN_IF_ERROR(KeepUsable(stage, examples));
     }
     done = stage.ports.detector->RunProbe(request, stage.progress);
   }
-  MGRAL_ASSIGN_OR_RETURN(const auto response, std::move(done));
+  MGRAL_ASSIGN_OR_RETURN(const auto result, std::move(done));
+  MGRAL_RETURN_IF_ERROR(NameLeftOut(stage, result.left_out));
   StageOutcome outcome;
-  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeProbeResponse(response));
-  outcome.metrics = {{"seconds_per_probe", response.seconds}};
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeProbeResponse(result.response));
+  outcome.metrics = {{"seconds_per_probe", result.response.seconds}};
   outcome.next = {{domain::JobKind::kTable, 0, ""}};
   return outcome;
 }

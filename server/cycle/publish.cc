@@ -1,3 +1,5 @@
+// kPublish. Reads what all stages left, and the previous snapshot's Manifest. Leaves the snapshot,
+// for CycleStore::Publish, and an artifact of Manifest for the next cycle.
 #include "server/cycle/realized_gain.h"
 #include "server/cycle/stages.h"
 #include "server/cycle/work_folder.h"
@@ -8,7 +10,7 @@ namespace {
 using domain::Box;
 using Snapshot = domain::CycleStore::Snapshot;
 
-// Boxes below it are no help to an annotator.
+// Boxes with a lower score do not help an annotator.
 constexpr double kMinShownScore = 0.25;
 
 std::vector<Box> PreAnnotations(const std::vector<Box>& predictions) {
@@ -48,7 +50,7 @@ absl::Status AddQueues(const StageContext& stage, const RankedPool& ranked, Snap
   return absl::OkStatus();
 }
 
-// What the next cycle will want to know of this one.
+// What the next cycle reads of this one.
 absl::Status AddManifest(const StageContext& stage, const TrainedCycle& trained,
                          const EmbeddedPool& pool, const RevealedImages& revealed,
                          Snapshot* snapshot) {

@@ -39,8 +39,10 @@ struct StageOutcome {
 
 // The stages of a cycle: kTrain -> kEmbed (500 images a job) -> kPlan -> kProbe (one batch a
 // job) -> kTable -> kSelector -> kPublish. Cycles without a table (the pool's strategy needs none,
-// there is nothing to choose from, cold start) go from kEmbed to kSelector. The pool is embedded in
-// any case, also for `random`: its predictions are the pre-annotations.
+// `without_table`, cold start) go from kEmbed to kSelector; from kPlan if no image is left to
+// choose, and from kTrain if the pool has no images at all. kProbe is skipped without validation
+// images. The pool is embedded in any case, also for `random`: its predictions are the
+// pre-annotations.
 //
 // What a cycle works on (labels, unlabeled images, the snapshot before it) is fixed by the first
 // attempt at kTrain, so that labels and images which come in meanwhile wait for the next cycle and

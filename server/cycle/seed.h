@@ -6,12 +6,13 @@
 
 namespace mgral::cycle {
 
-// Where chance is used, for MixSeed.
-enum class SeedPlace : uint64_t { kTrain = 1, kPlan = 2, kSelector = 3 };
+// The stages that draw at random.
+enum class SeedPurpose : uint64_t { kTrain = 1, kPlan = 2, kSelector = 3 };
 
-// A number for every place where chance is used: the same for the same pool seed, number of the
-// cycle and place, whoever does the work. Non-negative as a signed number.
-uint64_t MixSeed(uint64_t seed, uint64_t place);
-uint64_t StageSeed(const CycleInputs& inputs, SeedPlace place);
+// Derives one seed per `purpose` from another: the same for the same arguments, whoever does the
+// work. Non-negative as a signed number.
+uint64_t MixSeed(uint64_t seed, uint64_t purpose);
+// The seed of a stage of this cycle.
+uint64_t StageSeed(const CycleInputs& inputs, SeedPurpose purpose);
 
 }  // namespace mgral::cycle

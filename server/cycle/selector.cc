@@ -1,3 +1,5 @@
+// kSelector. Reads TrainedCycle, Examples, all Signals, Table where there is one, and the policy of
+// the previous snapshot. Leaves a Queue per strategy, the policy and, as its result, RankedPool.
 #include <algorithm>
 
 #include "server/cycle/stages.h"
@@ -10,8 +12,8 @@ using domain::JobKind;
 using domain::SelectionRuntime;
 using domain::Strategy;
 
-// A queue is as long as several batches, not as the pool: what comes after is drawn at random, and
-// the next cycle knows better anyway.
+// A queue holds several batches, not the whole pool: once it is used up, images are drawn at
+// random, and the next cycle ranks the pool anew anyway.
 constexpr int kBatchesInQueue = 10, kMinQueue = 500, kMaxQueue = 10000;
 
 // The pool's own strategy first, then those that cost little, so that a query may name any of them.
@@ -48,7 +50,7 @@ absl::StatusOr<SelectionRuntime::RankRequest> MakeRequest(const StageContext& st
   request.batch_size = stage.cycle.pool.selection.batch_size;
   request.limit = std::min(kMaxQueue, std::max(kMinQueue, kBatchesInQueue * request.batch_size));
   MGRAL_ASSIGN_OR_RETURN(request.previous_selector, PreviousSelector(stage, trained));
-  request.seed = StageSeed(trained.inputs, SeedPlace::kSelector);
+  request.seed = StageSeed(trained.inputs, SeedPurpose::kSelector);
   return request;
 }
 
@@ -67,6 +69,7 @@ absl::Status AddQueue(const StageContext& stage, const std::string& strategy,
   MGRAL_ASSIGN_OR_RETURN(std::string keys, PutRecord(stage, SerializeQueue(result.image_keys)));
   ranked->queues.emplace_back(strategy, std::move(keys));
   if (result.selector.empty()) return absl::OkStatus();
+  // No record of records.proto: the runtime's own bytes.
   MGRAL_ASSIGN_OR_RETURN(ranked->selector_sha256, PutRecord(stage, result.selector));
   ranked->selector_gain = result.selector_gain;
   ranked->greedy_gain = result.greedy_gain;

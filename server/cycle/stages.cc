@@ -142,7 +142,7 @@ domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
   }
   request.validation.map50 = trained.map50;
   request.batch_size = stage.cycle.pool.selection.batch_size;
-  request.seed = StageSeed(trained.inputs, SeedPlace::kPlan);
+  request.seed = StageSeed(trained.inputs, SeedPurpose::kPlan);
   return request;
 }
 

@@ -10,7 +10,9 @@
 #include "server/cycle/seed.h"
 #include "server/cycle/selection_records.h"
 
-// The stages, one per file of this folder, and what they share. Not for other users.
+// The stages, one per file of this folder (RunTrain is in train.cc, ...), and what they share. Each
+// file begins with the messages of records.proto that the stage reads and leaves. Only for the
+// files of this folder.
 namespace mgral::cycle {
 
 // A job at hand. Everything it points to outlives it.
@@ -30,7 +32,7 @@ StageResult RunTable(const StageContext& stage);
 StageResult RunSelector(const StageContext& stage);
 StageResult RunPublish(const StageContext& stage);
 
-// Stores a record as an artifact, which is kept until the cycle ends; its SHA-256.
+// Stores a record as an artifact, which is kept until the cycle ends. Returns its SHA-256.
 absl::StatusOr<std::string> PutRecord(const StageContext& stage,
                                       absl::StatusOr<std::string> record);
 // Reads an artifact with one of the Parse functions of records.h.

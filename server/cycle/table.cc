@@ -1,3 +1,5 @@
+// kTable. Reads what kPlan reads, Plan, and every ProbeResponse. Leaves an artifact of Table, which
+// names TableImages.
 #include <algorithm>
 
 #include "server/cycle/realized_gain.h"

@@ -1,4 +1,8 @@
+// kTrain. Reads the pool's images and labels and the published snapshot, and fixes them as
+// CycleInputs, which names Examples and, for each kEmbed, Images. Leaves the weights, their `model`
+// row and, as its result, TrainedCycle.
 #include <algorithm>
+#include <unordered_set>
 
 #include "server/cycle/stages.h"
 #include "server/cycle/usable_images.h"
@@ -13,7 +17,7 @@ using domain::JobKind;
 using domain::NewJob;
 
 constexpr int kPage = 1000;
-// Of one job: what is lost with a worker, and what several workers share out.
+// Images per kEmbed job: what is lost when a worker dies, and the unit that workers share out.
 constexpr size_t kShardImages = 500;
 
 absl::StatusOr<std::vector<domain::Example>> ReadLabeled(domain::PoolStore* pools, int64_t pool_key,
@@ -110,12 +114,22 @@ absl::StatusOr<domain::DetectorRuntime::TrainRequest> MakeRequest(const StageCon
   request.training = std::move(examples.training);
   request.validation = std::move(examples.validation);
   request.checkpoint_folder = folder;
-  request.seed = StageSeed(cycle.inputs, SeedPlace::kTrain);
+  request.seed = StageSeed(cycle.inputs, SeedPurpose::kTrain);
   if (request.detector.warm_start && cycle.inputs.previous && !request.training.empty()) {
     MGRAL_ASSIGN_OR_RETURN(request.warm_start_path,
                            stage.ports.artifacts->PathOf(cycle.inputs.previous->weights_sha256));
   }
   return request;
+}
+
+// How many of the examples the detector did use.
+int64_t CountUsed(const std::vector<domain::Example>& examples,
+                  const std::vector<domain::LeftOutImage>& left_out) {
+  std::unordered_set<int64_t> unused;
+  for (const domain::LeftOutImage& image : left_out) unused.insert(image.image_key);
+  return std::count_if(examples.begin(), examples.end(), [&](const domain::Example& example) {
+    return unused.count(example.image.key) == 0;
+  });
 }
 
 std::vector<NewJob> EmbedJobs(const CycleInputs& inputs) {
@@ -137,23 +151,26 @@ StageResult RunTrain(const StageContext& stage) {
                          stage.ports.artifacts->WorkFolder(WorkFolderName(fixed.work_id)));
   MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, trained, folder));
   auto done = stage.ports.detector->Train(request, stage.progress);
-  if (MayBeAnImage(done.status())) {
+  if (MayComeFromAnImage(done.status())) {
     MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &request.training));
     MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &request.validation));
     done = stage.ports.detector->Train(request, stage.progress);
   }
   MGRAL_ASSIGN_OR_RETURN(auto result, std::move(done));
+  // These broke after the inputs were fixed. The next cycle's check rejects them if it lasts.
+  MGRAL_RETURN_IF_ERROR(NameLeftOut(stage, result.left_out));
+  const int64_t training_images = CountUsed(request.training, result.left_out);
   MGRAL_ASSIGN_OR_RETURN(trained.weights_sha256,
                          stage.ports.artifacts->PutFile(result.weights_path));
   trained.class_ap50 = ClassAp50(result.validation);
   trained.map50 = result.validation.map50;
-  trained.cold_start = request.training.empty();
+  trained.cold_start = training_images == 0;
 
   domain::CycleStore::TrainedModel model;
   model.weights_sha256 = trained.weights_sha256;
   model.profile = stage.cycle.pool.detector.profile;
   model.parameters = result.parameters;
-  model.training_images = static_cast<int64_t>(request.training.size());
+  model.training_images = training_images;
   model.validation = std::move(result.validation);
   model.cold_start = trained.cold_start;
   MGRAL_RETURN_IF_ERROR(stage.ports.cycles->RecordModel(stage.job, model).status());

@@ -38,9 +38,13 @@ absl::Status Unreachable(const std::vector<LeftOutImage>& images) {
 
 }  // namespace
 
-bool MayBeAnImage(const absl::Status& status) {
+bool MayComeFromAnImage(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
          absl::IsDataLoss(status);
+}
+
+absl::Status NameLeftOut(const StageContext& stage, const std::vector<LeftOutImage>& images) {
+  return images.empty() ? absl::OkStatus() : stage.ports.cycles->LeaveOut(stage.job, images);
 }
 
 absl::StatusOr<std::vector<bool>> FindUsable(const StageContext& stage,
@@ -55,7 +59,7 @@ absl::StatusOr<std::vector<bool>> FindUsable(const StageContext& stage,
     const absl::Status status = Check(stage.ports.images, *images[i]);
     if (status.ok()) continue;
     const bool bad = absl::IsInvalidArgument(status);
-    if (!bad && !MayBeAnImage(status)) return status;
+    if (!bad && !MayComeFromAnImage(status)) return status;
     usable[i] = false;
     left_out.push_back({images[i]->key, images[i]->image_id, std::string(status.message())});
     if (bad) rejected.emplace_back(images[i], left_out.back().reason);
@@ -69,9 +73,7 @@ absl::StatusOr<std::vector<bool>> FindUsable(const StageContext& stage,
     MGRAL_RETURN_IF_ERROR(
         stage.ports.pools->RejectImage(image->key, image->label_revision, reason));
   }
-  if (!left_out.empty()) {
-    MGRAL_RETURN_IF_ERROR(stage.ports.cycles->LeaveOut(stage.job, left_out));
-  }
+  MGRAL_RETURN_IF_ERROR(NameLeftOut(stage, left_out));
   return usable;
 }
 

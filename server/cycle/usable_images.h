@@ -22,7 +22,11 @@ absl::StatusOr<std::vector<bool>> FindUsable(const StageContext& stage,
 // Drops the examples that cannot be used.
 absl::Status KeepUsable(const StageContext& stage, std::vector<domain::Example>* examples);
 
-// A runtime's error that may come from a single image.
-bool MayBeAnImage(const absl::Status& status);
+// The cycle names the images that it goes without.
+absl::Status NameLeftOut(const StageContext& stage,
+                         const std::vector<domain::LeftOutImage>& images);
+
+// Whether a runtime's error may come from a single image.
+bool MayComeFromAnImage(const absl::Status& status);
 
 }  // namespace mgral::cycle

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/domain/call_context.h"
+#include "server/domain/cycle.h"
 #include "server/domain/image.h"
 #include "server/domain/labels.h"
 #include "server/domain/measurement.h"
@@ -50,8 +51,11 @@ class DetectorRuntime {
     int64_t parameters = 0;
     Accuracy validation;
     std::vector<std::pair<std::string, double>> metrics;
+    std::vector<LeftOutImage> left_out;
   };
   // Without training images the weights are the untrained backbone's (cold start).
+  // Examples whose image cannot be decoded, or has another size than their boxes are for, are not
+  // used but named in `left_out`.
   virtual absl::StatusOr<TrainResult> Train(const TrainRequest& request,
                                             const Progress& progress) = 0;
 
@@ -69,8 +73,12 @@ class DetectorRuntime {
     std::vector<Example> validation;
     ProbeBatch probe;
   };
-  virtual absl::StatusOr<ProbeResponse> RunProbe(const ProbeRequest& request,
-                                                 const Progress& progress) = 0;
+  struct ProbeResult {
+    ProbeResponse response;
+    std::vector<LeftOutImage> left_out;  // as Train's
+  };
+  virtual absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
+                                               const Progress& progress) = 0;
 
   struct Predictions {
     std::vector<Box> boxes;

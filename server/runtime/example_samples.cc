@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "server/core/progress.h"
 
 namespace mgral::runtime {
@@ -16,22 +17,33 @@ bool HasSizeOf(const CachedImage& cached, const domain::Image& image) {
          (cached.original_width == image.width && cached.original_height == image.height);
 }
 
+// OK if the image can be trained and measured on.
+absl::Status Check(const domain::Image& image, int max_side, ImageCache* images) {
+  absl::StatusOr<CachedImage> cached = images->Get(image.source, max_side);
+  if (cached.ok() && !HasSizeOf(*cached, image)) cached = images->Reload(image.source, max_side);
+  if (!cached.ok()) return cached.status();
+  if (HasSizeOf(*cached, image)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the file has ", cached->original_width, " x ", cached->original_height,
+                   " pixels now, its labels were given for ", image.width, " x ", image.height));
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
     const std::vector<domain::Example>& examples, int max_side, ImageCache* images,
-    const domain::Progress& progress) {
+    const domain::Progress& progress, std::vector<domain::LeftOutImage>* left_out) {
   std::vector<const domain::Example*> usable;
   for (const domain::Example& example : examples) {
     if (progress && !progress(0)) return absl::CancelledError("the work was asked to stop");
-    absl::StatusOr<CachedImage> image = images->Get(example.image.source, max_side);
-    if (image.ok() && !HasSizeOf(*image, example.image)) {
-      image = images->Reload(example.image.source, max_side);
-    }
-    if (image.ok()) {
-      if (HasSizeOf(*image, example.image)) usable.push_back(&example);
-    } else if (!IsOfImage(image.status())) {
-      return image.status();
+    const absl::Status status = Check(example.image, max_side, images);
+    if (status.ok()) {
+      usable.push_back(&example);
+    } else if (IsOfImage(status)) {
+      left_out->push_back(
+          {example.image.key, example.image.image_id, std::string(status.message())});
+    } else {
+      return status;
     }
   }
   return usable;

@@ -10,13 +10,14 @@
 
 namespace mgral::runtime {
 
-// The examples whose image can be decoded, in the order given. An image that has become undecodable
-// since it was labeled is left out; any other error (an address that does not answer) is returned.
+// The examples that can be used, in the order given. Those whose image cannot be decoded, or has
+// another size than the boxes are for, are appended to `left_out`; any other error (an address that
+// does not answer) is returned.
 absl::StatusOr<std::vector<const domain::Example*>> UsableExamples(
     const std::vector<domain::Example>& examples, int max_side, ImageCache* images,
-    const domain::Progress& progress);
+    const domain::Progress& progress, std::vector<domain::LeftOutImage>* left_out);
 
-// Labelled images for core, reduced to the detector's input; labels are scaled along. `examples`
+// Labeled images for core, reduced to the detector's input; labels are scaled along. `examples`
 // and `images` must outlive it.
 class ExampleSamples : public core::SampleSource {
  public:

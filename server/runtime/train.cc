@@ -16,6 +16,7 @@ namespace mgral::runtime {
 namespace {
 
 using ProbeRequest = domain::DetectorRuntime::ProbeRequest;
+using ProbeResult = domain::DetectorRuntime::ProbeResult;
 using TrainRequest = domain::DetectorRuntime::TrainRequest;
 using TrainResult = domain::DetectorRuntime::TrainResult;
 
@@ -63,13 +64,16 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.training.size()), request.seed);
   const int side = recipe.detector.input_size;
-  const auto training = UsableExamples(request.training, side, images, progress);
+  TrainResult result;
+  const auto usable = [&](const std::vector<domain::Example>& examples) {
+    return UsableExamples(examples, side, images, progress, &result.left_out);
+  };
+  const auto training = usable(request.training);
   if (!training.ok()) return training.status();
-  const auto validation = UsableExamples(request.validation, side, images, progress);
+  const auto validation = usable(request.validation);
   if (!validation.ok()) return validation.status();
 
   core::Detector detector = Start(request, recipe, device);
-  TrainResult result;
   if (!training->empty()) {
     ExampleSamples samples(*training, side, images);
     const core::TrainReport report = TrainFrom(request, recipe, &samples, progress, &detector);
@@ -85,18 +89,15 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
         return !progress || progress(kTrainingShare + (1 - kTrainingShare) * fraction);
       });
   result.validation = ToAccuracy(accuracy, measured.size());
-  result.metrics.emplace_back("undecodable",
-                              static_cast<double>(request.training.size() - training->size() +
-                                                  request.validation.size() - validation->size()));
+  result.metrics.emplace_back("undecodable", static_cast<double>(result.left_out.size()));
   result.parameters = detector.NumParameters();
   result.weights_path = request.checkpoint_folder + "/weights.pt";
   detector.Save(result.weights_path);
   return result;
 }
 
-absl::StatusOr<domain::ProbeResponse> Probe(const ProbeRequest& request,
-                                            const domain::Progress& progress, c10::Device device,
-                                            ImageCache* images) {
+absl::StatusOr<ProbeResult> Probe(const ProbeRequest& request, const domain::Progress& progress,
+                                  c10::Device device, ImageCache* images) {
   core::ProbeConfig config =
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.labeled.size()), request.probe.seed)
@@ -106,11 +107,15 @@ absl::StatusOr<domain::ProbeResponse> Probe(const ProbeRequest& request,
   start.MoveTo(device);
   const int side = start.config().input_size;
 
-  const auto labeled = UsableExamples(request.labeled, side, images, progress);
+  ProbeResult result;
+  const auto usable = [&](const std::vector<domain::Example>& examples) {
+    return UsableExamples(examples, side, images, progress, &result.left_out);
+  };
+  const auto labeled = usable(request.labeled);
   if (!labeled.ok()) return labeled.status();
-  const auto batch = UsableExamples(request.batch, side, images, progress);
+  const auto batch = usable(request.batch);
   if (!batch.ok()) return batch.status();
-  const auto validation = UsableExamples(request.validation, side, images, progress);
+  const auto validation = usable(request.validation);
   if (!validation.ok()) return validation.status();
   ExampleSamples labeled_samples(*labeled, side, images);
   ExampleSamples batch_samples(*batch, side, images);
@@ -120,7 +125,8 @@ absl::StatusOr<domain::ProbeResponse> Probe(const ProbeRequest& request,
       start, labeled_samples, has_batch && !request.probe.replay ? &batch_samples : nullptr,
       has_batch && request.probe.replay ? &batch_samples : nullptr, validation_samples, config,
       progress);
-  return domain::ProbeResponse{outcome.class_ap50, outcome.class_loss, outcome.seconds};
+  result.response = {outcome.class_ap50, outcome.class_loss, outcome.seconds};
+  return result;
 }
 
 }  // namespace
@@ -131,8 +137,8 @@ absl::StatusOr<TrainResult> TorchRuntime::Train(const TrainRequest& request,
       [&] { return TrainDetector(request, progress, device_->device(), images_.get()); });
 }
 
-absl::StatusOr<domain::ProbeResponse> TorchRuntime::RunProbe(const ProbeRequest& request,
-                                                             const domain::Progress& progress) {
+absl::StatusOr<ProbeResult> TorchRuntime::RunProbe(const ProbeRequest& request,
+                                                   const domain::Progress& progress) {
   return device_->Run([&] { return Probe(request, progress, device_->device(), images_.get()); });
 }
 

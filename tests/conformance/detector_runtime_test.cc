@@ -152,16 +152,50 @@ TEST_P(DetectorRuntimeTest, ProbesEveryClassAndTheSameForTheSameSeed) {
   request.probe.seed = 4;
   for (const bool replay : {false, true}) {
     request.probe.replay = replay;
-    const auto response = runtime_->RunProbe(request, nullptr);
-    ASSERT_TRUE(response.ok()) << response.status();
-    EXPECT_THAT(response->class_ap50, SizeIs(1));
-    EXPECT_THAT(response->class_loss, SizeIs(1));
-    EXPECT_GT(response->seconds, 0);
-    EXPECT_EQ(runtime_->RunProbe(request, nullptr)->class_loss, response->class_loss);
+    const auto result = runtime_->RunProbe(request, nullptr);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_THAT(result->response.class_ap50, SizeIs(1));
+    EXPECT_THAT(result->response.class_loss, SizeIs(1));
+    EXPECT_GT(result->response.seconds, 0);
+    EXPECT_THAT(result->left_out, IsEmpty());
+    EXPECT_EQ(runtime_->RunProbe(request, nullptr)->response.class_loss,
+              result->response.class_loss);
   }
   EXPECT_EQ(runtime_->RunProbe(request, Stop).status().code(), absl::StatusCode::kCancelled);
   request.weights_path = folder_ + "/missing.pt";
   EXPECT_FALSE(runtime_->RunProbe(request, nullptr).ok());
+}
+
+TEST_P(DetectorRuntimeTest, NamesTheExamplesThatItGoesWithout) {
+  auto train = TrainRequest("a");
+  train.training[1].image.image_id = "bad";
+  train.training[1].image.source.location = "bad";
+  train.validation[0].image.width = train.validation[0].image.height = 7;  // has 120 x 90
+  const auto trained = runtime_->Train(train, nullptr);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  ASSERT_THAT(trained->left_out, SizeIs(2));
+  EXPECT_EQ(trained->left_out[0].image_key, train.training[1].image.key);
+  EXPECT_EQ(trained->left_out[0].image_id, "bad");
+  EXPECT_NE(trained->left_out[0].reason, "");
+  EXPECT_EQ(trained->left_out[1].image_key, train.validation[0].image.key);
+  EXPECT_NE(trained->left_out[1].reason, "");
+
+  DetectorRuntime::ProbeRequest probe;
+  probe.weights_path = trained->weights_path;
+  probe.detector = train.detector;
+  probe.num_classes = 1;
+  probe.labeled = TrainRequest("unused").training;
+  probe.validation = TrainRequest("unused").validation;
+  probe.batch = {test::FakeLoader::Example(8), train.training[1]};
+  const auto probed = runtime_->RunProbe(probe, nullptr);
+  ASSERT_TRUE(probed.ok()) << probed.status();
+  ASSERT_THAT(probed->left_out, SizeIs(1));
+  EXPECT_EQ(probed->left_out[0].image_id, "bad");
+
+  probe.batch[1].image.source.location = train.training[1].image.source.location = "away";
+  EXPECT_EQ(runtime_->RunProbe(probe, nullptr).status().code(), absl::StatusCode::kUnavailable);
+  train.checkpoint_folder = TrainRequest("b").checkpoint_folder;
+  EXPECT_EQ(runtime_->Train(train, nullptr).status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_P(DetectorRuntimeTest, PredictsFromSourcesAndFromBytes) {

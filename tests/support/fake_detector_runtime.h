@@ -36,6 +36,10 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
     const absl::Status stopped = Stopped(progress);
     if (!stopped.ok()) return stopped;
     TrainResult result;
+    for (const auto* examples : {&request.training, &request.validation}) {
+      const absl::Status status = Check(*examples, &result.left_out);
+      if (!status.ok()) return status;
+    }
     result.weights_path = request.checkpoint_folder + "/weights.pt";
     std::ofstream(result.weights_path) << request.num_classes << " " << request.seed;
     result.parameters = 10;
@@ -59,7 +63,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       domain::ImageSignals& out = signals.emplace_back();
       out.image_key = image.key;
       const auto size = SizeOf(image.source, "");
-      if (absl::IsInvalidArgument(size.status())) {
+      if (IsOfImage(size.status())) {
         out.error = std::string(size.status().message());
         continue;
       }
@@ -75,19 +79,23 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   }
 
   // A batch brings a hundredth per image to every class.
-  absl::StatusOr<domain::ProbeResponse> RunProbe(const ProbeRequest& request,
-                                                 const domain::Progress& progress) override {
+  absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
+                                       const domain::Progress& progress) override {
     const auto weights = Read(request.weights_path);
     if (!weights.ok()) return weights.status();
     const absl::Status stopped = Stopped(progress);
     if (!stopped.ok()) return stopped;
     const double gain =
         request.probe.control ? 0 : 0.01 * static_cast<double>(request.batch.size());
-    domain::ProbeResponse response;
-    response.class_ap50.assign(request.num_classes, 0.5 + gain);
-    response.class_loss.assign(request.num_classes, 1 - gain);
-    response.seconds = 0.01;
-    return response;
+    ProbeResult result;
+    for (const auto* examples : {&request.labeled, &request.batch, &request.validation}) {
+      const absl::Status status = Check(*examples, &result.left_out);
+      if (!status.ok()) return status;
+    }
+    result.response.class_ap50.assign(request.num_classes, 0.5 + gain);
+    result.response.class_loss.assign(request.num_classes, 1 - gain);
+    result.response.seconds = 0.01;
+    return result;
   }
 
   absl::StatusOr<std::vector<Predictions>> Predict(const domain::CallContext&,
@@ -134,6 +142,24 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       return absl::InternalError("cannot read " + path);
     }
     return weights;
+  }
+  static bool IsOfImage(const absl::Status& status) {
+    return absl::IsInvalidArgument(status) || absl::IsDataLoss(status);
+  }
+  // Appends the examples that cannot be used to `left_out`.
+  absl::Status Check(const std::vector<domain::Example>& examples,
+                     std::vector<domain::LeftOutImage>* left_out) {
+    for (const domain::Example& example : examples) {
+      const domain::Image& image = example.image;
+      const auto size = SizeOf(image.source, "");
+      if (!size.ok() && !IsOfImage(size.status())) return size.status();
+      const bool fits = size.ok() && (loader_ == nullptr || image.width == 0 ||
+                                      (image.width == size->width && image.height == size->height));
+      const std::string reason =
+          size.ok() ? "has another size" : std::string(size.status().message());
+      if (!fits) left_out->push_back({image.key, image.image_id, reason});
+    }
+    return absl::OkStatus();
   }
   static float Value(const Weights& weights, int64_t key) {
     return static_cast<float>(std::hash<uint64_t>()(weights.seed * 31 + key * 7919) % 101) / 101;

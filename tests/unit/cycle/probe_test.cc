@@ -86,6 +86,14 @@ TEST_F(ProbeTest, AnImageThatBreaksMeanwhileCostsThatImageOnly) {
   EXPECT_TRUE(Rejected(batch.at(0)));
 }
 
+TEST_F(ProbeTest, AnImageThatTheDetectorGoesWithoutIsNamed) {
+  AddSmallPool();
+  const NewJob job = ProbeJob(false);
+  loader_.sizes.erase("v1");
+  ASSERT_TRUE(Run(job).ok());
+  EXPECT_THAT(LeftOut(), ElementsAre("v1"));
+}
+
 TEST_F(ProbeTest, ACandidatesBatchGoesWithoutLabelsToTheCyclesDetector) {
   AddSmallPool();
   const NewJob job = ProbeJob(false);

@@ -15,7 +15,7 @@ domain::Image MakeImage(int64_t key) {
   return image;
 }
 
-TEST(MixSeedTest, DiffersByPlaceAndStaysNonNegative) {
+TEST(MixSeedTest, DiffersByPurposeAndStaysNonNegative) {
   EXPECT_EQ(MixSeed(5, 1), MixSeed(5, 1));
   EXPECT_NE(MixSeed(5, 1), MixSeed(5, 2));
   EXPECT_NE(MixSeed(5, 1), MixSeed(6, 1));

@@ -29,8 +29,8 @@ absl::StatusOr<std::vector<domain::ImageSignals>> SeenDetector::Embed(
   return FakeDetectorRuntime::Embed(weights_path, images, progress);
 }
 
-absl::StatusOr<domain::ProbeResponse> SeenDetector::RunProbe(const ProbeRequest& request,
-                                                             const domain::Progress& progress) {
+absl::StatusOr<domain::DetectorRuntime::ProbeResult> SeenDetector::RunProbe(
+    const ProbeRequest& request, const domain::Progress& progress) {
   probe = request;
   MGRAL_RETURN_IF_ERROR(NextError());
   return FakeDetectorRuntime::RunProbe(request, progress);

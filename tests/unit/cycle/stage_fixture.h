@@ -27,8 +27,8 @@ class SeenDetector : public test::FakeDetectorRuntime {
   absl::StatusOr<std::vector<domain::ImageSignals>> Embed(
       const std::string& weights_path, const std::vector<domain::Image>& images,
       const domain::Progress& progress) override;
-  absl::StatusOr<domain::ProbeResponse> RunProbe(const ProbeRequest& request,
-                                                 const domain::Progress& progress) override;
+  absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
+                                       const domain::Progress& progress) override;
 
   TrainRequest train;
   ProbeRequest probe;

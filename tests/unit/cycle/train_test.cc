@@ -85,6 +85,22 @@ TEST_F(TrainTest, AnImageThatBreaksMeanwhileCostsThatImageOnly) {
   EXPECT_EQ(models_.back().training_images, 1);
 }
 
+TEST_F(TrainTest, AnImageThatBreaksAfterTheCheckIsNamedAndNotCounted) {
+  AddSmallPool();
+  AddLabeled("t2");
+  detector_.errors = {absl::ResourceExhaustedError("no memory")};
+  EXPECT_FALSE(Run(JobKind::kTrain).ok());  // the inputs are fixed and checked
+  loader_.sizes.erase("t2");
+  ASSERT_TRUE(Run(JobKind::kTrain).ok());
+  EXPECT_THAT(LeftOut(), ElementsAre("t2"));
+  EXPECT_THAT(left_out_.at(0).reason, HasSubstr("truncated"));
+  EXPECT_EQ(models_.at(0).training_images, 1);
+  EXPECT_FALSE(models_[0].cold_start);
+  loader_.sizes.erase("t1");
+  EXPECT_TRUE(ParseTrained(Run(JobKind::kTrain)->result)->cold_start);
+  EXPECT_EQ(models_.at(1).training_images, 0);
+}
+
 TEST_F(TrainTest, AnErrorThatNoImageExplainsIsReturned) {
   AddSmallPool();
   detector_.errors = {absl::InternalError("the loss is not finite")};

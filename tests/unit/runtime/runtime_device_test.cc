@@ -105,7 +105,8 @@ TEST_F(RuntimeDeviceTest, DoesTheDetectorsWorkOnTheGpu) {
   EXPECT_EQ((*boxes)[0].boxes.size(), (*predicted)[0].boxes.size());
   const auto loss = cpu_->RunProbe(probe, nullptr);
   ASSERT_TRUE(loss.ok()) << loss.status();
-  EXPECT_NEAR(probed->class_loss.at(0), loss->class_loss.at(0), 0.02 * loss->class_loss.at(0));
+  EXPECT_NEAR(probed->response.class_loss.at(0), loss->response.class_loss.at(0),
+              0.02 * loss->response.class_loss.at(0));
 }
 
 }  // namespace

@@ -36,21 +36,32 @@ TEST(ExampleSamplesTest, ScalesLabelsWithTheImage) {
   EXPECT_TRUE(sample.ignore.item<bool>());
 }
 
-TEST(ExampleSamplesTest, LeavesOutWhatCannotBeDecodedButNotWhatIsAway) {
+TEST(ExampleSamplesTest, NamesWhatCannotBeUsedButNotWhatIsAway) {
   test::FakeLoader loader;
   ImageCache cache(&loader, 1 << 20);
   std::vector<domain::Example> examples = {MakeExample("20x10:1"), MakeExample("bad"),
                                            MakeExample("20x10:2")};
-  const auto usable = UsableExamples(examples, 0, &cache, nullptr);
+  std::vector<domain::LeftOutImage> left_out;
+  const auto usable = UsableExamples(examples, 0, &cache, nullptr, &left_out);
   ASSERT_TRUE(usable.ok());
   EXPECT_EQ(usable->size(), 2u);
+  ASSERT_EQ(left_out.size(), 1u);
+  EXPECT_EQ(left_out[0].image_key, examples[1].image.key);
+  EXPECT_NE(left_out[0].reason, "");
   examples[0].image.width = 10;  // the labels are for another file
   examples[0].image.height = 10;
-  EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr)->size(), 1u);
+  left_out.clear();
+  EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr, &left_out)->size(), 1u);
+  ASSERT_EQ(left_out.size(), 2u);
+  EXPECT_EQ(left_out[0].reason,
+            "the file has 20 x 10 pixels now, its labels were given for 10 x 10");
   examples.push_back(MakeExample("away"));
-  EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr).status().code(),
+  EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr, &left_out).status().code(),
             absl::StatusCode::kUnavailable);
-  EXPECT_EQ(UsableExamples(examples, 0, &cache, [](double) { return false; }).status().code(),
+  EXPECT_EQ(UsableExamples(
+                examples, 0, &cache, [](double) { return false; }, &left_out)
+                .status()
+                .code(),
             absl::StatusCode::kCancelled);
 }
 
