@@ -21,7 +21,7 @@ constexpr int kMaxTrainingSteps = 1'000'000;
 constexpr int kMinInputSize = 64, kMaxInputSize = 4096, kInputStride = 32;
 constexpr int kMaxProbes = 10'000;
 
-// 50 random bits: two such ids hardly ever clash.
+// 50 random bits, so that collisions are negligible.
 std::string RandomPoolId() {
   static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
   std::random_device random;

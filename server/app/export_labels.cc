@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/base/status_macros.h"
+
 namespace mgral::app {
 namespace {
 
@@ -51,20 +53,19 @@ class Writer {
   bool first_ = true;
 };
 
-// Every labelled image of the pool with its boxes.
+// Every labeled image of the pool with its boxes.
 absl::Status ForEachLabeled(domain::PoolStore* pools, const domain::Pool& pool,
                             const std::function<absl::Status(const LabeledImage&)>& visit) {
   for (const ImageUse use : {ImageUse::kTraining, ImageUse::kValidation}) {
     int64_t after = 0;
     while (true) {
-      const auto page = pools->LabeledImages(pool.key, use, after, kPageImages);
-      if (!page.ok()) return page.status();
-      for (const LabeledImage& labeled : *page) {
-        const absl::Status status = visit(labeled);
-        if (!status.ok()) return status;
+      MGRAL_ASSIGN_OR_RETURN(const auto page,
+                             pools->LabeledImages(pool.key, use, after, kPageImages));
+      for (const LabeledImage& labeled : page) {
+        MGRAL_RETURN_IF_ERROR(visit(labeled));
         after = labeled.image.key;
       }
-      if (page->size() < kPageImages) break;
+      if (page.size() < kPageImages) break;
     }
   }
   return absl::OkStatus();
@@ -74,7 +75,7 @@ Json ImageItem(const domain::CallContext& call, const Image& image, int64_t id,
                domain::ImageLoader* loader) {
   using Kind = domain::ImageSource::Kind;
   int width = image.width, height = image.height;
-  if (width == 0 || height == 0) {  // registered without a look at it
+  if (width == 0 || height == 0) {  // registered without being read
     const auto header = loader->ReadHeader(call, image.source);
     if (header.ok()) {
       width = header->width;
@@ -115,9 +116,8 @@ absl::Status ExportCoco(const domain::CallContext& call, domain::PoolStore* pool
 
   writer.BeginList("categories");
   for (size_t c = 0; c < pool.classes.size(); ++c) {
-    const absl::Status status =
-        writer.Item({{"id", c + 1}, {"name", pool.classes[c]}, {"supercategory", ""}});
-    if (!status.ok()) return status;
+    MGRAL_RETURN_IF_ERROR(
+        writer.Item({{"id", c + 1}, {"name", pool.classes[c]}, {"supercategory", ""}}));
   }
   writer.EndList(",\n");
 
@@ -139,8 +139,7 @@ absl::Status ExportCoco(const domain::CallContext& call, domain::PoolStore* pool
     const auto image = id_of_key.find(labeled.image.key);
     if (image == id_of_key.end()) return absl::OkStatus();
     for (const domain::Box& box : labeled.boxes) {
-      const absl::Status written = writer.Item(AnnotationItem(box, ++annotation, image->second));
-      if (!written.ok()) return written;
+      MGRAL_RETURN_IF_ERROR(writer.Item(AnnotationItem(box, ++annotation, image->second)));
     }
     id_of_key.erase(image);  // it may have moved between training and validation meanwhile
     return absl::OkStatus();

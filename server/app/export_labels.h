@@ -9,7 +9,7 @@
 
 namespace mgral::app {
 
-// Takes the next piece of a file; false when nobody listens any more.
+// Takes the next piece of a file; false when the client is gone.
 using WriteChunk = std::function<bool(absl::string_view)>;
 
 // Writes the labels of a pool as one COCO detection file, in pieces of about 256 KiB, whatever the

@@ -9,7 +9,7 @@
 
 namespace mgral::app {
 
-// Collects what is wrong with a request, so that the caller hears of (nearly) all of it at once.
+// Collects what is wrong with a request, so that the caller sees (nearly) all of it at once.
 class FieldErrors {
  public:
   static constexpr size_t kMax = 20;  // more than that is counted, not kept

@@ -27,7 +27,7 @@ std::string UriProblem(const std::string& uri) {
   const std::string text = TextProblem(uri, base::kMaxPathBytes);
   if (!text.empty()) return text;
   if (!absl::StartsWith(uri, "http://") && !absl::StartsWith(uri, "https://")) {
-    return "is no http:// or https:// address";
+    return "is not an http:// or https:// address";
   }
   return "";
 }

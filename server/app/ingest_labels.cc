@@ -8,6 +8,7 @@
 #include "server/app/field_errors.h"
 #include "server/app/parallel.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 #include "server/base/text.h"
 
 namespace mgral::app {
@@ -56,12 +57,12 @@ void CheckInside(const BoxInput& box, int width, int height, const std::string& 
   if (box.x_min + box.width > width + kRounding) {
     errors->Add(prefix + "width",
                 absl::StrCat("x_min + width is ", Pixels(box.x_min + box.width),
-                             ", outside of the image of ", width, " x ", height, " pixels"));
+                             ", outside the image of ", width, " x ", height, " pixels"));
   }
   if (box.y_min + box.height > height + kRounding) {
     errors->Add(prefix + "height",
                 absl::StrCat("y_min + height is ", Pixels(box.y_min + box.height),
-                             ", outside of the image of ", width, " x ", height, " pixels"));
+                             ", outside the image of ", width, " x ", height, " pixels"));
   }
 }
 
@@ -71,7 +72,7 @@ void CheckContent(const LabelsInput& input, const domain::Pool& pool, const Clas
   const std::string reason = TextProblem(input.reject_reason, base::kMaxReasonBytes);
   if (!reason.empty()) errors->Add("reject_reason", reason);
   if (!input.reject_reason.empty() && !input.boxes.empty()) {
-    errors->Add("reject_reason", "an image that is refused may have no boxes");
+    errors->Add("reject_reason", "a rejected image may not have boxes");
   }
   if (input.boxes.size() > base::kMaxBoxesPerImage) {
     errors->Add("boxes", absl::StrCat("has ", input.boxes.size(), " boxes; at most ",
@@ -142,7 +143,7 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
       errors.Add("image_id", id_problem);
     } else if (!index_of.emplace(input.image_id, i).second) {
       errors.Add("image_id",
-                 absl::StrCat(base::Quoted(input.image_id), " stands twice in this call"));
+                 absl::StrCat(base::Quoted(input.image_id), " is listed twice in this call"));
     } else {
       ids.push_back(input.image_id);
     }
@@ -156,40 +157,38 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     examined[i].status = errors.ToStatus();
   }
 
-  const auto there = pools_->GetImages(pool.key, ids);
-  if (!there.ok()) return there.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto registered, pools_->GetImages(pool.key, ids));
   std::vector<const Image*> images(labels.size(), nullptr);
-  for (const Image& image : *there) images[index_of.at(image.image_id)] = &image;
+  for (const Image& image : registered) images[index_of.at(image.image_id)] = &image;
   for (const std::string& id : ids) {
     const size_t i = index_of.at(id);
     if (images[i] != nullptr || !examined[i].status.ok()) continue;
     examined[i].status = base::InvalidField(
         "image_id", absl::StrCat(base::Quoted(id), " is not registered in pools/", pool.pool_id));
   }
-  ImagesToLookAt to_look_at;
+  ImagesToInspect to_inspect;
   for (size_t i = 0; i < labels.size(); ++i) {
     if (images[i] == nullptr || !examined[i].status.ok()) continue;
     const bool fetched = images[i]->source.kind == domain::ImageSource::Kind::kUri;
-    (fetched ? to_look_at.fetched : to_look_at.local).push_back(i);
+    (fetched ? to_inspect.fetched : to_inspect.local).push_back(i);
   }
-  const absl::Status looked = LookAtEach(call, to_look_at, threads_, [&](size_t i) {
+  const absl::Status inspected = InspectEach(call, to_inspect, threads_, [&](size_t i) {
     examined[i].status =
         CheckAgainstImage(call, labels[i], *images[i], loader_, &examined[i].labels);
     return examined[i].status;
   });
-  if (!looked.ok()) return looked;
+  if (!inspected.ok()) return inspected;
   return examined;
 }
 
 absl::StatusOr<domain::LabelStore::Ingested> IngestLabels::IngestAll(
     const domain::CallContext& call, const domain::Pool& pool, absl::Span<const LabelsInput> labels,
     const domain::RequestKey& request) {
-  auto examined = Examine(call, pool, labels);
-  if (!examined.ok()) return examined.status();
+  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool, labels));
   FieldErrors errors;
   std::vector<NewLabels> rows;
   for (size_t i = 0; i < labels.size(); ++i) {
-    Examined& one = (*examined)[i];
+    Examined& one = examined[i];
     if (!one.status.ok()) errors.AddStatus(absl::StrCat("labels[", i, "]."), one.status);
     rows.push_back(std::move(one.labels));
   }
@@ -197,15 +196,14 @@ absl::StatusOr<domain::LabelStore::Ingested> IngestLabels::IngestAll(
   return labels_->IngestLabels(pool.key, rows, request);
 }
 
-absl::StatusOr<IngestLabels::Chunk> IngestLabels::IngestGood(const domain::CallContext& call,
-                                                             const domain::Pool& pool,
-                                                             absl::Span<const LabelsInput> labels) {
-  const auto examined = Examine(call, pool, labels);
-  if (!examined.ok()) return examined.status();
+absl::StatusOr<IngestLabels::Chunk> IngestLabels::IngestValid(
+    const domain::CallContext& call, const domain::Pool& pool,
+    absl::Span<const LabelsInput> labels) {
+  MGRAL_ASSIGN_OR_RETURN(const auto examined, Examine(call, pool, labels));
   Chunk chunk;
   std::vector<size_t> good;
   for (size_t i = 0; i < labels.size(); ++i) {
-    const absl::Status& status = (*examined)[i].status;
+    const absl::Status& status = examined[i].status;
     if (status.ok()) {
       good.push_back(i);
     } else {
@@ -213,9 +211,9 @@ absl::StatusOr<IngestLabels::Chunk> IngestLabels::IngestGood(const domain::CallC
     }
   }
   const absl::Status stored =
-      StoreGood("labels", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
+      StoreValid("labels", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
         std::vector<NewLabels> rows;
-        for (const size_t i : left) rows.push_back((*examined)[i].labels);
+        for (const size_t i : left) rows.push_back(examined[i].labels);
         const auto counts = labels_->IngestLabels(pool.key, rows, {});
         if (counts.ok()) chunk.counts = *counts;
         return counts.status();

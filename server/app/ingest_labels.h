@@ -48,10 +48,10 @@ class IngestLabels {
     domain::LabelStore::Ingested counts;
     std::vector<Refusal> refused;  // by index
   };
-  // Stores those that are in order and tells of the others. Other errors (UNAVAILABLE, ...) fail
+  // Stores those that are valid and reports the others. Other errors (UNAVAILABLE, ...) fail
   // the chunk, of which nothing is stored then.
-  absl::StatusOr<Chunk> IngestGood(const domain::CallContext& call, const domain::Pool& pool,
-                                   absl::Span<const LabelsInput> labels);
+  absl::StatusOr<Chunk> IngestValid(const domain::CallContext& call, const domain::Pool& pool,
+                                    absl::Span<const LabelsInput> labels);
 
  private:
   struct Examined {

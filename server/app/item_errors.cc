@@ -55,9 +55,9 @@ Refusal RefusalOf(size_t index, const absl::Status& status) {
   return {index, violations[0].field, violations[0].description};
 }
 
-absl::Status StoreGood(const std::string& list, std::vector<size_t> good,
-                       std::vector<Refusal>* refused,
-                       const std::function<absl::Status(const std::vector<size_t>&)>& store) {
+absl::Status StoreValid(const std::string& list, std::vector<size_t> good,
+                        std::vector<Refusal>* refused,
+                        const std::function<absl::Status(const std::vector<size_t>&)>& store) {
   while (!good.empty()) {
     const absl::Status status = store(good);
     if (status.ok()) break;

@@ -9,7 +9,7 @@
 
 namespace mgral::app {
 
-// Is it one item's own fault, so that the others may go on without it?
+// Whether the error is one item's own, so that the others can go on without it.
 bool IsItemError(const absl::Status& status);
 
 // An item of a stream that was not stored, and why.
@@ -25,8 +25,8 @@ Refusal RefusalOf(size_t index, const absl::Status& status);
 // naming items to blame as "<list>[position in what it got].field", they go to `refused` (which
 // ends up in order) and the rest is tried again. Any other error is returned: nothing is stored
 // then.
-absl::Status StoreGood(const std::string& list, std::vector<size_t> good,
-                       std::vector<Refusal>* refused,
-                       const std::function<absl::Status(const std::vector<size_t>&)>& store);
+absl::Status StoreValid(const std::string& list, std::vector<size_t> good,
+                        std::vector<Refusal>* refused,
+                        const std::function<absl::Status(const std::vector<size_t>&)>& store);
 
 }  // namespace mgral::app

@@ -42,12 +42,12 @@ absl::Status ForEach(size_t count, int threads, const std::function<absl::Status
   return failure;
 }
 
-absl::Status LookAtEach(const domain::CallContext& call, const ImagesToLookAt& images, int threads,
-                        const std::function<absl::Status(size_t)>& look) {
+absl::Status InspectEach(const domain::CallContext& call, const ImagesToInspect& images,
+                         int threads, const std::function<absl::Status(size_t)>& inspect) {
   const auto each = [&](const std::vector<size_t>& positions, int at_once) {
     return ForEach(positions.size(), at_once, [&](size_t i) {
       absl::Status status = call.Check();
-      if (status.ok()) status = look(positions[i]);
+      if (status.ok()) status = inspect(positions[i]);
       return IsItemError(status) ? absl::OkStatus() : status;
     });
   };

@@ -14,16 +14,16 @@ namespace mgral::app {
 // returned. `work` must not throw.
 absl::Status ForEach(size_t count, int threads, const std::function<absl::Status(size_t)>& work);
 
-// Images of a call that are to be looked at, by their positions.
-struct ImagesToLookAt {
+// Images of a call that have to be read, by position.
+struct ImagesToInspect {
   std::vector<size_t> local;
   std::vector<size_t> fetched;  // from an address, which may take long
 };
 
-// look(i) of each, side by side; ends early, with the error, when one fails for a reason that is
-// not the image's own (IsItemError), and when the call ends. The call's fetches at once are
-// bounded.
-absl::Status LookAtEach(const domain::CallContext& call, const ImagesToLookAt& images, int threads,
-                        const std::function<absl::Status(size_t)>& look);
+// inspect(i) of each, in parallel; ends early, with the error, when one fails for a reason that is
+// not the image's own (IsItemError), and when the call ends. The number of
+// simultaneous fetches of the call is bounded.
+absl::Status InspectEach(const domain::CallContext& call, const ImagesToInspect& images,
+                         int threads, const std::function<absl::Status(size_t)>& inspect);
 
 }  // namespace mgral::app

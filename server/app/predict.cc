@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 #include "server/base/text.h"
 
 namespace mgral::app {
@@ -41,10 +42,9 @@ absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& 
   for (const ImageInput& image : images) {
     if (image.given == ImageInput::Given::kNothing) ids.push_back(image.image_id);
   }
-  const auto rows = pools_->GetImages(pool.key, ids);
-  if (!rows.ok()) return rows.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto rows, pools_->GetImages(pool.key, ids));
   std::map<std::string, const domain::Image*> row_of;
-  for (const domain::Image& row : *rows) row_of[row.image_id] = &row;
+  for (const domain::Image& row : rows) row_of[row.image_id] = &row;
 
   FieldErrors errors;
   std::vector<domain::Image> resolved(images.size());
@@ -72,8 +72,7 @@ absl::StatusOr<Predict::Result> Predict::Run(const domain::CallContext& call,
                                              std::optional<int64_t> version,
                                              absl::Span<const ImageInput> images,
                                              double min_score) {
-  const absl::Status checked = CheckRequest(images, min_score);
-  if (!checked.ok()) return checked;
+  MGRAL_RETURN_IF_ERROR(CheckRequest(images, min_score));
   if (!version) version = pool.published_model_version;
   if (!version) {
     return base::FailedPrecondition(
@@ -82,19 +81,16 @@ absl::StatusOr<Predict::Result> Predict::Run(const domain::CallContext& call,
                      " has no published model yet: start a cycle with StartCycle"),
         "model");
   }
-  const auto model = cycles_->GetModel(pool.key, *version);
-  if (!model.ok()) return model.status();
-  const auto resolved = Resolve(pool, images);
-  if (!resolved.ok()) return resolved.status();
-  const auto weights = artifacts_->PathOf(model->weights_sha256);
-  if (!weights.ok()) return weights.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto model, cycles_->GetModel(pool.key, *version));
+  MGRAL_ASSIGN_OR_RETURN(const auto resolved, Resolve(pool, images));
+  MGRAL_ASSIGN_OR_RETURN(const auto weights, artifacts_->PathOf(model.weights_sha256));
 
   std::vector<std::string> bytes(images.size());
   for (size_t i = 0; i < images.size(); ++i) bytes[i] = std::string(images[i].data);
-  auto predictions = runtime_->Predict(call, *weights, *resolved, bytes,
-                                       min_score == 0 ? kDefaultMinScore : min_score);
-  if (!predictions.ok()) return predictions.status();
-  return Result{model->version, *std::move(predictions)};
+  MGRAL_ASSIGN_OR_RETURN(auto predictions,
+                         runtime_->Predict(call, weights, resolved, bytes,
+                                           min_score == 0 ? kDefaultMinScore : min_score));
+  return Result{model.version, std::move(predictions)};
 }
 
 }  // namespace mgral::app

@@ -8,6 +8,7 @@
 #include "server/app/field_errors.h"
 #include "server/app/item_errors.h"
 #include "server/app/parallel.h"
+#include "server/base/status_macros.h"
 #include "server/base/text.h"
 
 namespace mgral::app {
@@ -23,7 +24,7 @@ absl::Status CheckForm(const ImageInput& input, bool first_of_its_id) {
   if (!id_problem.empty()) errors.Add("image_id", id_problem);
   if (id_problem.empty() && !first_of_its_id) {
     errors.Add("image_id",
-               absl::StrCat(base::Quoted(input.image_id), " stands twice in this call"));
+               absl::StrCat(base::Quoted(input.image_id), " is listed twice in this call"));
   }
   CheckSourceForm(input, "", &errors);
   if (!input.problem.ok()) errors.AddStatus("", input.problem);
@@ -36,22 +37,20 @@ bool SameSource(const domain::ImageSource& a, const domain::ImageSource& b) {
 
 }  // namespace
 
-absl::Status RegisterImages::Look(const domain::CallContext& call, const ImageInput& input,
-                                  Verification verification, NewImage* image) {
+absl::Status RegisterImages::Inspect(const domain::CallContext& call, const ImageInput& input,
+                                     Verification verification, NewImage* image) {
   if (input.given == ImageInput::Given::kData) {
-    const auto header = loader_->VerifyBytes(input.data);
-    if (!header.ok()) return header.status();
-    image->width = header->width;
-    image->height = header->height;
+    MGRAL_ASSIGN_OR_RETURN(const auto header, loader_->VerifyBytes(input.data));
+    image->width = header.width;
+    image->height = header.height;
     return absl::OkStatus();
   }
   if (verification == Verification::kNone) return absl::OkStatus();
-  const auto header = verification == Verification::kHeader
-                          ? loader_->ReadHeader(call, image->source)
-                          : loader_->Verify(call, image->source);
-  if (!header.ok()) return header.status();
-  image->width = header->width;
-  image->height = header->height;
+  MGRAL_ASSIGN_OR_RETURN(const auto header, verification == Verification::kHeader
+                                                ? loader_->ReadHeader(call, image->source)
+                                                : loader_->Verify(call, image->source));
+  image->width = header.width;
+  image->height = header.height;
   return absl::OkStatus();
 }
 
@@ -70,27 +69,26 @@ absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
     if (examined[i].status.ok()) ids.push_back(images[i].image_id);
   }
 
-  const auto there = pools_->GetImages(pool_key, ids);
-  if (!there.ok()) return there.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto registered, pools_->GetImages(pool_key, ids));
   std::vector<bool> known(images.size());
-  for (const domain::Image& image : *there) {
+  for (const domain::Image& image : registered) {
     const size_t i = index_of.at(image.image_id);
     known[i] = images[i].given != ImageInput::Given::kData &&
                SameSource(examined[i].image.source, image.source);
     examined[i].image.width = image.width;
     examined[i].image.height = image.height;
   }
-  ImagesToLookAt to_look_at;
+  ImagesToInspect to_inspect;
   for (size_t i = 0; i < images.size(); ++i) {
     if (known[i] || !examined[i].status.ok()) continue;
     const bool fetched = images[i].given == ImageInput::Given::kUri;
-    (fetched ? to_look_at.fetched : to_look_at.local).push_back(i);
+    (fetched ? to_inspect.fetched : to_inspect.local).push_back(i);
   }
-  const absl::Status looked = LookAtEach(call, to_look_at, threads_, [&](size_t i) {
-    examined[i].status = Look(call, images[i], verification, &examined[i].image);
+  const absl::Status inspected = InspectEach(call, to_inspect, threads_, [&](size_t i) {
+    examined[i].status = Inspect(call, images[i], verification, &examined[i].image);
     return examined[i].status;
   });
-  if (!looked.ok()) return looked;
+  if (!inspected.ok()) return inspected;
   return examined;
 }
 
@@ -99,52 +97,48 @@ absl::StatusOr<Registered> RegisterImages::RegisterAll(const domain::CallContext
                                                        absl::Span<const ImageInput> images,
                                                        Verification verification,
                                                        const domain::RequestKey& request) {
-  auto examined = Examine(call, pool_key, images, verification);
-  if (!examined.ok()) return examined.status();
+  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool_key, images, verification));
   FieldErrors errors;
   for (size_t i = 0; i < images.size(); ++i) {
-    const absl::Status& status = (*examined)[i].status;
+    const absl::Status& status = examined[i].status;
     if (!status.ok()) errors.AddStatus(absl::StrCat("images[", i, "]."), status);
   }
   if (!errors.empty()) return errors.ToStatus();
 
   std::vector<NewImage> rows;
   for (size_t i = 0; i < images.size(); ++i) {
-    NewImage& row = (*examined)[i].image;
+    NewImage& row = examined[i].image;
     if (images[i].given == ImageInput::Given::kData) {
-      auto sha256 = artifacts_->Put(images[i].data);
-      if (!sha256.ok()) return sha256.status();
-      row.source = {domain::ImageSource::Kind::kArtifact, *std::move(sha256)};
+      MGRAL_ASSIGN_OR_RETURN(auto sha256, artifacts_->Put(images[i].data));
+      row.source = {domain::ImageSource::Kind::kArtifact, std::move(sha256)};
     }
     rows.push_back(std::move(row));
   }
   return pools_->RegisterImages(pool_key, rows, request);
 }
 
-absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterGood(
+absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterValid(
     const domain::CallContext& call, int64_t pool_key, absl::Span<const ImageInput> images,
     Verification verification) {
-  auto examined = Examine(call, pool_key, images, verification);
-  if (!examined.ok()) return examined.status();
+  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool_key, images, verification));
   Chunk chunk;
   std::vector<size_t> good;
   for (size_t i = 0; i < images.size(); ++i) {
-    Examined& one = (*examined)[i];
+    Examined& one = examined[i];
     if (!one.status.ok()) {
       chunk.refused.push_back(RefusalOf(i, one.status));
       continue;
     }
     if (images[i].given == ImageInput::Given::kData) {
-      auto sha256 = artifacts_->Put(images[i].data);
-      if (!sha256.ok()) return sha256.status();
-      one.image.source = {domain::ImageSource::Kind::kArtifact, *std::move(sha256)};
+      MGRAL_ASSIGN_OR_RETURN(auto sha256, artifacts_->Put(images[i].data));
+      one.image.source = {domain::ImageSource::Kind::kArtifact, std::move(sha256)};
     }
     good.push_back(i);
   }
   const absl::Status stored =
-      StoreGood("images", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
+      StoreValid("images", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
         std::vector<NewImage> rows;
-        for (const size_t i : left) rows.push_back((*examined)[i].image);
+        for (const size_t i : left) rows.push_back(examined[i].image);
         const auto counts = pools_->RegisterImages(pool_key, rows, {});
         if (counts.ok()) chunk.counts = *counts;
         return counts.status();

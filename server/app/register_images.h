@@ -14,12 +14,12 @@
 
 namespace mgral::app {
 
-// How closely an image is looked at before it is registered. Bytes that are sent along are always
-// decoded: nobody could mend them later.
+// How thoroughly an image is checked before it is registered. Bytes sent with the call are always
+// decoded: they could not be repaired later.
 enum class Verification { kDecode, kHeader, kNone };
 
-// Looks at images and registers them. An image that is registered already with the same source and
-// use is not looked at again, which makes it cheap to resume. Thread-safe.
+// Checks images and registers them. An image that is already registered with the same source and
+// use is not checked again, which makes resuming cheap. Thread-safe.
 class RegisterImages {
  public:
   // `threads`: of one call, to look at its images with.
@@ -39,11 +39,11 @@ class RegisterImages {
     domain::PoolStore::Registered counts;
     std::vector<Refusal> refused;  // by index
   };
-  // Registers those that are in order and tells of the others. Errors that are no image's own
+  // Registers those that are valid and reports the others. Errors that are no image's own
   // (UNAVAILABLE, RESOURCE_EXHAUSTED, ...) fail the chunk, of which nothing is stored then.
-  absl::StatusOr<Chunk> RegisterGood(const domain::CallContext& call, int64_t pool_key,
-                                     absl::Span<const ImageInput> images,
-                                     Verification verification);
+  absl::StatusOr<Chunk> RegisterValid(const domain::CallContext& call, int64_t pool_key,
+                                      absl::Span<const ImageInput> images,
+                                      Verification verification);
 
  private:
   // One per image: what to store, or what is wrong with it ("source.path", ...).
@@ -54,8 +54,8 @@ class RegisterImages {
   absl::StatusOr<std::vector<Examined>> Examine(const domain::CallContext& call, int64_t pool_key,
                                                 absl::Span<const ImageInput> images,
                                                 Verification verification);
-  absl::Status Look(const domain::CallContext& call, const ImageInput& input,
-                    Verification verification, domain::NewImage* image);
+  absl::Status Inspect(const domain::CallContext& call, const ImageInput& input,
+                       Verification verification, domain::NewImage* image);
 
   domain::PoolStore* pools_;
   domain::ImageLoader* loader_;

@@ -17,7 +17,7 @@ class SystemClock : public Clock {
   absl::Time Now() const override { return absl::Now(); }
 };
 
-// Stands still until told otherwise. For tests.
+// Does not advance until it is set. For tests.
 class ManualClock : public Clock {
  public:
   explicit ManualClock(absl::Time now) : now_(now) {}

@@ -37,7 +37,7 @@ absl::Status FailedPrecondition(const std::string& reason, const std::string& me
 absl::Status Overloaded(const std::string& message, absl::Duration retry_after);
 absl::Status Unavailable(const std::string& message, absl::Duration retry_after);
 
-// UNAUTHENTICATED: who calls is not known. PERMISSION_DENIED: who calls may not do that. `reason`
+// UNAUTHENTICATED: the caller is unknown. PERMISSION_DENIED: the caller may not do that. `reason`
 // as above, `message` says what to do.
 absl::Status Unauthenticated(const std::string& reason, const std::string& message);
 absl::Status PermissionDenied(const std::string& reason, const std::string& message);

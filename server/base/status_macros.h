@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-// Hands an error on to the caller: the one way to do so where nothing else is to be done. For
+// Propagates an error to the caller: the one way to do so where nothing else has to happen. For
 // functions that return absl::Status or absl::StatusOr.
 //
 //   MGRAL_RETURN_IF_ERROR(store->Write(row));

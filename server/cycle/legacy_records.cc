@@ -5,12 +5,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
-#include "server/base/bytes.h"
+#include "server/cycle/legacy_bytes.h"
 
 namespace mgral::cycle {
 namespace {
 
-using base::ByteReader;
 using nlohmann::json;
 
 constexpr char kExamples[] = "mgral-examples-1";

@@ -111,8 +111,6 @@ class CycleStore {
   virtual absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t pool_key) = 0;
   // Batches with labels that the published model was not trained on, with their predicted gains.
   virtual absl::StatusOr<std::vector<Batch>> BatchesSincePublished(int64_t pool_key) = 0;
-  // Every batch of the pool whose gain was realized, oldest first, for the table.
-  virtual absl::StatusOr<std::vector<Batch>> RealizedBatches(int64_t pool_key) = 0;
 
   // Errors: NOT_FOUND.
   virtual absl::StatusOr<Model> GetModel(int64_t pool_key, int64_t version) = 0;

@@ -23,11 +23,11 @@ struct ImageHeader {
 };
 
 // Reads images from hostile files. Thread-safe. Errors are INVALID_ARGUMENT on "source.path",
-// "source.data" or "source.uri" (missing, leaves the image root, is no JPEG or PNG, is truncated,
-// has more pixels than allowed, is longer than allowed). DATA_LOSS on "source.data", naming the
-// artifact by its hash, when the bytes that were sent with the registration are missing or were
-// changed on disk. For an address also UNAVAILABLE when it cannot be reached, and the call's own
-// CANCELLED or DEADLINE_EXCEEDED, with which fetching ends.
+// "source.data" or "source.uri" (missing, leaves the image root, is not a JPEG or PNG, is
+// truncated, has more pixels than allowed, is longer than allowed). DATA_LOSS on "source.data",
+// naming the artifact by its hash, when the bytes that were sent with the registration are missing
+// or were changed on disk. For an address also UNAVAILABLE when it cannot be reached, and the
+// call's own CANCELLED or DEADLINE_EXCEEDED, with which fetching ends.
 class ImageLoader {
  public:
   virtual ~ImageLoader() = default;

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::imaging {
 namespace {
@@ -98,8 +99,7 @@ ConfinedFiles::ConfinedFiles(const std::string& root, int64_t max_bytes)
     : root_(root.empty() ? "" : Resolve(root)), max_bytes_(max_bytes) {}
 
 absl::StatusOr<std::string> ConfinedFiles::Read(const std::string& path) const {
-  const absl::Status form = CheckForm(path);
-  if (!form.ok()) return form;
+  MGRAL_RETURN_IF_ERROR(CheckForm(path));
   if (root_.empty()) {
     return InvalidField(kPathField, "this server has no image root (option image_root)");
   }

@@ -13,6 +13,7 @@
 #include "opencv2/imgcodecs.hpp"
 #include "opencv2/imgproc.hpp"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::imaging {
 namespace {
@@ -108,8 +109,7 @@ absl::StatusOr<Pixels> DecodeJpeg(absl::string_view bytes, const EncodedHeader& 
 
 absl::StatusOr<Pixels> DecodePng(absl::string_view bytes, const EncodedHeader& header, int max_side,
                                  const std::string& field) {
-  const absl::Status chunks = CheckPngChunks(bytes, field);
-  if (!chunks.ok()) return chunks;
+  MGRAL_RETURN_IF_ERROR(CheckPngChunks(bytes, field));
   const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
   cv::Mat mat = cv::imdecode(input, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   if (mat.empty() || mat.cols != header.width || mat.rows != header.height) {

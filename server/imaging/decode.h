@@ -9,7 +9,7 @@
 
 namespace mgral::imaging {
 
-// Decodes to RGB, 8 bits: grey is spread over the channels, transparency dropped, 16 bits cut to 8,
+// Decodes to RGB, 8 bits: gray is spread over the channels, transparency dropped, 16 bits cut to 8,
 // CMYK converted. An EXIF orientation is NOT applied: boxes are in the pixels as they are stored.
 // Reduced by area averaging so that the longer side is at most max_side (0: as it is); a JPEG is
 // decoded at 1/2, 1/4 or 1/8 first where that suffices. Strict: truncated or corrupt data is

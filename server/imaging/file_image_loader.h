@@ -23,9 +23,9 @@ struct ImagingOptions {
   int decoders = 2;                       // images looked at (not loaded) at once
 };
 
-// Images from below the image root, from allowed addresses and from the artifact store. However
-// many call ReadHeader and Verify, as many images are in memory there as there are decoders and
-// transfers; who waits for a transfer holds no decoder. Thread-safe.
+// Images from below the image root, from allowed addresses and from the artifact store. ReadHeader
+// and Verify hold at most as many images in memory as there are decoders and transfers, however
+// many threads call them; waiting for a transfer occupies no decoder. Thread-safe.
 class FileImageLoader : public domain::ImageLoader {
  public:
   // `artifacts` must outlive the loader; it may be null where no image is given as bytes.
@@ -40,7 +40,7 @@ class FileImageLoader : public domain::ImageLoader {
                                       const domain::ImageSource& source, int max_side) override;
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override;
 
-  // Nothing is fetched any more: it ends with CANCELLED.
+  // Ends transfers and refuses new ones, both with CANCELLED.
   void StopFetching() { uris_.Stop(); }
 
  private:

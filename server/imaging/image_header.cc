@@ -29,7 +29,7 @@ int BigEndian16(absl::string_view bytes, size_t at) {
 absl::StatusOr<EncodedHeader> ParsePng(absl::string_view bytes, const std::string& field) {
   // Length and type of IHDR, then width and height (PNG specification, 11.2.2).
   if (bytes.size() < 33 || BigEndian32(bytes, 8) != 13 || bytes.substr(12, 4) != "IHDR") {
-    return InvalidField(field, "is a PNG without a sound header");
+    return InvalidField(field, "is a PNG without a valid header");
   }
   const uint32_t width = BigEndian32(bytes, 16), height = BigEndian32(bytes, 20);
   if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
@@ -66,7 +66,7 @@ absl::StatusOr<EncodedHeader> ParseJpeg(absl::string_view bytes, const std::stri
     }
     at += 2 + length;
   }
-  return InvalidField(field, "is a JPEG without a sound header, or truncated");
+  return InvalidField(field, "is a JPEG without a valid header, or truncated");
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ absl::StatusOr<EncodedHeader> ParseHeader(absl::string_view bytes, const std::st
     return ParsePng(bytes, field);
   }
   if (absl::StartsWith(bytes, "\xFF\xD8")) return ParseJpeg(bytes, field);
-  return InvalidField(field, "is no JPEG or PNG image");
+  return InvalidField(field, "is not a JPEG or PNG image");
 }
 
 absl::Status CheckPngChunks(absl::string_view bytes, const std::string& field) {

@@ -16,7 +16,7 @@ struct EncodedHeader {
 };
 
 // Format and size by the first bytes; decodes no pixel. Errors: INVALID_ARGUMENT on `field` for
-// anything but a JPEG or PNG with a sound header.
+// anything but a JPEG or PNG with a valid header.
 absl::StatusOr<EncodedHeader> ParseHeader(absl::string_view bytes, const std::string& field);
 
 // Walks the chunks of a PNG: every length fits, every CRC is right, IDAT is there and IEND ends it.

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::imaging {
 namespace {
@@ -38,7 +39,7 @@ bool BelowPrefix(const std::string& uri, std::string prefix) {
 absl::Status CheckUri(const std::string& uri, const FetchLimits& limits) {
   for (const char c : uri) {
     if (absl::ascii_iscntrl(c) || c == ' ' || c == '\\') {
-      return InvalidField(kField, "has characters that an address may not have");
+      return InvalidField(kField, "has characters that are not allowed in a URI");
     }
   }
   const std::string lower = absl::AsciiStrToLower(uri);
@@ -145,8 +146,7 @@ absl::Status UriFetcher::TakePlace(const domain::CallContext& call, const std::s
            (of_host == transfers_.end() || of_host->second < limits_.per_host);
   };
   while (true) {
-    const absl::Status status = Check(call);
-    if (!status.ok()) return status;
+    MGRAL_RETURN_IF_ERROR(Check(call));
     absl::MutexLock lock(&mutex_);
     if (!mutex_.AwaitWithTimeout(absl::Condition(&free), kTick)) continue;
     ++total_;
@@ -168,11 +168,9 @@ void UriFetcher::Stop() {
 
 absl::StatusOr<std::string> UriFetcher::Fetch(const domain::CallContext& call,
                                               const std::string& uri) {
-  const absl::Status allowed = CheckUri(uri, limits_);
-  if (!allowed.ok()) return allowed;
+  MGRAL_RETURN_IF_ERROR(CheckUri(uri, limits_));
   const std::string host = HostOf(uri);
-  const absl::Status placed = TakePlace(call, host);
-  if (!placed.ok()) return placed;
+  MGRAL_RETURN_IF_ERROR(TakePlace(call, host));
   absl::StatusOr<std::string> bytes = Transfer(call, uri);
   GivePlace(host);
   return bytes;

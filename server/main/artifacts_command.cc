@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "server/base/status_macros.h"
 #include "server/main/options.h"
 #include "server/storage/artifact_catalog.h"
 
@@ -16,7 +17,7 @@ namespace {
 using storage::ArtifactCatalog;
 
 // As short as a client's call may take until it has named what it stored.
-constexpr absl::Duration kLeastAge = absl::Hours(1);
+constexpr absl::Duration kMinAge = absl::Hours(1);
 
 std::string SizeText(int64_t bytes) {
   double size = static_cast<double>(bytes);
@@ -49,10 +50,9 @@ void PrintEntry(const ArtifactCatalog::Entry& entry, std::ostream& out) {
 }
 
 absl::Status List(ArtifactCatalog* catalog, std::ostream& out) {
-  const auto entries = catalog->List();
-  if (!entries.ok()) return entries.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto entries, catalog->List());
   int64_t files = 0, bytes = 0, unreferenced = 0, unreferenced_bytes = 0, missing = 0;
-  for (const ArtifactCatalog::Entry& entry : *entries) {
+  for (const ArtifactCatalog::Entry& entry : entries) {
     PrintEntry(entry, out);
     files += !entry.missing;
     bytes += entry.bytes;
@@ -67,17 +67,17 @@ absl::Status List(ArtifactCatalog* catalog, std::ostream& out) {
 
 absl::Status Prune(ArtifactCatalog* catalog, const ArtifactsArguments& arguments,
                    std::ostream& out) {
-  const auto pruned = catalog->Prune(arguments.older_than, arguments.dry_run);
-  if (!pruned.ok()) return pruned.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto pruned,
+                         catalog->Prune(arguments.older_than, arguments.dry_run));
   int64_t bytes = 0;
-  for (const ArtifactCatalog::Entry& entry : pruned->artifacts) {
+  for (const ArtifactCatalog::Entry& entry : pruned.artifacts) {
     PrintEntry(entry, out);
     bytes += entry.bytes;
   }
   out << (arguments.dry_run ? "would delete " : "deleted ")
-      << CountText(static_cast<int64_t>(pruned->artifacts.size()), "artifact") << ", "
-      << SizeText(bytes) << ", and " << CountText(pruned->temporary_files, "temporary file") << ", "
-      << SizeText(pruned->temporary_bytes) << "\n";
+      << CountText(static_cast<int64_t>(pruned.artifacts.size()), "artifact") << ", "
+      << SizeText(bytes) << ", and " << CountText(pruned.temporary_files, "temporary file") << ", "
+      << SizeText(pruned.temporary_bytes) << "\n";
   return absl::OkStatus();
 }
 
@@ -99,10 +99,10 @@ absl::StatusOr<ArtifactsArguments> ReadArtifactsArguments(
   const auto older_than = flags.find("older-than");
   if (older_than != flags.end() &&
       (!absl::ParseDuration(older_than->second, &arguments.older_than) ||
-       arguments.older_than < kLeastAge)) {
+       arguments.older_than < kMinAge)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--older-than is \"", older_than->second, "\": must be a duration of at least ",
-        absl::FormatDuration(kLeastAge), ", e.g. 24h, so that what is being stored is spared"));
+        absl::FormatDuration(kMinAge), ", e.g. 24h, so that files still being stored are kept"));
   }
   return arguments;
 }

@@ -41,7 +41,7 @@ absl::Status UsePasswordFile(const std::string& path) {
   if (!password.empty() && password.back() == '\r') password.pop_back();
   if (password.empty() || password.find('\0') != std::string::npos) {
     return absl::InvalidArgumentError(
-        absl::StrCat(option, path, " holds no password in its first line"));
+        absl::StrCat(option, path, " has no password on its first line"));
   }
   setenv("PGPASSWORD", password.c_str(), 1);
   return absl::OkStatus();
@@ -57,7 +57,7 @@ absl::Status PrepareDatabase(const Options& options, bool migrate) {
       return absl::UnavailableError(
           absl::StrCat("the database does not answer (tried for ",
                        absl::FormatDuration(options.database_timeout), "): ", status.message(),
-                       " - check the option database, and that PostgreSQL runs"));
+                       " - check the option database and that PostgreSQL is running"));
     }
     spdlog::warn("the database does not answer yet: {}", std::string(status.message()));
     if (WaitForStopSignal(std::min(pause, deadline - absl::Now())) != 0) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/base/files.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::server {
 namespace {
@@ -23,11 +24,9 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Heal
   options.set_certificate_verifier(std::make_shared<grpc::experimental::NoOpCertificateVerifier>());
   options.set_check_call_host(false);
   if (!tls.certificate_file.empty()) {
-    const auto certificate = base::ReadSmallFile(tls.certificate_file);
-    if (!certificate.ok()) return certificate.status();
-    const auto key = base::ReadSmallFile(tls.key_file);
-    if (!key.ok()) return key.status();
-    const std::vector<grpc::experimental::IdentityKeyCertPair> identity = {{*key, *certificate}};
+    MGRAL_ASSIGN_OR_RETURN(const auto certificate, base::ReadSmallFile(tls.certificate_file));
+    MGRAL_ASSIGN_OR_RETURN(const auto key, base::ReadSmallFile(tls.key_file));
+    const std::vector<grpc::experimental::IdentityKeyCertPair> identity = {{key, certificate}};
     options.set_certificate_provider(
         std::make_shared<grpc::experimental::StaticDataCertificateProvider>(identity));
     options.watch_identity_key_cert_pairs();
@@ -38,9 +37,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Heal
 }  // namespace
 
 absl::Status CheckHealth(const std::string& target, const HealthcheckTls& tls) {
-  const auto credentials = Credentials(tls);
-  if (!credentials.ok()) return credentials.status();
-  const auto channel = grpc::CreateChannel(target, *credentials);
+  MGRAL_ASSIGN_OR_RETURN(const auto credentials, Credentials(tls));
+  const auto channel = grpc::CreateChannel(target, credentials);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
   const grpc::health::v1::HealthCheckRequest request;  // the server as a whole

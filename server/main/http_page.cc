@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::server {
 namespace {
@@ -131,22 +132,21 @@ absl::StatusOr<std::unique_ptr<HttpPage>> HttpPage::Listen(const std::string& ad
                                                            const std::string& content_type,
                                                            std::function<std::string()> content,
                                                            const HttpPageLimits& limits) {
-  const auto listener = OpenListener(address);
-  if (!listener.ok()) return listener.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto listener, OpenListener(address));
   std::unique_ptr<HttpPage> page(new HttpPage());
   page->path_ = path;
   page->content_type_ = content_type;
   page->content_ = std::move(content);
   page->limits_ = limits;
-  page->port_ = PortOf(*listener);
+  page->port_ = PortOf(listener);
   const auto most = static_cast<unsigned>(limits.max_connections) + kClosing;
   page->daemon_ =
       MHD_start_daemon(MHD_USE_EPOLL, 0, nullptr, nullptr, &Callbacks::OnRequest, page.get(),
-                       MHD_OPTION_LISTEN_SOCKET, *listener, MHD_OPTION_NOTIFY_CONNECTION,
+                       MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_CONNECTION,
                        &Callbacks::OnConnection, page.get(), MHD_OPTION_CONNECTION_LIMIT, most,
                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kBytesPerConnection, MHD_OPTION_END);
   if (page->daemon_ == nullptr) {
-    close(*listener);
+    close(listener);
     return CannotListen(address, "no memory or no file descriptor is left");
   }
   page->thread_.Start([p = page.get()](const base::StopSignal& stop) { p->Loop(stop); });

@@ -46,11 +46,11 @@ int Serve(const Options& options) {
     if (stop.WaitFor(options.drain_timeout + kAfterDrain)) return;
     // A database that says nothing, for one. Clients call again, a lease that is over is taken
     // over.
-    spdlog::warn("not all that was open came to an end in time: the process ends without it");
+    spdlog::warn("some calls or connections did not end in time: exiting anyway");
     std::_Exit(kOk);
   });
   if (!(*server)->Drain()) {
-    spdlog::warn("the job at hand did not stop in time: another worker will take it over");
+    spdlog::warn("the running job did not stop in time: another worker will take it over");
     std::_Exit(kOk);
   }
   server->reset();

@@ -22,7 +22,7 @@
 
 namespace mgral::server {
 
-// Everything that Prometheus is told; docs/runbook.md lists it. Labels are of a bounded number:
+// Everything that Prometheus collects; docs/runbook.md lists it. Labels are of a bounded number:
 // methods, codes, stages, outcomes, and kMaxPools pools. Thread-safe.
 class Metrics {
  public:

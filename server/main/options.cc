@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::server {
 namespace {
@@ -30,7 +31,7 @@ absl::Status Set(const OptionSpec& option, const std::string& value, const std::
       absl::StrCat(source, ": option ", option.name, " is \"", value, "\": ", problem));
 }
 
-// A scalar as it stands, a sequence joined by commas.
+// A scalar as written, a sequence joined by commas.
 absl::StatusOr<std::string> ValueOf(const YAML::Node& node) {
   if (node.IsNull()) return std::string();
   if (node.IsScalar()) return node.Scalar();
@@ -63,8 +64,7 @@ absl::Status ReadFile(const std::string& path, Options* options) {
         return absl::InvalidArgumentError(
             absl::StrCat(source, ": option ", name, " ", value.status().message()));
       }
-      const absl::Status set = Set(*option, *value, source, options);
-      if (!set.ok()) return set;
+      MGRAL_RETURN_IF_ERROR(Set(*option, *value, source, options));
     }
   } catch (const YAML::BadFile&) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read the options file ", path));
@@ -83,7 +83,7 @@ struct Arguments {
   std::vector<std::pair<std::string, std::string>> flags;
 };
 
-// A word that stands where none should may be the tail of `database`, unquoted, with its password:
+// A word in an unexpected place may be the tail of `database`, unquoted, with its password:
 // "password=...", "postgresql:...".
 std::string ShownWord(const std::string& word) {
   const size_t end = word.find_first_of("=:/@");
@@ -134,8 +134,7 @@ absl::StatusOr<Arguments> TakeApart(const std::vector<std::string>& words) {
   for (size_t i = 0; i < words.size(); ++i) {
     absl::string_view word = words[i];
     if (!absl::ConsumePrefix(&word, "--")) {
-      const absl::Status taken = TakeWord(words[i], i == 0, &arguments);
-      if (!taken.ok()) return taken;
+      MGRAL_RETURN_IF_ERROR(TakeWord(words[i], i == 0, &arguments));
       continue;
     }
     const std::pair<std::string, std::string> halves =
@@ -184,42 +183,36 @@ std::string VariableName(const std::string& option) {
 absl::StatusOr<CommandLine> ParseCommandLine(
     const std::vector<std::string>& words,
     const std::function<const char*(const std::string&)>& environment) {
-  auto arguments = TakeApart(words);
-  if (!arguments.ok()) return arguments.status();
+  MGRAL_ASSIGN_OR_RETURN(auto arguments, TakeApart(words));
   CommandLine line;
-  line.command = arguments->command;
+  line.command = arguments.command;
   for (const OptionSpec& option : OptionList()) {
-    const absl::Status set = Set(option, option.default_value, "default", &line.options);
-    if (!set.ok()) return set;
+    MGRAL_RETURN_IF_ERROR(Set(option, option.default_value, "default", &line.options));
   }
-  if (arguments->config.empty()) {
+  if (arguments.config.empty()) {
     const char* config = environment(VariableName("config"));
-    if (config != nullptr) arguments->config = config;
+    if (config != nullptr) arguments.config = config;
   }
-  if (!arguments->config.empty()) {
-    const absl::Status read = ReadFile(arguments->config, &line.options);
-    if (!read.ok()) return read;
+  if (!arguments.config.empty()) {
+    MGRAL_RETURN_IF_ERROR(ReadFile(arguments.config, &line.options));
   }
   for (const OptionSpec& option : OptionList()) {
     const std::string variable = VariableName(option.name);
     const char* value = environment(variable);
     if (value == nullptr) continue;
-    const absl::Status set = Set(option, value, variable, &line.options);
-    if (!set.ok()) return set;
+    MGRAL_RETURN_IF_ERROR(Set(option, value, variable, &line.options));
   }
-  for (const auto& [name, value] : arguments->flags) {
-    const absl::Status set = Set(*FindOption(name), value, "--" + name, &line.options);
-    if (!set.ok()) return set;
+  for (const auto& [name, value] : arguments.flags) {
+    MGRAL_RETURN_IF_ERROR(Set(*FindOption(name), value, "--" + name, &line.options));
   }
   if (line.command == Command::kArtifacts) {
-    const auto artifacts = ReadArtifactsArguments(arguments->operand, arguments->own);
-    if (!artifacts.ok()) return artifacts.status();
-    line.artifacts = *artifacts;
+    MGRAL_ASSIGN_OR_RETURN(line.artifacts,
+                           ReadArtifactsArguments(arguments.operand, arguments.own));
   }
-  line.target = arguments->own["target"].empty() ? line.options.listen : arguments->own["target"];
-  line.tls = !arguments->own["tls"].empty() || !line.options.tls_cert.empty();
-  line.key_name = arguments->operand;
-  line.key_pools = arguments->own["pools"];
+  line.target = arguments.own["target"].empty() ? line.options.listen : arguments.own["target"];
+  line.tls = !arguments.own["tls"].empty() || !line.options.tls_cert.empty();
+  line.key_name = arguments.operand;
+  line.key_pools = arguments.own["pools"];
   return line;
 }
 
@@ -237,15 +230,16 @@ std::string HelpText() {
   std::string text =
       "mgral-server tells you which images to label next.\n\n"
       "  mgral-server [serve] [options]             serve until SIGTERM\n"
-      "  mgral-server migrate [options]             bring the database to this schema, and end\n"
+      "  mgral-server migrate [options]             migrate the database schema, and exit\n"
       "  mgral-server healthcheck [--target=HOST:PORT] [--tls]\n"
-      "        exit 0 if that server serves; with TLS (also where tls_cert is set) it takes any\n"
+      "        exit 0 if that server is healthy; with TLS (also where tls_cert is set) it takes "
+      "any\n"
       "        certificate, and shows tls_cert with tls_key to a server that asks for one\n"
       "  mgral-server key NAME [--pools=POOLS]      make an API key: the key on standard output, "
       "its\n"
-      "        line for the file api_keys on standard error; POOLS are ids of pools, or "
-      "beginnings\n"
-      "        of them that end in *, separated by commas\n"
+      "        line for the file api_keys on standard error; POOLS are pool ids, or "
+      "prefixes\n"
+      "        followed by *, separated by commas\n"
       "  mgral-server artifacts list                the files in artifact_dir, and what needs "
       "them\n"
       "  mgral-server artifacts prune [--dry-run] [--older-than=24h]\n"
@@ -255,16 +249,16 @@ std::string HelpText() {
       "  mgral-server options --markdown            the options as a table\n"
       "  mgral-server version\n\n"
       "Options, as --name=value, as environment variable MGRAL_NAME, or as a key of the YAML file\n"
-      "named by --config=FILE; a flag counts more than the environment, that more than the "
-      "file:\n\n";
+      "named by --config=FILE; flags override the environment, which overrides the file:"
+      "\n\n";
   for (const OptionSpec& option : OptionList()) {
     absl::StrAppend(&text, "  --", option.name, "=", option.default_value, "\n        ",
                     option.help, "\n");
   }
   absl::StrAppend(
       &text,
-      "\nExit status: 0 all went well, 1 the server failed, 2 an option is wrong, 3 the "
-      "database\ncannot be used.\n");
+      "\nExit status: 0 success, 1 the server failed, 2 invalid options, 3 the database is "
+      "unusable.\n");
   return text;
 }
 

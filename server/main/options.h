@@ -11,8 +11,8 @@
 
 namespace mgral::server {
 
-// How a server runs. Every field is filled in from the list of options (OptionList), whose defaults
-// are the ones that count.
+// The configuration of a server. Every field is set from the list of options (OptionList), which
+// also holds the defaults.
 struct Options {
   std::string listen, metrics_listen, port_file;
   bool api = false, worker = false;
@@ -37,7 +37,7 @@ struct OptionSpec {
   std::string name;
   std::string default_value;
   std::string help;
-  // Empty, or why the value is none.
+  // Returns "" or why the value is invalid.
   std::function<std::string(const std::string& value, Options* options)> set;
 };
 const std::vector<OptionSpec>& OptionList();
@@ -53,7 +53,7 @@ struct CommandLine {
   ArtifactsArguments artifacts;
 };
 
-// Of two sources the later counts: default, file, environment, flag. `environment` gives a
+// Later sources override earlier ones: default, file, environment, flag. `environment` gives a
 // variable's value or null. Errors: INVALID_ARGUMENT saying which option of which source is wrong.
 absl::StatusOr<CommandLine> ParseCommandLine(
     const std::vector<std::string>& arguments,

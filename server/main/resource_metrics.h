@@ -8,7 +8,7 @@
 namespace mgral::server {
 
 // This process, by the names that every exporter uses (process_cpu_seconds_total, ...). What /proc
-// does not tell is left out.
+// does not provide is left out.
 std::vector<prometheus::MetricFamily> ProcessFamilies();
 
 // The file system that `folder` lies on; empty when it cannot be asked.

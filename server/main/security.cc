@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::server {
 namespace {
@@ -31,20 +32,21 @@ void LogCertificate(const std::string& path, absl::Time not_after) {
   const std::string end = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", not_after, absl::UTCTimeZone());
   const bool short_lived = not_after - absl::Now() < kShortCertificate;
   spdlog::log(short_lived ? spdlog::level::warn : spdlog::level::info,
-              "tls_cert {}: the certificate is good until {}", path, end);
+              "tls_cert {}: the certificate is valid until {}", path, end);
 }
 
-void WarnOfOpenDoors(const Options& options) {
+void WarnIfExposed(const Options& options) {
   if (!options.api || IsLoopback(options.listen)) return;
   if (options.tls_cert.empty()) {
     spdlog::warn(
-        "listening on {} WITHOUT TLS: whoever is on the way can read and change every call (set "
-        "tls_cert and tls_key, or encrypt in front of this server)",
+        "listening on {} WITHOUT TLS: anyone on the network path can read and change every "
+        "call (set tls_cert and tls_key, or terminate TLS in front of this server)",
         options.listen);
   }
   if (options.api_keys.empty() && options.tls_client_ca.empty()) {
     spdlog::warn(
-        "listening on {} WITHOUT API KEYS: whoever can connect can read, change and delete every "
+        "listening on {} WITHOUT API KEYS: anyone who can connect can read, change and delete "
+        "every "
         "pool (set api_keys, or tls_client_ca)",
         options.listen);
   }
@@ -67,8 +69,7 @@ bool IsLoopback(const std::string& address) {
 }
 
 absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options) {
-  const absl::Status checked = CheckOptions(options);
-  if (!checked.ok()) return checked;
+  MGRAL_RETURN_IF_ERROR(CheckOptions(options));
   std::unique_ptr<Security> security(new Security());
   auto authentication = rpc::Authentication::Open(options.api_keys);
   if (!authentication.ok()) {
@@ -77,14 +78,14 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options)
   security->authentication_ = *std::move(authentication);
   security->api_keys_ = options.api_keys;
   if (!options.tls_cert.empty()) {
-    auto certificates =
-        rpc::ServerCertificates::Open({options.tls_cert, options.tls_key, options.tls_client_ca});
-    if (!certificates.ok()) return certificates.status();
-    security->certificates_ = *std::move(certificates);
+    MGRAL_ASSIGN_OR_RETURN(
+        auto certificates,
+        rpc::ServerCertificates::Open({options.tls_cert, options.tls_key, options.tls_client_ca}));
+    security->certificates_ = std::move(certificates);
     security->tls_cert_ = options.tls_cert;
     LogCertificate(options.tls_cert, security->certificates_->not_after());
   }
-  WarnOfOpenDoors(options);
+  WarnIfExposed(options);
   if (!options.api_keys.empty() || !options.tls_cert.empty()) {
     security->reloader_.Start([s = security.get()](const base::StopSignal& stop) {
       while (!stop.WaitFor(kReloadInterval)) s->Reload();

@@ -20,6 +20,7 @@
 #include "server/app/query_batch.h"
 #include "server/app/register_images.h"
 #include "server/base/files.h"
+#include "server/base/status_macros.h"
 #include "server/base/stoppable_thread.h"
 #include "server/cycle/job_loop.h"
 #include "server/cycle/run_cycle.h"
@@ -51,7 +52,7 @@ namespace mgral::server {
 namespace {
 
 constexpr absl::Duration kStatisticsEvery = absl::Seconds(15);
-// For the job at hand to stop where the calls have taken all of the drain's time.
+// For the running job to stop where the calls have used up the drain timeout.
 constexpr absl::Duration kLastMoment = absl::Seconds(1);
 // Threads of gRPC beyond those that wait in calls: pollers, and calls that are being refused.
 constexpr int kSpareThreads = 32;
@@ -189,9 +190,7 @@ absl::Status Server::Parts::Listen() {
                 {mgral::v1::CycleService::service_full_name(), &cycle_service},
                 {mgral::v1::ModelService::service_full_name(), &model_service}};
   }
-  auto started = rpc::GrpcServer::Start(grpc_options, services);
-  if (!started.ok()) return started.status();
-  grpc = *std::move(started);
+  MGRAL_ASSIGN_OR_RETURN(grpc, rpc::GrpcServer::Start(grpc_options, services));
   AddServerMetrics({options, connections, calls, serving, jobs_running}, &metrics);
   if (options.metrics_listen.empty()) return absl::OkStatus();
   return metrics.Listen(options.metrics_listen);
@@ -217,7 +216,7 @@ void Server::Parts::StartWorker() {
 void Server::Parts::RunMaintenance() {
   const auto expired = batches.RunMaintenance();
   if (expired.ok()) {
-    if (*expired > 0) spdlog::info("{} leases are over: their images are free again", *expired);
+    if (*expired > 0) spdlog::info("{} leases expired: their images are available again", *expired);
   } else {
     spdlog::warn("cannot sweep leases: {}", expired.status().ToString());
   }
@@ -246,8 +245,7 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
-  auto security = Security::Open(options);
-  if (!security.ok()) return security.status();
+  MGRAL_ASSIGN_OR_RETURN(auto security, Security::Open(options));
   const auto device = runtime::TorchRuntime::ResolveDevice(options.device);
   if (!device.ok()) return device.status();
   absl::Status status = CheckImageRoot(options.image_root);
@@ -255,11 +253,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   if (status.ok()) status = PrepareDatabase(options, options.migrate);
   if (!status.ok()) return status;
 
-  auto parts = std::make_unique<Parts>(options, *std::move(security));
+  auto parts = std::make_unique<Parts>(options, std::move(security));
   status = parts->Listen();
   if (!status.ok()) return status;
   if (options.worker) parts->StartWorker();
-  // Its first round, before anybody is told where we are, makes health say SERVING.
+  // Its first run, before the port file is written, makes health say SERVING.
   parts->RunMaintenance();
   parts->maintenance.Start([p = parts.get()](const base::StopSignal& stop) {
     while (!stop.WaitFor(p->options.expire_interval)) p->RunMaintenance();
@@ -278,7 +276,7 @@ bool Server::Drain() {
   parts_->calls.StartDraining();
   parts_->serving = false;
   parts_->grpc->Drain(parts_->options.drain_timeout);
-  parts_->loader.StopFetching();  // of the job at hand
+  parts_->loader.StopFetching();  // of the running job
   return parts_->worker.WaitFor(std::max(deadline - absl::Now(), kLastMoment));
 }
 

@@ -17,9 +17,10 @@ class Server {
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options);
   ~Server();
 
-  // Health says NOT_SERVING, calls in flight finish or are canceled after drain_timeout, the job at
-  // hand is given back (or finished). False if the job did not come to a stop in that time: its
-  // lease will run out. It can take longer where something else says nothing, e.g. the database.
+  // Health says NOT_SERVING, calls in flight finish or are canceled after drain_timeout, the
+  // running job is given back (or finished). False if the job did not come to a stop in that time:
+  // its lease will run out. It can take longer where something else says nothing, e.g. the
+  // database.
   bool Drain();
 
  private:

@@ -8,8 +8,8 @@
 
 namespace mgral::server {
 
-// What the database says, as gauges. Every process on one database tells the same: take the max of
-// them, never the sum. Metrics of pools are left out while there is no pool to tell of.
+// The state of the database, as gauges. Every process on one database reports the same: take the
+// max of them, never the sum. Metrics of pools are left out while there is no pool.
 std::vector<prometheus::MetricFamily> StatisticsFamilies(const domain::Statistics& statistics);
 
 }  // namespace mgral::server

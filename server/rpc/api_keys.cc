@@ -10,13 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::rpc {
 namespace {
 
 constexpr size_t kMaxKeyNameBytes = 64;
 constexpr size_t kKeyBytes = 32;
-constexpr char kPrefix[] = "mgral_";  // what scanners for lost secrets can look for
+constexpr char kPrefix[] = "mgral_";  // so that secret scanners can find it
 
 // Empty when it is fine.
 std::string NameProblem(absl::string_view name) {
@@ -29,9 +30,8 @@ std::string NameProblem(absl::string_view name) {
 
 absl::Status WrongPools() {
   return absl::InvalidArgumentError(
-      "the pools must be ids (a-z, 0-9 and \"-\") or beginnings of ids that end in \"*\", "
-      "separated "
-      "by commas without blanks");
+      "the pools must be ids (a-z, 0-9 and \"-\") or prefixes of ids followed by \"*\", separated "
+      "by commas without spaces");
 }
 
 absl::StatusOr<domain::PoolScope> ParsePools(absl::string_view pools) {
@@ -65,13 +65,11 @@ absl::StatusOr<ApiKey> ParseLine(absl::string_view line) {
   if (!problem.empty()) return absl::InvalidArgumentError(problem);
   bool hex = words[1].size() == 2 * SHA256_DIGEST_LENGTH;
   for (const char c : words[1]) hex = hex && absl::ascii_isxdigit(c);
-  // What stands there may be a key that was put in by mistake: it is not shown.
+  // It may be a key that was put there by mistake, so it is not shown.
   if (!hex) return absl::InvalidArgumentError("the second word must be a SHA-256, 64 hex digits");
   key.hash = absl::HexStringToBytes(words[1]);
   if (words.size() == 3) {
-    auto pools = ParsePools(words[2]);
-    if (!pools.ok()) return pools.status();
-    key.pools = *std::move(pools);
+    MGRAL_ASSIGN_OR_RETURN(key.pools, ParsePools(words[2]));
   }
   return key;
 }
@@ -99,13 +97,13 @@ absl::StatusOr<std::vector<ApiKey>> ParseApiKeys(const std::string& text) {
     auto key = ParseLine(line);
     if (!key.ok()) return wrong(i + 1, key.status().message());
     if (i + 1 == lines.size()) {
-      return wrong(i + 1, "has no end of line: was the file written to its end?");
+      return wrong(i + 1, "has no newline at its end: was the file written completely?");
     }
-    if (!hashes.insert(key->hash).second) return wrong(i + 1, "the same key stands above already");
+    if (!hashes.insert(key->hash).second) return wrong(i + 1, "repeats the key of an earlier line");
     keys.push_back(*std::move(key));
   }
   if (keys.empty()) {
-    return absl::InvalidArgumentError("holds no key: make one with `mgral-server key NAME`");
+    return absl::InvalidArgumentError("contains no key: make one with `mgral-server key NAME`");
   }
   return keys;
 }
@@ -113,11 +111,10 @@ absl::StatusOr<std::vector<ApiKey>> ParseApiKeys(const std::string& text) {
 absl::StatusOr<NewApiKey> MakeApiKey(const std::string& name, const std::string& pools) {
   const std::string problem = NameProblem(name);
   if (!problem.empty()) return absl::InvalidArgumentError(problem);
-  const auto scope = ParsePools(pools.empty() ? "*" : pools);
-  if (!scope.ok()) return scope.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto scope, ParsePools(pools.empty() ? "*" : pools));
   std::string random(kKeyBytes, '\0');
   if (getrandom(&random[0], random.size(), 0) != static_cast<ssize_t>(random.size())) {
-    return absl::InternalError("the system gives no random bytes");
+    return absl::InternalError("the system provides no random bytes");
   }
   NewApiKey made;
   made.key = kPrefix + absl::WebSafeBase64Escape(random);

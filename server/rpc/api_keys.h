@@ -7,9 +7,9 @@
 #include "server/domain/pool_scope.h"
 
 // The file of API keys: one line `NAME SHA256HEX [POOLS]` per key, # begins a comment. POOLS is a
-// comma-separated list of pool ids, or of beginnings of them that end in "*"; left out or "*" it is
-// all pools. A name may stand on several lines: so a key is replaced while the old one still
-// counts.
+// comma-separated list of pool ids or of prefixes followed by "*"; left out or "*", it means all
+// pools. A name may be on several lines, so that a key can be replaced while the old one is still
+// valid.
 namespace mgral::rpc {
 
 struct ApiKey {
@@ -19,7 +19,7 @@ struct ApiKey {
 };
 
 // Errors: INVALID_ARGUMENT "line 3: ...", also for a file without a key, and for one whose last
-// line does not end: half of a line could open more pools than the whole.
+// line has no newline: half a line could open more pools than the whole.
 absl::StatusOr<std::vector<ApiKey>> ParseApiKeys(const std::string& text);
 
 struct NewApiKey {

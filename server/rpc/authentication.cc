@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::rpc {
 namespace {
@@ -16,7 +17,7 @@ constexpr char kHeader[] = "authorization";
 constexpr absl::string_view kScheme = "Bearer ";
 constexpr size_t kMaxHeaderBytes = 512;
 
-// Looks at every key and at all its bytes, whichever fits: the time tells nothing.
+// Compares all bytes of every key, whichever matches, so that the time taken reveals nothing.
 const ApiKey* Find(const std::vector<ApiKey>& keys, const std::string& hash) {
   const ApiKey* found = nullptr;
   for (const ApiKey& key : keys) {
@@ -26,16 +27,15 @@ const ApiKey* Find(const std::vector<ApiKey>& keys, const std::string& hash) {
 }
 
 absl::Status Invalid(const std::string& what) {
-  return base::Unauthenticated("API_KEY_INVALID",
-                               absl::StrCat(what, ": ask who runs this server for a new one"));
+  return base::Unauthenticated(
+      "API_KEY_INVALID", absl::StrCat(what, ": ask the operator of this server for a new one"));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Authentication>> Authentication::Open(const std::string& path) {
   std::unique_ptr<Authentication> authentication(new Authentication(path));
-  const auto loaded = authentication->Reload();
-  if (!loaded.ok()) return loaded.status();
+  MGRAL_RETURN_IF_ERROR(authentication->Reload().status());
   return authentication;
 }
 
@@ -89,7 +89,7 @@ absl::Status Authentication::StillValid(const Caller& caller) const {
   if (path_.empty()) return absl::OkStatus();
   const auto keys = this->keys();
   const ApiKey* key = Find(*keys, caller.key_hash);
-  if (key == nullptr) return Invalid("the API key was taken back");
+  if (key == nullptr) return Invalid("the API key was revoked");
   if (!(key->pools == caller.pools)) return Invalid("the pools of the API key were changed");
   return absl::OkStatus();
 }

@@ -15,19 +15,19 @@
 
 namespace mgral::rpc {
 
-// Who makes a call.
+// The caller of an RPC.
 struct Caller {
-  std::string key_name;  // empty where no keys are asked for
+  std::string key_name;  // empty where no keys are required
   std::string key_hash;  // SHA-256, 32 bytes; empty likewise
   domain::PoolScope pools;
 };
 
-// Whose key is it, and what may it see? The keys come from a file (server/rpc/api_keys.h) that may
-// change at any time. Thread-safe.
+// Identifies callers by API key and says which pools they may see. The keys come from a file
+// (server/rpc/api_keys.h) that may change at any time. Thread-safe.
 class Authentication {
  public:
-  // An empty path asks nobody for a key: everyone sees everything. Errors: INVALID_ARGUMENT with
-  // the path and the line.
+  // With an empty path no key is required, and everyone sees every pool. Errors: INVALID_ARGUMENT
+  // with the path and the line.
   static absl::StatusOr<std::unique_ptr<Authentication>> Open(const std::string& path);
 
   using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
@@ -35,11 +35,11 @@ class Authentication {
   // "API_KEY_INVALID".
   absl::StatusOr<Caller> Authenticate(const Metadata& metadata) const;
   // Whether that caller may go on: for streams, which last longer than a key may. Errors:
-  // UNAUTHENTICATED, "API_KEY_INVALID", when the key is gone or its pools are others.
+  // UNAUTHENTICATED, "API_KEY_INVALID", when the key is gone or its pools have changed.
   absl::Status StillValid(const Caller& caller) const;
 
-  // Takes the file if it has changed, and says so; the keys stay as they are when it cannot be
-  // used. Errors: as Open's, once for every change.
+  // Reloads the file if it has changed; true if so. If it cannot be used, the keys stay as they
+  // are. Errors: as Open's, once for every change.
   absl::StatusOr<bool> Reload();
   size_t size() const;
 

@@ -11,17 +11,17 @@
 namespace mgral::rpc {
 namespace {
 
-constexpr size_t kClassesTold = 3;  // of the gain expected of one image
+constexpr size_t kMaxClassGains = 3;  // reported per image
 
 void FromExpectedGain(const std::vector<float>& gain, const std::vector<std::string>& classes,
                       mgral::v1::BatchImage* message) {
   if (gain.size() != classes.size()) return;
   std::vector<size_t> order(gain.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  const size_t told = std::min(kClassesTold, order.size());
-  std::partial_sort(order.begin(), order.begin() + told, order.end(),
+  const size_t count = std::min(kMaxClassGains, order.size());
+  std::partial_sort(order.begin(), order.begin() + count, order.end(),
                     [&](size_t a, size_t b) { return gain[a] > gain[b]; });
-  for (size_t i = 0; i < told; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     mgral::v1::ClassGain* one = message->add_expected_gain();
     one->set_class_name(classes[order[i]]);
     one->set_mean(gain[order[i]]);

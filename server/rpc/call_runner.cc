@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 #include "server/rpc/status_map.h"
 
 namespace mgral::rpc {
@@ -36,24 +37,24 @@ absl::Status WithoutExceptions(const std::function<absl::Status()>& handler) {
   try {
     return handler();
   } catch (const std::bad_alloc&) {
-    return base::Overloaded("the server has no memory left for this call", absl::Seconds(5));
+    return base::Overloaded("the server is out of memory for this call", absl::Seconds(5));
   } catch (const std::exception& error) {
     return absl::InternalError(error.what());
   }
 }
 
-// A place among the calls of one kind, if there is one.
-class Place {
+// Occupies one of the slots for calls of one kind, if one is free.
+class Slot {
  public:
-  Place(std::atomic<int>* taken, int most) : taken_(taken), got_(taken->fetch_add(1) < most) {}
-  ~Place() { taken_->fetch_sub(1); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  bool got() const { return got_; }
+  Slot(std::atomic<int>* taken, int max) : taken_(taken), acquired_(taken->fetch_add(1) < max) {}
+  ~Slot() { taken_->fetch_sub(1); }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  bool acquired() const { return acquired_; }
 
  private:
   std::atomic<int>* taken_;
-  const bool got_;
+  const bool acquired_;
 };
 
 }  // namespace
@@ -71,8 +72,9 @@ domain::CallContext ToCallContext(grpc::ServerContext* context) {
 }
 
 absl::Status DrainingError() {
-  return base::Unavailable("the server is shutting down: call again and go on where this ended",
-                           absl::Seconds(1));
+  return base::Unavailable(
+      "the server is shutting down: call again and continue where this call ended",
+      absl::Seconds(1));
 }
 
 absl::Status CallRunner::Admitted(grpc::ServerContext* context, Kind kind,
@@ -80,28 +82,28 @@ absl::Status CallRunner::Admitted(grpc::ServerContext* context, Kind kind,
                                   CallRecord* record) {
   const bool stream = kind == Kind::kStream;
   if (stream && draining()) return DrainingError();
-  const Place place(stream ? &streams_ : &unary_,
-                    stream ? limits_.max_streams : limits_.max_in_flight);
-  record->refused = !place.got();
+  const Slot slot(stream ? &streams_ : &unary_,
+                  stream ? limits_.max_streams : limits_.max_in_flight);
+  record->refused = !slot.acquired();
   if (record->refused) {
     return base::Overloaded(
         absl::StrCat("too many ", stream ? "streams" : "calls", " at once: try again in a moment"),
         stream ? absl::Seconds(5) : absl::Milliseconds(500));
   }
   if (context->deadline() <= std::chrono::system_clock::now()) {
-    return absl::DeadlineExceededError("the deadline was over before the call began");
+    return absl::DeadlineExceededError("the deadline passed before the call began");
   }
   return WithoutExceptions(handler);
 }
 
-// Before admission: whoever has no key takes nobody's place.
+// Before admission, so that callers without a key occupy no slot.
 absl::Status CallRunner::Authenticated(grpc::ServerContext* context, Kind kind,
                                        const Handler& handler, CallRecord* record) {
-  const auto caller = authentication_->Authenticate(context->client_metadata());
-  if (!caller.ok()) return caller.status();
-  record->key_name = caller->key_name;
+  MGRAL_ASSIGN_OR_RETURN(const auto caller,
+                         authentication_->Authenticate(context->client_metadata()));
+  record->key_name = caller.key_name;
   return Admitted(
-      context, kind, [&] { return handler(*caller); }, record);
+      context, kind, [&] { return handler(caller); }, record);
 }
 
 grpc::Status CallRunner::Run(grpc::ServerContext* context, const std::string& method,

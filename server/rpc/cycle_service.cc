@@ -3,6 +3,7 @@
 #include <string>
 
 #include "server/app/start_cycle.h"
+#include "server/base/status_macros.h"
 #include "server/rpc/cycle_messages.h"
 #include "server/rpc/find_pool.h"
 #include "server/rpc/request_fields.h"
@@ -23,13 +24,11 @@ grpc::Status CycleService::StartCycle(grpc::ServerContext* context,
                                       const mgral::v1::StartCycleRequest* request,
                                       mgral::v1::Cycle* response) {
   return calls_->Run(context, "CycleService/StartCycle", [&](const Caller& caller) -> absl::Status {
-    const auto key = ToRequestKey("StartCycle", *request);
-    if (!key.ok()) return key.status();
-    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
-    if (!pool.ok()) return pool.status();
-    const auto cycle = app::StartCycle(pools_, cycles_, *pool, request->without_table(), *key);
-    if (!cycle.ok()) return cycle.status();
-    FromCycle(*cycle, pool->pool_id, response);
+    MGRAL_ASSIGN_OR_RETURN(const auto key, ToRequestKey("StartCycle", *request));
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request->parent(), "parent"));
+    MGRAL_ASSIGN_OR_RETURN(const auto cycle,
+                           app::StartCycle(pools_, cycles_, pool, request->without_table(), key));
+    FromCycle(cycle, pool.pool_id, response);
     return absl::OkStatus();
   });
 }
@@ -38,11 +37,11 @@ grpc::Status CycleService::GetCycle(grpc::ServerContext* context,
                                     const mgral::v1::GetCycleRequest* request,
                                     mgral::v1::Cycle* response) {
   return calls_->Run(context, "CycleService/GetCycle", [&](const Caller& caller) -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, caller, request->name(), "cycles");
-    if (!named.ok()) return named.status();
-    const auto cycle = cycles_->GetCycle(named->pool.key, named->id);
+    MGRAL_ASSIGN_OR_RETURN(const auto named,
+                           FindPoolOfChild(pools_, caller, request->name(), "cycles"));
+    const auto cycle = cycles_->GetCycle(named.pool.key, named.id);
     if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
-    FromCycle(*cycle, named->pool.pool_id, response);
+    FromCycle(*cycle, named.pool.pool_id, response);
     return absl::OkStatus();
   });
 }
@@ -51,16 +50,13 @@ grpc::Status CycleService::ListCycles(grpc::ServerContext* context,
                                       const mgral::v1::ListCyclesRequest* request,
                                       mgral::v1::ListCyclesResponse* response) {
   return calls_->Run(context, "CycleService/ListCycles", [&](const Caller& caller) -> absl::Status {
-    const auto page = ToPage(request->page_size(), request->page_token());
-    if (!page.ok()) return page.status();
-    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
-    if (!pool.ok()) return pool.status();
-    const auto cycles = cycles_->ListCycles(pool->key, *page);
-    if (!cycles.ok()) return cycles.status();
-    for (const domain::Cycle& cycle : cycles->items) {
-      FromCycle(cycle, pool->pool_id, response->add_cycles());
+    MGRAL_ASSIGN_OR_RETURN(const auto page, ToPage(request->page_size(), request->page_token()));
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request->parent(), "parent"));
+    MGRAL_ASSIGN_OR_RETURN(const auto cycles, cycles_->ListCycles(pool.key, page));
+    for (const domain::Cycle& cycle : cycles.items) {
+      FromCycle(cycle, pool.pool_id, response->add_cycles());
     }
-    response->set_next_page_token(cycles->next_page_token);
+    response->set_next_page_token(cycles.next_page_token);
     return absl::OkStatus();
   });
 }
@@ -77,24 +73,22 @@ grpc::Status CycleService::WatchCycle(grpc::ServerContext* context,
 absl::Status CycleService::Watch(grpc::ServerContext* context, const Caller& caller,
                                  const std::string& name,
                                  grpc::ServerWriter<mgral::v1::WatchCycleResponse>* writer) {
-  const auto named = FindPoolOfChild(pools_, caller, name, "cycles");
-  if (!named.ok()) return named.status();
-  auto cycle = cycles_->GetCycle(named->pool.key, named->id);
-  int64_t told = -1;
+  MGRAL_ASSIGN_OR_RETURN(const auto named, FindPoolOfChild(pools_, caller, name, "cycles"));
+  auto cycle = cycles_->GetCycle(named.pool.key, named.id);
+  int64_t sent_revision = -1;
   while (true) {
     if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", name);
-    const absl::Status valid = calls_->StillValid(caller);
-    if (!valid.ok()) return valid;
-    if (cycle->revision != told) {
+    MGRAL_RETURN_IF_ERROR(calls_->StillValid(caller));
+    if (cycle->revision != sent_revision) {
       mgral::v1::WatchCycleResponse response;
-      FromCycle(*cycle, named->pool.pool_id, response.mutable_cycle());
+      FromCycle(*cycle, named.pool.pool_id, response.mutable_cycle());
       if (!writer->Write(response)) return absl::CancelledError("the client went away");
-      told = cycle->revision;
+      sent_revision = cycle->revision;
     }
     if (Ended(cycle->state)) return absl::OkStatus();
     if (context->IsCancelled()) return absl::CancelledError("the client went away");
     if (calls_->draining()) return DrainingError();
-    cycle = cycles_->WaitForChange(named->pool.key, named->id, told, kWatchStep);
+    cycle = cycles_->WaitForChange(named.pool.key, named.id, sent_revision, kWatchStep);
   }
 }
 
@@ -103,11 +97,11 @@ grpc::Status CycleService::CancelCycle(grpc::ServerContext* context,
                                        mgral::v1::Cycle* response) {
   return calls_->Run(
       context, "CycleService/CancelCycle", [&](const Caller& caller) -> absl::Status {
-        const auto named = FindPoolOfChild(pools_, caller, request->name(), "cycles");
-        if (!named.ok()) return named.status();
-        const auto cycle = cycles_->CancelCycle(named->pool.key, named->id);
+        MGRAL_ASSIGN_OR_RETURN(const auto named,
+                               FindPoolOfChild(pools_, caller, request->name(), "cycles"));
+        const auto cycle = cycles_->CancelCycle(named.pool.key, named.id);
         if (!cycle.ok()) return AboutChild(cycle.status(), "cycle", request->name());
-        FromCycle(*cycle, named->pool.pool_id, response);
+        FromCycle(*cycle, named.pool.pool_id, response);
         return absl::OkStatus();
       });
 }

@@ -9,8 +9,8 @@
 
 namespace mgral::rpc {
 
-// All that names a pool in a request comes through here. A pool that the caller may not see is
-// NOT_FOUND, in the words used for one that does not exist.
+// Every pool named in a request is resolved here. A pool that the caller may not see is NOT_FOUND,
+// with the same message as one that does not exist.
 
 // The id of pools/{pool} in `field` of a request, whether or not it exists. Errors:
 // INVALID_ARGUMENT on `field`, NOT_FOUND.
@@ -20,8 +20,8 @@ absl::StatusOr<std::string> FindPoolId(const Caller& caller, const std::string& 
 absl::StatusOr<domain::Pool> FindPool(domain::PoolStore* pools, const Caller& caller,
                                       const std::string& name, const std::string& field);
 
-// Errors: PERMISSION_DENIED "POOL_OUT_OF_SCOPE" when the caller would not see that pool. An id that
-// the server is to make up (empty) is for callers who see all pools.
+// Errors: PERMISSION_DENIED "POOL_OUT_OF_SCOPE" when the caller would not see that pool. An empty
+// id, which the server generates, is for callers who see all pools.
 absl::Status MayCreatePool(const Caller& caller, const std::string& pool_id);
 
 // The pool of pools/{pool}/<collection>/{id}, and the id.

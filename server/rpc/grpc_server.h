@@ -12,7 +12,7 @@
 namespace mgral::rpc {
 
 struct GrpcServerOptions {
-  std::string listen;  // "127.0.0.1:50051"; port 0: the kernel's choice
+  std::string listen;  // "127.0.0.1:50051"; port 0: the kernel chooses
   std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
   int max_threads = 160;
   size_t max_memory_bytes = size_t{2} << 30;  // of messages in flight
@@ -37,7 +37,7 @@ class GrpcServer {
   // What health says, of the server ("") and of every service.
   void SetServing(bool serving);
   // Health says NOT_SERVING from now on, new calls are refused, those in flight may finish;
-  // what takes longer than `timeout` is cancelled. Returns when all is over.
+  // what takes longer than `timeout` is canceled. Returns when all is over.
   void Drain(absl::Duration timeout);
 
  private:

@@ -38,7 +38,7 @@ absl::StatusOr<domain::ImageUse> ToImageUse(mgral::v1::ImageUse use, const std::
     case mgral::v1::IMAGE_USE_VALIDATION:
       return domain::ImageUse::kValidation;
     default:
-      return base::InvalidField(field, absl::StrCat("has no use of number ", use));
+      return base::InvalidField(field, absl::StrCat("unknown use ", use));
   }
 }
 

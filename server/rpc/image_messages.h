@@ -14,7 +14,7 @@ namespace mgral::rpc {
 
 // `message` must outlive the result: its bytes are not copied.
 app::ImageInput ToImageInput(const std::string& image_id, const mgral::v1::ImageSource& message);
-// Errors: INVALID_ARGUMENT on `field` for a number that is no use.
+// Errors: INVALID_ARGUMENT on `field` for an unknown use.
 absl::StatusOr<domain::ImageUse> ToImageUse(mgral::v1::ImageUse use, const std::string& field);
 mgral::v1::ImageState FromImageState(domain::ImageState state);
 

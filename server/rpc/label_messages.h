@@ -13,7 +13,7 @@
 namespace mgral::rpc {
 
 // Errors: INVALID_ARGUMENT on "labels" when there are too many; what is wrong with the labels of
-// one image (a use that is none, a batch of another pool) is told in its `problem`.
+// one image (an unknown use, a batch of another pool) is reported in its `problem`.
 absl::StatusOr<std::vector<app::LabelsInput>> ToLabelsInputs(
     const google::protobuf::RepeatedPtrField<mgral::v1::NewLabels>& labels,
     const std::string& pool_id);

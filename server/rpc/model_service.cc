@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/status_macros.h"
 #include "server/rpc/cycle_messages.h"
 #include "server/rpc/find_pool.h"
 #include "server/rpc/image_messages.h"
@@ -25,16 +26,11 @@ absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const Caller& ca
   ModelOfPool found;
   std::string pool_name = name;
   if (std::count(name.begin(), name.end(), '/') > 1) {
-    const auto child = ParseChildName(name, "models", "model");
-    if (!child.ok()) return child.status();
-    const auto version = ParseModelVersion(*child);
-    if (!version.ok()) return version.status();
-    found.version = *version;
-    pool_name = PoolName(child->pool_id);
+    MGRAL_ASSIGN_OR_RETURN(const auto child, ParseChildName(name, "models", "model"));
+    MGRAL_ASSIGN_OR_RETURN(found.version, ParseModelVersion(child));
+    pool_name = PoolName(child.pool_id);
   }
-  auto pool = FindPool(pools, caller, pool_name, "model");
-  if (!pool.ok()) return pool.status();
-  found.pool = *std::move(pool);
+  MGRAL_ASSIGN_OR_RETURN(found.pool, FindPool(pools, caller, pool_name, "model"));
   return found;
 }
 
@@ -44,16 +40,13 @@ grpc::Status ModelService::ListModels(grpc::ServerContext* context,
                                       const mgral::v1::ListModelsRequest* request,
                                       mgral::v1::ListModelsResponse* response) {
   return calls_->Run(context, "ModelService/ListModels", [&](const Caller& caller) -> absl::Status {
-    const auto page = ToPage(request->page_size(), request->page_token());
-    if (!page.ok()) return page.status();
-    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
-    if (!pool.ok()) return pool.status();
-    const auto models = cycles_->ListModels(pool->key, *page);
-    if (!models.ok()) return models.status();
-    for (const domain::Model& model : models->items) {
-      FromModel(model, *pool, response->add_models());
+    MGRAL_ASSIGN_OR_RETURN(const auto page, ToPage(request->page_size(), request->page_token()));
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request->parent(), "parent"));
+    MGRAL_ASSIGN_OR_RETURN(const auto models, cycles_->ListModels(pool.key, page));
+    for (const domain::Model& model : models.items) {
+      FromModel(model, pool, response->add_models());
     }
-    response->set_next_page_token(models->next_page_token);
+    response->set_next_page_token(models.next_page_token);
     return absl::OkStatus();
   });
 }
@@ -62,13 +55,12 @@ grpc::Status ModelService::GetModel(grpc::ServerContext* context,
                                     const mgral::v1::GetModelRequest* request,
                                     mgral::v1::Model* response) {
   return calls_->Run(context, "ModelService/GetModel", [&](const Caller& caller) -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, caller, request->name(), "models");
-    if (!named.ok()) return named.status();
-    const auto version = ParseModelVersion({named->pool.pool_id, named->id});
-    if (!version.ok()) return version.status();
-    const auto model = cycles_->GetModel(named->pool.key, *version);
+    MGRAL_ASSIGN_OR_RETURN(const auto named,
+                           FindPoolOfChild(pools_, caller, request->name(), "models"));
+    MGRAL_ASSIGN_OR_RETURN(const auto version, ParseModelVersion({named.pool.pool_id, named.id}));
+    const auto model = cycles_->GetModel(named.pool.key, version);
     if (!model.ok()) return AboutChild(model.status(), "model", request->name());
-    FromModel(*model, named->pool, response);
+    FromModel(*model, named.pool, response);
     return absl::OkStatus();
   });
 }
@@ -77,22 +69,21 @@ grpc::Status ModelService::Predict(grpc::ServerContext* context,
                                    const mgral::v1::PredictRequest* request,
                                    mgral::v1::PredictResponse* response) {
   return calls_->Run(context, "ModelService/Predict", [&](const Caller& caller) -> absl::Status {
-    const auto model = FindModel(pools_, caller, request->model());
-    if (!model.ok()) return model.status();
+    MGRAL_ASSIGN_OR_RETURN(const auto model, FindModel(pools_, caller, request->model()));
     std::vector<app::ImageInput> images;
     for (const mgral::v1::PredictImage& image : request->images()) {
       images.push_back(ToImageInput(image.image_id(), image.source()));
     }
-    const auto result = predict_->Run(ToCallContext(context), model->pool, model->version, images,
-                                      request->min_score());
-    if (!result.ok()) return result.status();
-    response->set_model(ModelName(model->pool.pool_id, result->model_version));
-    for (size_t i = 0; i < images.size() && i < result->predictions.size(); ++i) {
-      const domain::DetectorRuntime::Predictions& found = result->predictions[i];
+    MGRAL_ASSIGN_OR_RETURN(const auto result,
+                           predict_->Run(ToCallContext(context), model.pool, model.version, images,
+                                         request->min_score()));
+    response->set_model(ModelName(model.pool.pool_id, result.model_version));
+    for (size_t i = 0; i < images.size() && i < result.predictions.size(); ++i) {
+      const domain::DetectorRuntime::Predictions& found = result.predictions[i];
       mgral::v1::ImagePredictions* one = response->add_predictions();
       one->set_image_id(images[i].image_id);
       for (const domain::Box& box : found.boxes) {
-        FromBox(box, model->pool.classes, one->add_boxes());
+        FromBox(box, model.pool.classes, one->add_boxes());
       }
       one->set_width(found.width);
       one->set_height(found.height);

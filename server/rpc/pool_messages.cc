@@ -87,7 +87,7 @@ absl::StatusOr<app::Verification> ToVerification(mgral::v1::Verification verific
       return app::Verification::kNone;
     default:
       return base::InvalidField("verification",
-                                absl::StrCat("has no verification of number ", verification));
+                                absl::StrCat("unknown verification ", verification));
   }
 }
 

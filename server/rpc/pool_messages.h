@@ -15,7 +15,7 @@ domain::Pool ToPool(const mgral::v1::CreatePoolRequest& request);
 void FromPool(const domain::Pool& pool, mgral::v1::Pool* message);
 
 // The images keep referring to the messages' bytes. Errors: INVALID_ARGUMENT on "images" when there
-// are too many; what is wrong with one image is told in its `problem`.
+// are too many; what is wrong with one image is reported in its `problem`.
 absl::StatusOr<std::vector<app::ImageInput>> ToImageInputs(
     const google::protobuf::RepeatedPtrField<mgral::v1::NewImage>& images);
 // Errors: INVALID_ARGUMENT on "verification".

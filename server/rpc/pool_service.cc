@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 #include "server/rpc/find_pool.h"
 #include "server/rpc/image_messages.h"
 #include "server/rpc/pool_messages.h"
@@ -16,15 +17,14 @@ grpc::Status PoolService::CreatePool(grpc::ServerContext* context,
                                      const mgral::v1::CreatePoolRequest* request,
                                      mgral::v1::Pool* response) {
   return calls_->Run(context, "PoolService/CreatePool", [&](const Caller& caller) -> absl::Status {
-    // Such a call is no pool's: each key has request_ids of its own.
+    // The call belongs to no pool, so request_ids are scoped to the API key.
     const std::string separator = caller.key_name.empty() ? "" : "/";
-    const auto key = ToRequestKey(absl::StrCat("CreatePool", separator, caller.key_name), *request);
-    if (!key.ok()) return key.status();
-    const absl::Status allowed = MayCreatePool(caller, request->pool_id());
-    if (!allowed.ok()) return allowed;
-    const auto pool = create_pool_->Run(ToPool(*request), *key);
-    if (!pool.ok()) return pool.status();
-    FromPool(*pool, response);
+    MGRAL_ASSIGN_OR_RETURN(
+        const auto key,
+        ToRequestKey(absl::StrCat("CreatePool", separator, caller.key_name), *request));
+    MGRAL_RETURN_IF_ERROR(MayCreatePool(caller, request->pool_id()));
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, create_pool_->Run(ToPool(*request), key));
+    FromPool(pool, response);
     return absl::OkStatus();
   });
 }
@@ -33,9 +33,8 @@ grpc::Status PoolService::GetPool(grpc::ServerContext* context,
                                   const mgral::v1::GetPoolRequest* request,
                                   mgral::v1::Pool* response) {
   return calls_->Run(context, "PoolService/GetPool", [&](const Caller& caller) -> absl::Status {
-    const auto pool = FindPool(pools_, caller, request->name(), "name");
-    if (!pool.ok()) return pool.status();
-    FromPool(*pool, response);
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request->name(), "name"));
+    FromPool(pool, response);
     return absl::OkStatus();
   });
 }
@@ -44,12 +43,10 @@ grpc::Status PoolService::ListPools(grpc::ServerContext* context,
                                     const mgral::v1::ListPoolsRequest* request,
                                     mgral::v1::ListPoolsResponse* response) {
   return calls_->Run(context, "PoolService/ListPools", [&](const Caller& caller) -> absl::Status {
-    const auto page = ToPage(request->page_size(), request->page_token());
-    if (!page.ok()) return page.status();
-    const auto pools = pools_->ListPools(*page, caller.pools);
-    if (!pools.ok()) return pools.status();
-    for (const domain::Pool& pool : pools->items) FromPool(pool, response->add_pools());
-    response->set_next_page_token(pools->next_page_token);
+    MGRAL_ASSIGN_OR_RETURN(const auto page, ToPage(request->page_size(), request->page_token()));
+    MGRAL_ASSIGN_OR_RETURN(const auto pools, pools_->ListPools(page, caller.pools));
+    for (const domain::Pool& pool : pools.items) FromPool(pool, response->add_pools());
+    response->set_next_page_token(pools.next_page_token);
     return absl::OkStatus();
   });
 }
@@ -58,34 +55,30 @@ grpc::Status PoolService::DeletePool(grpc::ServerContext* context,
                                      const mgral::v1::DeletePoolRequest* request,
                                      google::protobuf::Empty*) {
   return calls_->Run(context, "PoolService/DeletePool", [&](const Caller& caller) -> absl::Status {
-    const auto pool_id = FindPoolId(caller, request->name(), "name");
-    if (!pool_id.ok()) return pool_id.status();
-    return pools_->DeletePool(*pool_id, request->force());
+    MGRAL_ASSIGN_OR_RETURN(const auto pool_id, FindPoolId(caller, request->name(), "name"));
+    return pools_->DeletePool(pool_id, request->force());
   });
 }
 
 grpc::Status PoolService::BatchRegisterImages(grpc::ServerContext* context,
                                               const mgral::v1::BatchRegisterImagesRequest* request,
                                               mgral::v1::BatchRegisterImagesResponse* response) {
-  return calls_->Run(context, "PoolService/BatchRegisterImages",
-                     [&](const Caller& caller) -> absl::Status {
-                       const auto key = ToRequestKey("BatchRegisterImages", *request);
-                       if (!key.ok()) return key.status();
-                       const auto verification = ToVerification(request->verification());
-                       if (!verification.ok()) return verification.status();
-                       const auto images = ToImageInputs(request->images());
-                       if (!images.ok()) return images.status();
-                       if (images->empty())
-                         return base::InvalidField("images", "is empty: give 1 to 1000 images");
-                       const auto pool = FindPool(pools_, caller, request->parent(), "parent");
-                       if (!pool.ok()) return pool.status();
-                       const auto counts = register_images_->RegisterAll(
-                           ToCallContext(context), pool->key, *images, *verification, *key);
-                       if (!counts.ok()) return counts.status();
-                       response->set_registered(counts->registered);
-                       response->set_existing(counts->existing);
-                       return absl::OkStatus();
-                     });
+  return calls_->Run(
+      context, "PoolService/BatchRegisterImages", [&](const Caller& caller) -> absl::Status {
+        MGRAL_ASSIGN_OR_RETURN(const auto key, ToRequestKey("BatchRegisterImages", *request));
+        MGRAL_ASSIGN_OR_RETURN(const auto verification, ToVerification(request->verification()));
+        const auto images = ToImageInputs(request->images());
+        if (!images.ok()) return images.status();
+        if (images->empty()) return base::InvalidField("images", "is empty: give 1 to 1000 images");
+        MGRAL_ASSIGN_OR_RETURN(const auto pool,
+                               FindPool(pools_, caller, request->parent(), "parent"));
+        MGRAL_ASSIGN_OR_RETURN(const auto counts,
+                               register_images_->RegisterAll(ToCallContext(context), pool.key,
+                                                             *images, verification, key));
+        response->set_registered(counts.registered);
+        response->set_existing(counts.existing);
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status PoolService::RegisterImages(
@@ -105,34 +98,30 @@ absl::Status PoolService::Register(
   mgral::v1::RegisterImagesRequest request;
   if (!stream->Read(&request)) return absl::OkStatus();
   const std::string parent = request.parent();
-  const auto pool = FindPool(pools_, caller, parent, "parent");
-  if (!pool.ok()) return pool.status();
-  const auto verification = ToVerification(request.verification());
-  if (!verification.ok()) return verification.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, parent, "parent"));
+  MGRAL_ASSIGN_OR_RETURN(const auto verification, ToVerification(request.verification()));
 
   int64_t acknowledged = 0;
   do {
-    const absl::Status valid = calls_->StillValid(caller);
-    if (!valid.ok()) return valid;
+    MGRAL_RETURN_IF_ERROR(calls_->StillValid(caller));
     if (!request.parent().empty() && request.parent() != parent) {
       return base::InvalidField("parent", "differs from that of the stream's first message");
     }
-    const auto images = ToImageInputs(request.images());
-    if (!images.ok()) return images.status();
-    const auto chunk = register_images_->RegisterGood(call, pool->key, *images, *verification);
-    if (!chunk.ok()) return chunk.status();
+    MGRAL_ASSIGN_OR_RETURN(const auto images, ToImageInputs(request.images()));
+    MGRAL_ASSIGN_OR_RETURN(const auto chunk,
+                           register_images_->RegisterValid(call, pool.key, images, verification));
     mgral::v1::RegisterImagesResponse response;
-    for (const app::Refusal& refusal : chunk->refused) {
+    for (const app::Refusal& refusal : chunk.refused) {
       mgral::v1::RefusedImage* refused = response.add_refused();
       refused->set_index(acknowledged + static_cast<int64_t>(refusal.index));
-      refused->set_image_id((*images)[refusal.index].image_id);
+      refused->set_image_id(images[refusal.index].image_id);
       refused->set_field(refusal.field);
       refused->set_reason(refusal.reason);
     }
-    acknowledged += static_cast<int64_t>(images->size());
+    acknowledged += static_cast<int64_t>(images.size());
     response.set_acknowledged(acknowledged);
-    response.set_registered(chunk->counts.registered);
-    response.set_existing(chunk->counts.existing);
+    response.set_registered(chunk.counts.registered);
+    response.set_existing(chunk.counts.existing);
     if (!stream->Write(response)) return absl::CancelledError("the client went away");
     if (calls_->draining()) return DrainingError();
     request.Clear();
@@ -144,11 +133,11 @@ grpc::Status PoolService::GetImage(grpc::ServerContext* context,
                                    const mgral::v1::GetImageRequest* request,
                                    mgral::v1::Image* response) {
   return calls_->Run(context, "PoolService/GetImage", [&](const Caller& caller) -> absl::Status {
-    const auto named = FindPoolOfChild(pools_, caller, request->name(), "images");
-    if (!named.ok()) return named.status();
-    const auto image = pools_->GetImage(named->pool.key, named->id);
+    MGRAL_ASSIGN_OR_RETURN(const auto named,
+                           FindPoolOfChild(pools_, caller, request->name(), "images"));
+    const auto image = pools_->GetImage(named.pool.key, named.id);
     if (!image.ok()) return AboutChild(image.status(), "image", request->name());
-    FromImage(*image, named->pool.pool_id, response);
+    FromImage(*image, named.pool.pool_id, response);
     return absl::OkStatus();
   });
 }
@@ -157,29 +146,24 @@ grpc::Status PoolService::ListImages(grpc::ServerContext* context,
                                      const mgral::v1::ListImagesRequest* request,
                                      mgral::v1::ListImagesResponse* response) {
   return calls_->Run(context, "PoolService/ListImages", [&](const Caller& caller) -> absl::Status {
-    const auto page = ToPage(request->page_size(), request->page_token());
-    if (!page.ok()) return page.status();
+    MGRAL_ASSIGN_OR_RETURN(const auto page, ToPage(request->page_size(), request->page_token()));
     std::optional<domain::ImageState> state;
     if (!mgral::v1::ImageState_IsValid(request->state())) {
-      return base::InvalidField("state", absl::StrCat("has no state ", request->state()));
+      return base::InvalidField("state", absl::StrCat("unknown state ", request->state()));
     }
     if (request->state() != mgral::v1::IMAGE_STATE_UNSPECIFIED) {
       state = static_cast<domain::ImageState>(request->state());  // the same numbers
     }
     std::optional<domain::ImageUse> use;
     if (request->use() != mgral::v1::IMAGE_USE_UNSPECIFIED) {
-      const auto asked = ToImageUse(request->use(), "use");
-      if (!asked.ok()) return asked.status();
-      use = *asked;
+      MGRAL_ASSIGN_OR_RETURN(use, ToImageUse(request->use(), "use"));
     }
-    const auto pool = FindPool(pools_, caller, request->parent(), "parent");
-    if (!pool.ok()) return pool.status();
-    const auto images = pools_->ListImages(pool->key, *page, state, use);
-    if (!images.ok()) return images.status();
-    for (const domain::Image& image : images->items) {
-      FromImage(image, pool->pool_id, response->add_images());
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request->parent(), "parent"));
+    MGRAL_ASSIGN_OR_RETURN(const auto images, pools_->ListImages(pool.key, page, state, use));
+    for (const domain::Image& image : images.items) {
+      FromImage(image, pool.pool_id, response->add_images());
     }
-    response->set_next_page_token(images->next_page_token);
+    response->set_next_page_token(images.next_page_token);
     return absl::OkStatus();
   });
 }

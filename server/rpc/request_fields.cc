@@ -53,7 +53,7 @@ absl::StatusOr<domain::PageRequest> ToPage(int page_size, const std::string& pag
                                            base::kDefaultPageSize, ") to ", base::kMaxPageSize));
   }
   if (page_token.size() > kMaxTokenBytes) {
-    return base::InvalidField("page_token", "is no token that this server gave");
+    return base::InvalidField("page_token", "is not a token that this server issued");
   }
   domain::PageRequest page;
   page.size = page_size == 0 ? base::kDefaultPageSize : std::min(page_size, base::kMaxPageSize);
@@ -69,7 +69,7 @@ absl::StatusOr<absl::Duration> ToDuration(const google::protobuf::Duration& dura
   const bool mixed = (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0);
   if (seconds > kMaxSeconds || seconds < -kMaxSeconds || nanos > 999'999'999 ||
       nanos < -999'999'999 || mixed) {
-    return base::InvalidField(field, "is no valid duration");
+    return base::InvalidField(field, "is not a valid duration");
   }
   return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
 }

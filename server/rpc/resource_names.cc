@@ -8,6 +8,7 @@
 #include "server/app/field_errors.h"
 #include "server/base/errors.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 #include "server/base/text.h"
 
 namespace mgral::rpc {
@@ -48,17 +49,15 @@ std::string ModelName(const std::string& pool_id, int64_t version) {
 }
 
 absl::StatusOr<std::string> ParsePoolName(const std::string& name, const std::string& field) {
-  auto segments = Segments(name, "pools/{pool}", field);
-  if (!segments.ok()) return segments.status();
-  return (*segments)[1];
+  MGRAL_ASSIGN_OR_RETURN(auto segments, Segments(name, "pools/{pool}", field));
+  return segments[1];
 }
 
 absl::StatusOr<ParsedChild> ParseChildName(const std::string& name, const std::string& collection,
                                            const std::string& field) {
   const std::string form = absl::StrCat("pools/{pool}/", collection, "/{id}");
-  auto segments = Segments(name, form, field);
-  if (!segments.ok()) return segments.status();
-  return ParsedChild{(*segments)[1], (*segments)[3]};
+  MGRAL_ASSIGN_OR_RETURN(auto segments, Segments(name, form, field));
+  return ParsedChild{segments[1], segments[3]};
 }
 
 absl::StatusOr<int64_t> ParseModelVersion(const ParsedChild& model) {

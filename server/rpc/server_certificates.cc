@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/status_macros.h"
 
 namespace mgral::rpc {
 namespace {
@@ -48,11 +49,11 @@ absl::Time NotAfter(const X509& certificate) {
 absl::StatusOr<absl::Time> Check(const CertificateFiles& files, const std::string& certificate_pem,
                                  const std::string& key_pem, const std::string& client_ca_pem) {
   const CertificatePtr certificate = FirstCertificate(certificate_pem);
-  if (!certificate) return Wrong("tls_cert", files.certificate, "holds no certificate in PEM");
+  if (!certificate) return Wrong("tls_cert", files.certificate, "contains no PEM certificate");
   const KeyPtr key(PEM_read_bio_PrivateKey(Reader(key_pem).get(), nullptr, NoPassPhrase, nullptr));
   ERR_clear_error();
   if (!key) {
-    return Wrong("tls_key", files.key, "holds no private key in PEM, or one with a pass phrase");
+    return Wrong("tls_key", files.key, "contains no PEM private key, or one with a passphrase");
   }
   const bool match = X509_check_private_key(certificate.get(), key.get()) == 1;
   ERR_clear_error();
@@ -61,7 +62,7 @@ absl::StatusOr<absl::Time> Check(const CertificateFiles& files, const std::strin
                  absl::StrCat("is not the key of the certificate in ", files.certificate));
   }
   if (!files.client_ca.empty() && !FirstCertificate(client_ca_pem)) {
-    return Wrong("tls_client_ca", files.client_ca, "holds no certificate in PEM");
+    return Wrong("tls_client_ca", files.client_ca, "contains no PEM certificate");
   }
   return NotAfter(*certificate);
 }
@@ -96,8 +97,7 @@ ServerCertificates::ServerCertificates(const CertificateFiles& files)
 absl::StatusOr<std::unique_ptr<ServerCertificates>> ServerCertificates::Open(
     const CertificateFiles& files) {
   std::unique_ptr<ServerCertificates> certificates(new ServerCertificates(files));
-  const auto loaded = certificates->Reload();
-  if (!loaded.ok()) return loaded.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto loaded, certificates->Reload());
   return certificates;
 }
 
@@ -108,13 +108,12 @@ absl::StatusOr<bool> ServerCertificates::Reload() {
   if (!contents->ok()) return contents->status();
   const base::FileWatch::Contents& pem = **contents;
   const std::string client_ca = pem.size() > 2 ? pem[2] : "";
-  const auto not_after = Check(files_, pem[0], pem[1], client_ca);
-  if (!not_after.ok()) return not_after.status();
+  MGRAL_ASSIGN_OR_RETURN(const auto not_after, Check(files_, pem[0], pem[1], client_ca));
   std::lock_guard<std::mutex> lock(mutex_);
   certificate_ = pem[0];
   key_ = pem[1];
   client_ca_ = client_ca;
-  not_after_ = *not_after;
+  not_after_ = not_after;
   fetched_ = false;
   return true;
 }

@@ -19,19 +19,18 @@ struct CertificateFiles {
   std::string certificate, key, client_ca;
 };
 
-// The certificates of a server with TLS, taken again from their files when these change:
-// connections that are made from then on get the new ones, and files that cannot be used change
-// nothing. Thread-safe.
+// The certificates of a server with TLS, reloaded when their files change: connections made from
+// then on use the new ones, and files that cannot be used change nothing. Thread-safe.
 class ServerCertificates {
  public:
   // Errors: INVALID_ARGUMENT with the option, the path and the reason: unreadable, no PEM, a key
-  // with a pass phrase or of another certificate.
+  // with a passphrase or of another certificate.
   static absl::StatusOr<std::unique_ptr<ServerCertificates>> Open(const CertificateFiles& files);
 
   // What a port is opened with. This object must outlive the server.
   std::shared_ptr<grpc::ServerCredentials> NewCredentials();
 
-  // Takes the files if they have changed, and says so. Errors: as Open's, once for every change.
+  // Reloads the files if they have changed; true if so. Errors: as Open's, once for every change.
   absl::StatusOr<bool> Reload();
   // When the server's certificate ends.
   absl::Time not_after() const;
@@ -48,7 +47,7 @@ class ServerCertificates {
   mutable std::mutex mutex_;  // guards all below
   std::string certificate_, key_, client_ca_;
   absl::Time not_after_;
-  bool fetched_ = false;  // gRPC has what stands above
+  bool fetched_ = false;  // gRPC has the current ones
 };
 
 }  // namespace mgral::rpc

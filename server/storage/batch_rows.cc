@@ -83,12 +83,6 @@ WHERE b.pool_key = $1
 ORDER BY b.key
 )sql";
 
-constexpr char kRealizedBatches[] = R"sql(
-WHERE b.pool_key = $1
-  AND b.realised_gain IS NOT NULL
-ORDER BY b.key
-)sql";
-
 constexpr char kReturnImages[] = R"sql(
 WITH held AS (
   SELECT key, pool_key
@@ -210,10 +204,6 @@ absl::StatusOr<std::vector<Batch>> ReadBatches(pqxx::work& tx, Predictions predi
 absl::StatusOr<std::vector<Batch>> LoadBatchesSincePublished(pqxx::work& tx, int64_t pool_key) {
   return ReadBatches(tx, Predictions::kWithout,
                      Exec(tx, BatchQuery(kBatchesSincePublished), pool_key));
-}
-
-absl::StatusOr<std::vector<Batch>> LoadRealizedBatches(pqxx::work& tx, int64_t pool_key) {
-  return ReadBatches(tx, Predictions::kWithout, Exec(tx, BatchQuery(kRealizedBatches), pool_key));
 }
 
 void ReturnImages(pqxx::work& tx, const std::vector<int64_t>& batch_keys) {

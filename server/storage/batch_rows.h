@@ -21,10 +21,9 @@ std::string BatchQuery(absl::string_view rest);
 absl::StatusOr<std::vector<domain::Batch>> ReadBatches(pqxx::work& tx, Predictions predictions,
                                                        const pqxx::result& rows);
 
-// As CycleStore::BatchesSincePublished and RealizedBatches.
+// As CycleStore::BatchesSincePublished.
 absl::StatusOr<std::vector<domain::Batch>> LoadBatchesSincePublished(pqxx::work& tx,
                                                                      int64_t pool_key);
-absl::StatusOr<std::vector<domain::Batch>> LoadRealizedBatches(pqxx::work& tx, int64_t pool_key);
 
 // As SQL, of `batch b`: the state with the clock taken into account.
 extern const char kBatchState[];

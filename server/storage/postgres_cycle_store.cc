@@ -241,11 +241,6 @@ absl::StatusOr<std::vector<Batch>> PostgresCycleStore::BatchesSincePublished(int
                        [&](pqxx::work& tx) { return LoadBatchesSincePublished(tx, pool_key); });
 }
 
-absl::StatusOr<std::vector<Batch>> PostgresCycleStore::RealizedBatches(int64_t pool_key) {
-  return InTransaction(connections_, Access::kRead,
-                       [&](pqxx::work& tx) { return LoadRealizedBatches(tx, pool_key); });
-}
-
 absl::StatusOr<Model> PostgresCycleStore::GetModel(int64_t pool_key, int64_t version) {
   return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
     const pqxx::result rows = Exec(tx, ModelQuery(kModelOfVersion), pool_key, version);

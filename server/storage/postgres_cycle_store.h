@@ -39,7 +39,6 @@ class PostgresCycleStore : public domain::CycleStore {
                        double seconds) override;
   absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t pool_key) override;
   absl::StatusOr<std::vector<domain::Batch>> BatchesSincePublished(int64_t pool_key) override;
-  absl::StatusOr<std::vector<domain::Batch>> RealizedBatches(int64_t pool_key) override;
   absl::StatusOr<domain::Model> GetModel(int64_t pool_key, int64_t version) override;
   absl::StatusOr<domain::Page<domain::Model>> ListModels(int64_t pool_key,
                                                          const domain::PageRequest& page) override;

@@ -129,7 +129,7 @@ TEST_F(LabelStoreTest, AcceptsLateLabelsAndFlagsThem) {
   const domain::Batch second = Lease(1);
   EXPECT_EQ(Ids(second), std::vector<std::string>{ids[1]});
   EXPECT_EQ(Value(Label({ids[1]}, batch.batch_id)).late, 1);
-  // The image is labelled, so the second batch waits for nothing more.
+  // The image is labeled, so the second batch waits for nothing more.
   EXPECT_EQ(Value(batches().GetBatch(pool_.key, second.batch_id)).state, BatchState::kCompleted);
   EXPECT_EQ(Value(batches().GetBatch(pool_.key, batch.batch_id)).state, BatchState::kExpired);
   const auto page = Value(labels().ListLabels(pool_.key, {10, ""}));

@@ -1,4 +1,4 @@
-// API keys: how they are sent, read from their file, taken back, made, and kept out of the log.
+// API keys: how they are sent, read from their file, revoked, made, and kept out of the log.
 #include "tests/e2e/api_keys.h"
 
 namespace mgral::test {
@@ -36,10 +36,10 @@ TEST_F(ApiKeysTest, KeysAreTakenAgainAndABrokenFileChangesNothing) {
   EXPECT_NE(Get("pools/nobody", all_).error_code(), StatusCode::UNAUTHENTICATED);
   folder_.Write("keys", "");
   WaitUntil("the empty file is in the log",
-            [&] { return server_->log().find("holds no key") != std::string::npos; });
+            [&] { return server_->log().find("contains no key") != std::string::npos; });
   EXPECT_NE(Get("pools/nobody", all_).error_code(), StatusCode::UNAUTHENTICATED);
   folder_.Write("keys", a_.line);
-  WaitUntil("the key is taken back",
+  WaitUntil("the key is revoked",
             [&] { return Get("pools/nobody", all_).error_code() == StatusCode::UNAUTHENTICATED; });
   EXPECT_EQ(Get("pools/nobody", a_).error_code(), StatusCode::NOT_FOUND);
 }
@@ -60,12 +60,12 @@ TEST_F(ApiKeysTest, AStreamEndsWhenItsKeyIsTakenBack) {
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.registered(), 1);
   folder_.Write("keys", all_.line);
-  WaitUntil("the key is taken back",
+  WaitUntil("the key is revoked",
             [&] { return Get(pool.name(), b_).error_code() == StatusCode::UNAUTHENTICATED; });
   request.mutable_images(0)->set_image_id("two");
   stream->Write(request);
   EXPECT_FALSE(stream->Read(&response));
-  ExpectRefused(stream->Finish(), StatusCode::UNAUTHENTICATED, "API_KEY_INVALID", "", "taken back");
+  ExpectRefused(stream->Finish(), StatusCode::UNAUTHENTICATED, "API_KEY_INVALID", "", "revoked");
   EXPECT_EQ(ListImages(pool.name()).size(), 1u);
 }
 
@@ -93,12 +93,12 @@ TEST_F(ApiKeysTest, AnExportEndsWhenItsKeyIsTakenBack) {
       box->set_class_name(pool.classes(0));
     }
   }
-  grpc::ClientContext registering, labelling, exporting;
-  for (grpc::ClientContext* context : {&registering, &labelling, &exporting}) UseKey(context, b_);
+  grpc::ClientContext registering, labeling, exporting;
+  for (grpc::ClientContext* context : {&registering, &labeling, &exporting}) UseKey(context, b_);
   v1::BatchRegisterImagesResponse registered;
   ASSERT_TRUE(api.pools->BatchRegisterImages(&registering, images, &registered).ok());
   v1::BatchIngestLabelsResponse ingested;
-  const grpc::Status stored = api.labels->BatchIngestLabels(&labelling, labels, &ingested);
+  const grpc::Status stored = api.labels->BatchIngestLabels(&labeling, labels, &ingested);
   ASSERT_TRUE(stored.ok()) << stored.error_message();
   v1::ExportLabelsRequest request;
   request.set_parent(pool.name());
@@ -106,11 +106,11 @@ TEST_F(ApiKeysTest, AnExportEndsWhenItsKeyIsTakenBack) {
   v1::ExportLabelsResponse piece;
   ASSERT_TRUE(stream->Read(&piece));
   folder_.Write("keys", all_.line);
-  WaitUntil("the key is taken back",
+  WaitUntil("the key is revoked",
             [&] { return Get(pool.name(), b_).error_code() == StatusCode::UNAUTHENTICATED; });
   while (stream->Read(&piece)) {
   }
-  ExpectRefused(stream->Finish(), StatusCode::UNAUTHENTICATED, "API_KEY_INVALID", "", "taken back");
+  ExpectRefused(stream->Finish(), StatusCode::UNAUTHENTICATED, "API_KEY_INVALID", "", "revoked");
 }
 
 TEST_F(ApiKeysTest, TheLogNamesKeysAndNeverShowsThem) {
@@ -153,7 +153,7 @@ TEST_F(ApiKeysTest, RefusesToStartWithAFileThatIsNone) {
   };
   refuse(folder_.Path("nowhere"), "No such file");
   refuse(folder_.Path(""), "is not a regular file");
-  refuse(folder_.Write("empty", "# nothing yet\n"), "holds no key");
+  refuse(folder_.Write("empty", "# nothing yet\n"), "contains no key");
   refuse(folder_.Write("wrong", a_.line + "\n# b\nteam b\n"), "line 4: ");
   refuse(folder_.Write("long", std::string((1 << 20) + 1, '#')), "longer than 1 MiB");
 }

@@ -125,7 +125,7 @@ TEST_F(LeasesTest, RenewalReleaseAndCompletion) {
   ASSERT_TRUE(api_.selection->RenewBatch(&a, renew, &renewed).ok());
   EXPECT_GT(renewed.expire_time().seconds(), batch.expire_time().seconds() + 3600);
 
-  // One labelled, one refused: the batch is complete.
+  // One labeled, one refused: the batch is complete.
   v1::NewLabels labels = LabelsOf(batch.images(0).image_id(), 0, 0, 4, 4);
   labels.set_batch(batch.name());
   v1::NewLabels refused;

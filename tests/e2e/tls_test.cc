@@ -73,7 +73,7 @@ TEST_F(TlsTest, TakesNewCertificatesAndNoBrokenOnes) {
   ASSERT_TRUE(before->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(9)));
   folder_.Write("cert.pem", "no certificate");
   WaitUntil("a file that is none is in the log",
-            [&] { return Logged("cert.pem: holds no certificate in PEM"); });
+            [&] { return Logged("cert.pem: contains no PEM certificate"); });
   EXPECT_TRUE(Works(authority_));
 
   const Authority next("Next authority");

@@ -146,7 +146,7 @@ TEST_F(ContentionTest, ARepeatedRequestLeasesOnce) {
   EXPECT_EQ(Leased(), "10");
 }
 
-// Leasing, labelling, releasing and expiring at once: every image ends where it belongs.
+// Leasing, labeling, releasing and expiring at once: every image ends where it belongs.
 TEST_F(ContentionTest, EverythingAtOnceKeepsTheBooks) {
   Register(300);
   PublishQueue(200);

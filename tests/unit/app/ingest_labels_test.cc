@@ -173,7 +173,7 @@ TEST_F(IngestLabelsTest, AChunkKeepsTheGood) {
   unknown_batch.batch_id = "unknown";
   LabelsInput malformed = Labels("c", {});
   malformed.problem = base::InvalidField("use", "is no use");
-  const auto chunk = ingest_.IngestGood(
+  const auto chunk = ingest_.IngestValid(
       {}, pool_, {Labels("stranger", {}), unknown_batch, Labels("a", {}), malformed});
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->counts.ingested, 1);

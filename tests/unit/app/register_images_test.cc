@@ -138,7 +138,7 @@ TEST_F(RegisterImagesTest, TheLoadersPassingTroublesAreNoImagesFault) {
   EXPECT_TRUE(absl::IsUnavailable(
       register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
   EXPECT_TRUE(
-      absl::IsUnavailable(register_.RegisterGood({}, 1, images, Verification::kDecode).status()));
+      absl::IsUnavailable(register_.RegisterValid({}, 1, images, Verification::kDecode).status()));
   EXPECT_TRUE(images_.empty());
 }
 
@@ -159,7 +159,7 @@ TEST_F(RegisterImagesTest, AChunkKeepsTheGoodAndTellsOfTheBad) {
   const std::vector<ImageInput> images = {Path("x", "broken.png"), Path("a", "a.png"),
                                           Path("b", "b.png"),      useless,
                                           Path("c", "c.png"),      Path("a", "b.png")};
-  const auto chunk = register_.RegisterGood({}, 1, images, Verification::kDecode);
+  const auto chunk = register_.RegisterValid({}, 1, images, Verification::kDecode);
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->counts.registered, 1);
   std::string refused;
@@ -175,7 +175,7 @@ TEST_F(RegisterImagesTest, AStoreThatIsAwayFailsTheChunk) {
     return base::Unavailable("away", absl::Seconds(1));
   });
   EXPECT_TRUE(absl::IsUnavailable(
-      register_.RegisterGood({}, 1, {Path("a", "a.png")}, Verification::kDecode).status()));
+      register_.RegisterValid({}, 1, {Path("a", "a.png")}, Verification::kDecode).status()));
 }
 
 TEST(SourceFormTest, Paths) {

@@ -4,20 +4,20 @@
 
 #include <cmath>
 
-#include "server/base/bytes.h"
+#include "tests/unit/cycle/byte_writer.h"
 
 // What release 0.1 wrote; a whole database of it is opened by tests/fault/upgrade_test.
 namespace mgral::cycle {
 namespace {
 
-void PutBox(base::ByteWriter* writer) {
+void PutBox(test::ByteWriter* writer) {
   for (const double value : {1.5, 2.5, 7.0, 8.0, 0.25}) writer->Number<double>(value);
   writer->Number<int32_t>(1);
   writer->Number<uint8_t>(1);
 }
 
 std::string Examples() {
-  base::ByteWriter writer;
+  test::ByteWriter writer;
   writer.Text("mgral-examples-1");
   writer.Number<uint64_t>(1);
   writer.Number<int64_t>(3);
@@ -31,7 +31,7 @@ std::string Examples() {
 }
 
 std::string Signals() {
-  base::ByteWriter writer;
+  test::ByteWriter writer;
   writer.Text("mgral-signals-1");
   writer.Number<uint64_t>(1);
   writer.Number<int64_t>(5);

@@ -41,7 +41,6 @@ class MockCycleStore : public domain::CycleStore {
   MOCK_METHOD(absl::Status, Publish, (const JobLease&, const Snapshot&, double), (override));
   MOCK_METHOD(Snapshots, PublishedSnapshot, (int64_t), (override));
   MOCK_METHOD(Batches, BatchesSincePublished, (int64_t), (override));
-  MOCK_METHOD(Batches, RealizedBatches, (int64_t), (override));
   MOCK_METHOD(absl::StatusOr<Model>, GetModel, (int64_t, int64_t), (override));
   MOCK_METHOD(ModelPage, ListModels, (int64_t, const PageRequest&), (override));
 };

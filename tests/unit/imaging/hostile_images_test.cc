@@ -46,7 +46,7 @@ TEST_F(HostileImagesTest, RefusesWhatIsNoImage) {
   Write(root_ / "empty.jpg", "");
   EXPECT_NE(Refused("empty.jpg").find("empty"), std::string::npos);
   Write(root_ / "text.jpg", "this is not an image\n");
-  EXPECT_NE(Refused("text.jpg").find("no JPEG or PNG"), std::string::npos);
+  EXPECT_NE(Refused("text.jpg").find("not a JPEG or PNG"), std::string::npos);
   Write(root_ / "start.jpg", "\xFF\xD8");
   Refused("start.jpg");
   Write(root_ / "start.png", std::string("\x89PNG\r\n\x1a\n", 8));
@@ -77,7 +77,7 @@ TEST_F(HostileImagesTest, RefusesACorruptPng) {
   png[png.size() / 2] ^= 0x55;
   Write(root_ / "corrupt.png", png);
   EXPECT_NE(Refused("corrupt.png").find("checksum"), std::string::npos);
-  // Chunks are sound, the compressed rows are too few.
+  // The chunks are valid, but the compressed rows are too few.
   Write(root_ / "short.png", FakePng(64, 64, Deflate(std::string(10 * (64 * 3 + 1), '\0'))));
   Refused("short.png");
 }

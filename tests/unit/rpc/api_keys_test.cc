@@ -73,7 +73,7 @@ TEST(ApiKeysTest, RefusesAFileThatIsCut) {
 
 TEST(ApiKeysTest, RefusesAFileWithoutKeys) {
   for (const char* text : {"", "\n\n", "# ops\n"}) {
-    EXPECT_THAT(std::string(ParseApiKeys(text).status().message()), HasSubstr("holds no key"));
+    EXPECT_THAT(std::string(ParseApiKeys(text).status().message()), HasSubstr("contains no key"));
   }
 }
 

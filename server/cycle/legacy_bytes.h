@@ -8,35 +8,12 @@
 
 #include "absl/strings/string_view.h"
 
-// Little files of our own: numbers as they lie in memory (little-endian machines), strings and
-// vectors with their length before them. The reader never reads beyond its input and never
-// allocates more than the input holds.
-namespace mgral::base {
+namespace mgral::cycle {
 
-class ByteWriter {
- public:
-  template <typename T>
-  void Number(T value) {
-    static_assert(std::is_arithmetic<T>::value, "numbers only");
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(T));
-  }
-  void Text(absl::string_view text) {
-    Number<uint64_t>(text.size());
-    bytes_.append(text.data(), text.size());
-  }
-  template <typename T>
-  void Vector(const std::vector<T>& values) {
-    static_assert(std::is_arithmetic<T>::value, "numbers only");
-    Number<uint64_t>(values.size());
-    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-  }
-  std::string Take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-// After the first value that is not there, ok() is false and every value is 0 or empty.
+// Reads what earlier releases wrote: numbers as they lie in memory (little-endian machines),
+// strings and vectors preceded by their length. Never reads beyond its input, never allocates more
+// than the input holds. After the first value that is missing, ok() is false and every value is 0
+// or empty.
 class ByteReader {
  public:
   explicit ByteReader(absl::string_view bytes) : rest_(bytes) {}
@@ -68,14 +45,14 @@ class ByteReader {
     rest_.remove_prefix(size * sizeof(T));
     return values;
   }
-  // A count of things that take at least `least` bytes each.
-  uint64_t Count(uint64_t least) {
+  // A count of items of at least `min_size` bytes each.
+  uint64_t Count(uint64_t min_size) {
     const uint64_t count = Number<uint64_t>();
-    if (count > rest_.size() / least) ok_ = false;
+    if (count > rest_.size() / min_size) ok_ = false;
     return ok_ ? count : 0;
   }
   bool ok() const { return ok_; }
-  // Everything was there and nothing is left over.
+  // Everything was read and nothing is left over.
   bool Done() const { return ok_ && rest_.empty(); }
 
  private:
@@ -88,4 +65,4 @@ class ByteReader {
   bool ok_ = true;
 };
 
-}  // namespace mgral::base
+}  // namespace mgral::cycle

@@ -1,14 +1,16 @@
-#include "server/base/bytes.h"
+#include "server/cycle/legacy_bytes.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-namespace mgral::base {
+#include "tests/unit/cycle/byte_writer.h"
+
+namespace mgral::cycle {
 namespace {
 
-TEST(BytesTest, ReadsWhatWasWritten) {
-  ByteWriter writer;
+TEST(LegacyBytesTest, ReadsWhatWasWritten) {
+  test::ByteWriter writer;
   writer.Number<int32_t>(-7);
   writer.Text("a\0b");
   writer.Vector(std::vector<float>{1.5f, -2.0f});
@@ -20,8 +22,8 @@ TEST(BytesTest, ReadsWhatWasWritten) {
   EXPECT_TRUE(reader.Done());
 }
 
-TEST(BytesTest, NeverReadsBeyondTheEnd) {
-  ByteWriter writer;
+TEST(LegacyBytesTest, NeverReadsBeyondTheEnd) {
+  test::ByteWriter writer;
   writer.Vector(std::vector<double>{1, 2, 3});
   const std::string bytes = writer.Take();
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
@@ -31,8 +33,8 @@ TEST(BytesTest, NeverReadsBeyondTheEnd) {
   }
 }
 
-TEST(BytesTest, AHugeLengthAllocatesNothing) {
-  ByteWriter writer;
+TEST(LegacyBytesTest, AHugeLengthAllocatesNothing) {
+  test::ByteWriter writer;
   writer.Number<uint64_t>(std::numeric_limits<uint64_t>::max());
   const std::string bytes = writer.Take();
   ByteReader text(bytes), vector(bytes), count(bytes);
@@ -44,11 +46,11 @@ TEST(BytesTest, AHugeLengthAllocatesNothing) {
   EXPECT_FALSE(count.ok());
 }
 
-TEST(BytesTest, LeftoversAreNotDone) {
+TEST(LegacyBytesTest, LeftoversAreNotDone) {
   ByteReader reader("x");
   EXPECT_TRUE(reader.ok());
   EXPECT_FALSE(reader.Done());
 }
 
 }  // namespace
-}  // namespace mgral::base
+}  // namespace mgral::cycle

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace mgral::test {
+
+// Writes what ByteReader (server/cycle/legacy_bytes.h) reads, as earlier releases did.
+class ByteWriter {
+ public:
+  template <typename T>
+  void Number(T value) {
+    static_assert(std::is_arithmetic<T>::value, "numbers only");
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(T));
+  }
+  void Text(absl::string_view text) {
+    Number<uint64_t>(text.size());
+    bytes_.append(text.data(), text.size());
+  }
+  template <typename T>
+  void Vector(const std::vector<T>& values) {
+    static_assert(std::is_arithmetic<T>::value, "numbers only");
+    Number<uint64_t>(values.size());
+    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  }
+  std::string Take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+}  // namespace mgral::test
