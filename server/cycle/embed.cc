@@ -34,20 +34,30 @@ absl::StatusOr<Signals> Embed(const StageContext& stage, const std::string& weig
   return signals;
 }
 
-// The same, without the images that cannot be reached.
-absl::StatusOr<Signals> EmbedUsable(const StageContext& stage, const std::string& weights,
+// The same without the images that are missing: they have no signals, rejected ones an error.
+absl::StatusOr<Signals> EmbedUsable(const StageContext& stage, const TrainedCycle& trained,
+                                    const std::string& weights,
                                     const std::vector<domain::Image>& images, int64_t* left_out) {
-  auto signals = Embed(stage, weights, images, left_out);
-  if (!MayComeFromAnImage(signals.status())) return signals;
+  auto done = Embed(stage, weights, images, left_out);
+  if (!MayComeFromAnImage(done.status())) return done;
   std::vector<const domain::Image*> all;
   for (const domain::Image& image : images) all.push_back(&image);
-  MGRAL_ASSIGN_OR_RETURN(const std::vector<bool> usable, FindUsable(stage, all));
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<Usability> usable,
+                         FindUsable(stage, all, static_cast<size_t>(trained.inputs.images)));
   std::vector<domain::Image> kept;
+  Signals rejected;
   for (size_t i = 0; i < images.size(); ++i) {
-    if (usable[i]) kept.push_back(images[i]);
+    if (usable[i] == Usability::kUsable) kept.push_back(images[i]);
+    if (usable[i] != Usability::kRejected) continue;
+    rejected.emplace_back();
+    rejected.back().image_key = images[i].key;
+    rejected.back().error = "rejected";
   }
   *left_out += static_cast<int64_t>(images.size() - kept.size());
-  return Embed(stage, weights, kept, left_out);
+  done = Embed(stage, weights, kept, left_out);
+  MGRAL_RETURN_IF_ERROR(ToBeTriedAgain(done.status()));
+  done->insert(done->end(), rejected.begin(), rejected.end());
+  return done;
 }
 
 }  // namespace
@@ -60,7 +70,8 @@ StageResult RunEmbed(const StageContext& stage) {
                          stage.ports.artifacts->PathOf(trained.weights_sha256));
   const absl::Time begin = absl::Now();
   int64_t left_out = 0;
-  MGRAL_ASSIGN_OR_RETURN(const Signals signals, EmbedUsable(stage, weights, images, &left_out));
+  MGRAL_ASSIGN_OR_RETURN(const Signals signals,
+                         EmbedUsable(stage, trained, weights, images, &left_out));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   StageOutcome outcome;
   MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage, SerializeSignals(signals)));

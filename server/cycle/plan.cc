@@ -58,6 +58,7 @@ StageResult RunPlan(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
+  MGRAL_RETURN_IF_ERROR(CheckMissing(stage, trained, pool));
   StageOutcome outcome;
   if (pool.candidates.empty()) {  // nothing left to choose from
     outcome.next = {{JobKind::kSelector, 0, ""}};

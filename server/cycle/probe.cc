@@ -65,10 +65,10 @@ StageResult RunProbe(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, plan));
   auto done = stage.ports.detector->RunProbe(request, stage.progress);
   if (MayComeFromAnImage(done.status())) {
-    for (auto* examples : {&request.labeled, &request.batch, &request.validation}) {
-      MGRAL_RETURN_IF_ERROR(KeepUsable(stage, examples));
-    }
+    MGRAL_RETURN_IF_ERROR(
+        KeepUsable(stage, {&request.labeled, &request.batch, &request.validation}));
     done = stage.ports.detector->RunProbe(request, stage.progress);
+    MGRAL_RETURN_IF_ERROR(ToBeTriedAgain(done.status()));
   }
   MGRAL_ASSIGN_OR_RETURN(const auto result, std::move(done));
   MGRAL_RETURN_IF_ERROR(NameLeftOut(stage, result.left_out));

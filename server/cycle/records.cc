@@ -33,6 +33,7 @@ void SetInputs(const CycleInputs& inputs, Record::CycleInputs* out) {
   out->set_seed(inputs.seed);
   out->set_examples_sha256(inputs.examples_sha256);
   SetAll(inputs.shards, out->mutable_shards());
+  out->set_images(inputs.images);
   if (!inputs.previous) return;
   Record::Previous* const previous = out->mutable_previous();
   previous->set_weights_sha256(inputs.previous->weights_sha256);
@@ -43,7 +44,8 @@ void SetInputs(const CycleInputs& inputs, Record::CycleInputs* out) {
 }
 
 CycleInputs GetInputs(const Record::CycleInputs& in) {
-  CycleInputs inputs{in.seed(), in.examples_sha256(), GetAll<std::string>(in.shards()), {}};
+  CycleInputs inputs{
+      in.seed(), in.examples_sha256(), GetAll<std::string>(in.shards()), in.images(), {}};
   if (in.has_previous()) {
     const Record::Previous& previous = in.previous();
     inputs.previous = PreviousSnapshot{previous.weights_sha256(), previous.manifest_sha256(),

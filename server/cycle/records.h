@@ -30,6 +30,7 @@ struct CycleInputs {
   uint64_t seed = 0;                // of the cycle; see StageSeed
   std::string examples_sha256;      // CycleExamples
   std::vector<std::string> shards;  // images to embed, one list per kEmbed job
+  int64_t images = 0;               // in all shards
   std::optional<PreviousSnapshot> previous;
 };
 absl::StatusOr<std::string> SerializeInputs(const CycleInputs& inputs);

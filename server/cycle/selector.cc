@@ -44,6 +44,7 @@ absl::StatusOr<SelectionRuntime::RankRequest> MakeRequest(const StageContext& st
                                                           const TrainedCycle& trained) {
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
+  MGRAL_RETURN_IF_ERROR(CheckMissing(stage, trained, pool));
   SelectionRuntime::RankRequest request;
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);

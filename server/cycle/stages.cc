@@ -4,6 +4,8 @@
 #include <unordered_set>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/cycle/usable_images.h"
 
 namespace mgral::cycle {
 namespace {
@@ -76,6 +78,7 @@ absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExam
   for (const std::string& sha256 : pool.artifacts) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<ImageSignals> signals,
                            LoadRecord(stage.ports, sha256, ParseSignals));
+    pool.images += static_cast<int64_t>(signals.size());
     for (ImageSignals& image : signals) {
       if (!image.error.empty()) continue;
       auto& list = training.count(image.image_key) > 0 ? pool.labeled : pool.candidates;
@@ -88,6 +91,21 @@ absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExam
   std::sort(pool.candidates.begin(), pool.candidates.end(), by_key);
   std::sort(pool.labeled.begin(), pool.labeled.end(), by_key);
   return pool;
+}
+
+absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained,
+                          const EmbeddedPool& pool) {
+  const int64_t images = trained.inputs.images;
+  const int64_t most = static_cast<int64_t>(MostMissing(static_cast<size_t>(images)));
+  if (images - pool.images <= most) return absl::OkStatus();
+  const auto& left_out = stage.cycle.cycle.left_out;
+  const std::string one =
+      left_out.empty()
+          ? ""
+          : absl::StrCat(", e.g. image ", left_out.front().image_id, ": ", left_out.front().reason);
+  return base::FailedPrecondition(
+      "IMAGES_MISSING", absl::StrCat(images - pool.images, " of ", images, " images are missing",
+                                     one, "; a cycle goes on without at most ", most));
 }
 
 absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const TrainedCycle& trained,

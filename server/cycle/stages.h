@@ -57,8 +57,13 @@ struct EmbeddedPool {
   std::vector<std::string> artifacts;            // one per kEmbed job
   std::vector<domain::ImageSignals> candidates;  // U
   std::vector<domain::ImageSignals> labeled;     // L
+  int64_t images = 0;                            // with the undecodable ones
 };
 absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples);
+// FAILED_PRECONDITION when more images went missing, in all shards together, than a cycle may go on
+// without.
+absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained,
+                          const EmbeddedPool& pool);
 
 // What replay probes and realized gains are made of: the images that this cycle trains on and the
 // previous one did not, as the previous detector saw them. Empty after a cold start (its detector

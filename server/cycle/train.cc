@@ -75,12 +75,12 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
                          ReadLabeled(stage.ports.pools, pool.key, ImageUse::kTraining));
   MGRAL_ASSIGN_OR_RETURN(examples.validation,
                          ReadLabeled(stage.ports.pools, pool.key, ImageUse::kValidation));
-  MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &examples.training));
-  MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &examples.validation));
+  MGRAL_RETURN_IF_ERROR(KeepUsable(stage, {&examples.training, &examples.validation}));
   MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images, ReadUnlabeled(stage.ports.pools, pool.key));
   for (const domain::Example& example : examples.training) images.push_back(example.image);
 
   CycleInputs inputs;
+  inputs.images = static_cast<int64_t>(images.size());
   MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256, PutRecord(stage, SerializeExamples(examples)));
   MGRAL_ASSIGN_OR_RETURN(inputs.shards, PutShards(stage, images));
   MGRAL_ASSIGN_OR_RETURN(const auto published, stage.ports.cycles->PublishedSnapshot(pool.key));
@@ -152,9 +152,9 @@ StageResult RunTrain(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, trained, folder));
   auto done = stage.ports.detector->Train(request, stage.progress);
   if (MayComeFromAnImage(done.status())) {
-    MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &request.training));
-    MGRAL_RETURN_IF_ERROR(KeepUsable(stage, &request.validation));
+    MGRAL_RETURN_IF_ERROR(KeepUsable(stage, {&request.training, &request.validation}));
     done = stage.ports.detector->Train(request, stage.progress);
+    MGRAL_RETURN_IF_ERROR(ToBeTriedAgain(done.status()));
   }
   MGRAL_ASSIGN_OR_RETURN(auto result, std::move(done));
   // These broke after the inputs were fixed. The next cycle's check rejects them if it lasts.

@@ -27,7 +27,8 @@ struct ImageHeader {
 // truncated, has more pixels than allowed, is longer than allowed). DATA_LOSS on "source.data",
 // naming the artifact by its hash, when the bytes that were sent with the registration are missing
 // or were changed on disk. For an address also UNAVAILABLE when it cannot be reached, and the
-// call's own CANCELLED or DEADLINE_EXCEEDED, with which fetching ends.
+// call's own CANCELLED or DEADLINE_EXCEEDED, with which fetching ends. FaultOf says what an error
+// is about.
 class ImageLoader {
  public:
   virtual ~ImageLoader() = default;

@@ -16,11 +16,13 @@
 #include "absl/strings/str_split.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/domain/image_fault.h"
 
 namespace mgral::imaging {
 namespace {
 
 using base::InvalidField;
+using domain::ImageFault;
 
 constexpr char kPathField[] = "source.path";
 
@@ -46,46 +48,73 @@ std::string Resolve(const std::string& root) {
   return absl::EndsWith(text, "/") ? text : text + "/";
 }
 
+// The place is at fault, not what the image holds.
+absl::Status BadPath(const std::string& description) {
+  return WithFault(InvalidField(kPathField, description), ImageFault::kMissing);
+}
+
+// Whether a disk or a network file system may work again.
+bool MayPass(int error) {
+  switch (error) {
+    case EIO:
+    case ESTALE:
+    case EAGAIN:
+    case EINTR:
+    case ETIMEDOUT:
+    case ENOTCONN:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return true;
+    default:
+      return false;
+  }
+}
+
+absl::Status IoError(const std::string& what, int error) {
+  return WithFault(InvalidField(kPathField, absl::StrCat(what, ": ", strerror(error))),
+                   MayPass(error) ? ImageFault::kUnreachable : ImageFault::kMissing);
+}
+
 absl::Status CheckForm(const std::string& path) {
-  if (path.empty()) return InvalidField(kPathField, "is empty");
-  if (path.find('\0') != std::string::npos) return InvalidField(kPathField, "has a NUL character");
+  if (path.empty()) return BadPath("is empty");
+  if (path.find('\0') != std::string::npos) return BadPath("has a NUL character");
   if (path[0] == '/') {
-    return InvalidField(kPathField, "is absolute: give it relative to the server's image root");
+    return BadPath("is absolute: give it relative to the server's image root");
   }
   const std::vector<std::string> parts = absl::StrSplit(path, '/');
   for (const std::string& part : parts) {
-    if (part == "..")
-      return InvalidField(kPathField, "has \"..\": it may not leave the image root");
+    if (part == "..") return BadPath("has \"..\": it may not leave the image root");
   }
   return absl::OkStatus();
 }
 
 absl::Status OpenError(const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR) {
-    return InvalidField(kPathField, absl::StrCat("no such file below the image root: ", path));
+    return BadPath(absl::StrCat("no such file below the image root: ", path));
   }
   if (error == EMFILE || error == ENFILE || error == ENOMEM) {
     return base::Unavailable(absl::StrCat("cannot open ", path, ": ", strerror(error)),
                              absl::Seconds(1));
   }
-  return InvalidField(kPathField, absl::StrCat("cannot be opened: ", strerror(error)));
+  return IoError("cannot be opened", error);
 }
 
-absl::StatusOr<std::string> ReadAll(int fd, int64_t max_bytes, const std::string& field) {
+absl::StatusOr<std::string> ReadAll(int fd, int64_t max_bytes) {
   struct stat info;
-  if (fstat(fd, &info) != 0) return InvalidField(field, strerror(errno));
-  if (!S_ISREG(info.st_mode)) return InvalidField(field, "is not a regular file");
-  if (info.st_size == 0) return InvalidField(field, "is an empty file");
+  if (fstat(fd, &info) != 0) return IoError("cannot be read", errno);
+  if (!S_ISREG(info.st_mode)) return BadPath("is not a regular file");
+  if (info.st_size == 0) return InvalidField(kPathField, "is an empty file");
   if (info.st_size > max_bytes) {
-    return InvalidField(
-        field, absl::StrCat("has ", info.st_size, " bytes; at most ", max_bytes, " are allowed"));
+    return InvalidField(kPathField, absl::StrCat("has ", info.st_size, " bytes; at most ",
+                                                 max_bytes, " are allowed"));
   }
   std::string bytes(info.st_size, '\0');
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t got = read(fd, &bytes[done], bytes.size() - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return InvalidField(field, absl::StrCat("cannot be read: ", strerror(errno)));
+    if (got < 0) return IoError("cannot be read", errno);
     if (got == 0) break;
     done += got;
   }
@@ -101,7 +130,8 @@ ConfinedFiles::ConfinedFiles(const std::string& root, int64_t max_bytes)
 absl::StatusOr<std::string> ConfinedFiles::Read(const std::string& path) const {
   MGRAL_RETURN_IF_ERROR(CheckForm(path));
   if (root_.empty()) {
-    return InvalidField(kPathField, "this server has no image root (option image_root)");
+    return WithFault(InvalidField(kPathField, "this server has no image root (option image_root)"),
+                     ImageFault::kConfiguration);
   }
   // O_PATH touches nothing (no device, no waiting pipe); what it found is then judged by its real
   // name, so that no link can be swapped between the check and the reading.
@@ -112,14 +142,14 @@ absl::StatusOr<std::string> ConfinedFiles::Read(const std::string& path) const {
   const ssize_t length = readlink(self.c_str(), real, sizeof(real));
   if (length < 0 || static_cast<size_t>(length) >= sizeof(real) ||
       !absl::StartsWith(absl::string_view(real, length), root_)) {
-    return InvalidField(kPathField, "leaves the image root by a symbolic link");
+    return BadPath("leaves the image root by a symbolic link");
   }
   struct stat info;
   if (fstat(found.get(), &info) != 0) return OpenError(path, errno);
-  if (!S_ISREG(info.st_mode)) return InvalidField(kPathField, "is not a regular file");
+  if (!S_ISREG(info.st_mode)) return BadPath("is not a regular file");
   const Descriptor file(open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.ok()) return OpenError(path, errno);
-  return ReadAll(file.get(), max_bytes_, kPathField);
+  return ReadAll(file.get(), max_bytes_);
 }
 
 }  // namespace mgral::imaging

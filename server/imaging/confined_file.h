@@ -15,7 +15,7 @@ class ConfinedFiles {
 
   // The whole file. Symbolic links are followed as long as they end below the root. Errors are
   // INVALID_ARGUMENT on "source.path": absolute, has "..", leaves the root, isn't a regular file,
-  // is missing, is empty, is longer than max_bytes.
+  // is missing, is empty, is longer than max_bytes. domain::FaultOf tells them apart.
   absl::StatusOr<std::string> Read(const std::string& path) const;
 
  private:

@@ -11,11 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/domain/image_fault.h"
 
 namespace mgral::imaging {
 namespace {
 
 using base::InvalidField;
+using domain::ImageFault;
 
 constexpr char kField[] = "source.uri";
 // How soon the end of a call is noticed.
@@ -36,22 +38,28 @@ bool BelowPrefix(const std::string& uri, std::string prefix) {
   return absl::StartsWith(uri, prefix);
 }
 
+// The address is at fault, not what the image holds.
+absl::Status BadAddress(const std::string& description) {
+  return WithFault(InvalidField(kField, description), ImageFault::kMissing);
+}
+
 absl::Status CheckUri(const std::string& uri, const FetchLimits& limits) {
   for (const char c : uri) {
     if (absl::ascii_iscntrl(c) || c == ' ' || c == '\\') {
-      return InvalidField(kField, "has characters that are not allowed in a URI");
+      return BadAddress("has characters that are not allowed in a URI");
     }
   }
   const std::string lower = absl::AsciiStrToLower(uri);
   if (absl::StrContains(lower, "/../") || absl::EndsWith(lower, "/..") ||
       absl::StrContains(lower, "%2e")) {
-    return InvalidField(kField, "has \"..\": it could leave the allowed prefix");
+    return BadAddress("has \"..\": it could leave the allowed prefix");
   }
   for (const std::string& prefix : limits.prefixes) {
     if (BelowPrefix(uri, prefix)) return absl::OkStatus();
   }
-  return InvalidField(kField,
-                      "is not below an allowed prefix (option uri_prefixes of this server)");
+  return WithFault(
+      InvalidField(kField, "is not below an allowed prefix (option uri_prefixes of this server)"),
+      ImageFault::kConfiguration);
 }
 
 struct Sink {
@@ -78,9 +86,11 @@ absl::Status TransferError(CURLcode code, long status, const FetchLimits& limits
     return base::Unavailable(absl::StrCat("cannot fetch the image: ", why), absl::Seconds(5));
   }
   if (status >= 300 && status < 400) {
-    return InvalidField(kField, "is redirected; give the final address");
+    return BadAddress("is redirected; give the final address");
   }
-  return InvalidField(kField, absl::StrCat("was answered with HTTP status ", status));
+  const bool later = status == 408 || status == 425 || status == 429;
+  return WithFault(InvalidField(kField, absl::StrCat("was answered with HTTP status ", status)),
+                   later ? ImageFault::kUnreachable : ImageFault::kMissing);
 }
 
 void SetOptions(CURL* curl, const std::string& uri, const FetchLimits& limits, Sink* sink) {

@@ -34,7 +34,8 @@ class UriFetcher {
   // Waits for a place, then for the transfer; ends within a moment of the call's end. Errors:
   // INVALID_ARGUMENT on "source.uri" (not allowed, redirected, too long, no such page), UNAVAILABLE
   // when the other side cannot be reached or is too slow, CANCELLED and DEADLINE_EXCEEDED with the
-  // call, CANCELLED after Stop.
+  // call, CANCELLED after Stop. domain::FaultOf tells the
+  // first ones apart.
   absl::StatusOr<std::string> Fetch(const domain::CallContext& call, const std::string& uri);
 
   // Transfers under way end, and no other begins.

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "server/domain/image_fault.h"
+
 namespace mgral::runtime {
 
 CachedImage ToTensor(const domain::Pixels& pixels) {
@@ -12,8 +14,7 @@ CachedImage ToTensor(const domain::Pixels& pixels) {
 }
 
 bool IsOfImage(const absl::Status& error) {
-  return error.code() == absl::StatusCode::kInvalidArgument ||
-         error.code() == absl::StatusCode::kDataLoss;
+  return domain::FaultOf(error) == domain::ImageFault::kContent;
 }
 
 ImageCache::ImageCache(domain::ImageLoader* loader, int64_t max_bytes)

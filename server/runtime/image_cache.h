@@ -22,8 +22,7 @@ struct CachedImage {
 
 CachedImage ToTensor(const domain::Pixels& pixels);
 
-// Whether an error of ImageLoader is of the image itself (it cannot be decoded, or its stored bytes
-// are lost), so that work goes on without it.
+// Whether an error of ImageLoader is about what the image holds, so that work goes on without it.
 bool IsOfImage(const absl::Status& error);
 
 // Decoded and reduced images, the least recently used dropped beyond a number of bytes; shared by

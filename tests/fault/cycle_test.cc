@@ -101,13 +101,16 @@ TEST_F(CycleTest, AnImageThatBecameUndecodableIsRejectedAndTheRestGoesOn) {
   EXPECT_EQ(cycle.training_images, 4);
   EXPECT_EQ(cycle.validation_images, 3);
   EXPECT_EQ(cycle.left_out_count, 6);
-  for (const char* name : {"image_02.jpg", "image_03.jpg", "image_07.jpg", "image_12.jpg",
-                           "image_13.jpg", "image_14.jpg"}) {
+  for (const char* name :
+       {"image_02.jpg", "image_03.jpg", "image_07.jpg", "image_12.jpg", "image_14.jpg"}) {
     const auto image = place_.pools->GetImage(pool.key, name);
     ASSERT_TRUE(image.ok());
     EXPECT_EQ(image->state, domain::ImageState::kRejected) << name;
     EXPECT_NE(image->reject_reason, "");
   }
+  // It may come back.
+  EXPECT_EQ(place_.pools->GetImage(pool.key, "image_13.jpg")->state,
+            domain::ImageState::kUnlabeled);
   EXPECT_NE(place_.pools->GetImage(pool.key, "image_03.jpg")->reject_reason.find("for 5 x 5"),
             std::string::npos);
   EXPECT_EQ(Count(place_.Queue(pool, "entropy")), 7u);
@@ -139,7 +142,9 @@ TEST_F(CycleTest, WithoutAnyImageTheCycleFailsAndNamesOne) {
   for (const DrawnImage& image : place_.drawn) place_.loader->locations.insert(image.name);
   const domain::Cycle cycle = place_.RunCycle(pool);
   EXPECT_EQ(cycle.state, CycleState::kFailed);
-  EXPECT_NE(cycle.error.find("image_00.jpg (and 5 more)"), std::string::npos) << cycle.error;
+  // It is not known how many more: the check ends as soon as there are too many.
+  EXPECT_NE(cycle.error.find(".jpg (and 3 more): the address answered 503"), std::string::npos)
+      << cycle.error;
 }
 
 TEST_F(CycleTest, WithEverythingLabelledTheQueueIsEmpty) {

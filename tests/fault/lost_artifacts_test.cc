@@ -61,7 +61,10 @@ TEST(LostArtifactsTest, ACycleGoesOnWithoutAnImageWhoseBytesAreLostAndNamesIt) {
   const std::string queue = place.Queue(pool, "entropy");
   EXPECT_EQ(queue.find("lost"), std::string::npos) << queue;
   EXPECT_NE(queue.find("kept"), std::string::npos) << queue;
-  const std::string reason = place.pools->GetImage(pool.key, "lost")->reject_reason;
+  EXPECT_EQ(place.pools->GetImage(pool.key, "lost")->state, domain::ImageState::kUnlabeled);
+  ASSERT_EQ(cycle.left_out.size(), 1u);
+  EXPECT_EQ(cycle.left_out[0].image_id, "lost");
+  const std::string reason = cycle.left_out[0].reason;
   EXPECT_NE(reason.find(images[0].source.location), std::string::npos) << reason;
   EXPECT_EQ(reason.find(place.folder), std::string::npos) << reason;
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/domain/detector_runtime.h"
+#include "server/domain/image_fault.h"
 #include "server/domain/image_loader.h"
 
 namespace mgral::test {
@@ -144,7 +145,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
     return weights;
   }
   static bool IsOfImage(const absl::Status& status) {
-    return absl::IsInvalidArgument(status) || absl::IsDataLoss(status);
+    return domain::FaultOf(status) == domain::ImageFault::kContent;
   }
   // Appends the examples that cannot be used to `left_out`.
   absl::Status Check(const std::vector<domain::Example>& examples,

@@ -126,6 +126,8 @@ void ImageServer::Answer(Connection* connection, const std::string& path) {
     connection->slow = true;
   } else if (path == "/broken") {
     answer = Response("503 Service Unavailable", "");
+  } else if (StartsWith(path, "/status/")) {
+    answer = Response(path.substr(8) + " As asked for", "");
   } else if (file != files_.end()) {
     answer = Response("200 OK", file->second);
   } else {

@@ -11,7 +11,8 @@
 namespace mgral::test {
 
 // An HTTP server on loopback that images are fetched from. Below /drip/ it sends a head and then a
-// byte now and then, for ever; below /silent/ it says nothing; /broken is answered with status 503.
+// byte now and then, for ever; below /silent/ it says nothing; /broken is answered with status 503,
+// /status/N with N.
 class ImageServer {
  public:
   explicit ImageServer(std::map<std::string, std::string> files = {});  // by path: "/a.png"

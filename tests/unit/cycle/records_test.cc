@@ -174,6 +174,7 @@ TEST(RecordsTest, UnknownNumbersSurvive) {
   TrainedCycle trained;
   trained.inputs.seed = uint64_t{1} << 61;
   trained.inputs.shards = {"a", "b"};
+  trained.inputs.images = 501;
   trained.inputs.previous = PreviousSnapshot{"w", "m", "", {0.5, std::nan("")}, 0.5};
   trained.class_ap50 = {std::nan(""), 0.25};
   trained.map50 = std::nan("");
@@ -182,6 +183,7 @@ TEST(RecordsTest, UnknownNumbersSurvive) {
   const auto read = ParseTrained(bytes);
   EXPECT_EQ(read->inputs.seed, uint64_t{1} << 61);
   EXPECT_EQ(read->inputs.shards, trained.inputs.shards);
+  EXPECT_EQ(read->inputs.images, 501);
   EXPECT_TRUE(std::isnan(read->class_ap50[0]));
   EXPECT_TRUE(std::isnan(read->map50));
   EXPECT_EQ(read->inputs.previous->class_ap50[0], 0.5);

@@ -103,6 +103,22 @@ TEST_F(StagesTest, ThePoolIsSortedAndSplitByLabels) {
   EXPECT_EQ(pool.labeled[0].image_key, 1);
 }
 
+TEST_F(StagesTest, ImagesThatWentMissingInAllShardsTogetherFailTheCycle) {
+  trained_.inputs.images = 4 + 3;
+  {
+    const StageContext stage = Stage();
+    EXPECT_TRUE(CheckMissing(stage, *LoadTrained(stage), *LoadPool(stage, examples_)).ok());
+  }
+  trained_.inputs.images = 4 + 4;
+  cycle_.cycle.left_out = {{9, "i9", "no such file"}};
+  const StageContext stage = Stage();
+  const absl::Status status = CheckMissing(stage, *LoadTrained(stage), *LoadPool(stage, examples_));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(status.message(),
+            "4 of 8 images are missing, e.g. image i9: no such file; a cycle goes on without at "
+            "most 3");
+}
+
 TEST_F(StagesTest, RevealedAreTheImagesThatGotLabelsSinceTheSnapshotBefore) {
   EXPECT_THAT(LoadRevealed(Stage(), trained_, examples_)->signals, IsEmpty());
   AddPrevious(false);

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "server/base/errors.h"
+#include "server/domain/image_fault.h"
 #include "tests/support/fake_image_loader.h"
 #include "tests/support/mock_pool_store.h"
 #include "tests/unit/cycle/mock_cycle_store.h"
@@ -23,17 +25,7 @@ class UsableImagesTest : public testing::Test {
     ports_.pools = &pools_;
     ports_.cycles = &cycles_;
     ports_.images = &loader_;
-    for (int i = 0; i < 20; ++i) {
-      const std::string id = "i" + std::to_string(i);
-      domain::Image& image = images_[id];
-      image.key = i;
-      image.image_id = id;
-      image.source = {domain::ImageSource::Kind::kUri, id};
-      image.width = 100;
-      image.height = 50;
-      image.label_revision = 3;
-      loader_.sizes[id] = {100, 50};
-    }
+    for (int i = 0; i < 20; ++i) Add(i);
     ON_CALL(pools_, RejectImage(_, _, _))
         .WillByDefault([&](int64_t key, int64_t revision, const std::string& reason) {
           const std::string id = "i" + std::to_string(key);
@@ -49,21 +41,40 @@ class UsableImagesTest : public testing::Test {
             });
   }
 
+  void Add(int i) {
+    const std::string id = "i" + std::to_string(i);
+    domain::Image& image = images_[id];
+    image.key = i;
+    image.image_id = id;
+    image.source = {domain::ImageSource::Kind::kUri, id};
+    image.width = 100;
+    image.height = 50;
+    image.label_revision = 3;
+    loader_.sizes[id] = {100, 50};
+  }
   // All of them are asked for; the ids of those that can be used, or the error.
   absl::StatusOr<std::vector<std::string>> Find() {
     std::vector<const domain::Image*> all;
     for (const auto& [id, image] : images_) all.push_back(&image);
     const domain::CycleStore::CycleContext cycle;
     const StageContext stage{ports_, job_, cycle, progress_};
-    MGRAL_ASSIGN_OR_RETURN(const std::vector<bool> usable, FindUsable(stage, all));
+    MGRAL_ASSIGN_OR_RETURN(const std::vector<Usability> usable, FindUsable(stage, all, whole_));
     std::vector<std::string> ids;
     for (size_t i = 0; i < all.size(); ++i) {
-      if (usable[i]) ids.push_back(all[i]->image_id);
+      if (usable[i] == Usability::kUsable) ids.push_back(all[i]->image_id);
     }
     return ids;
   }
   void NoAnswer(const std::string& id) {
     loader_.errors[id] = base::Unavailable("answered 503", absl::Seconds(1));
+  }
+  void Missing(const std::string& id) {
+    loader_.errors[id] =
+        WithFault(base::InvalidField("source.path", "no such file"), domain::ImageFault::kMissing);
+  }
+  absl::Status Keep(const std::vector<std::vector<domain::Example>*>& lists) {
+    const domain::CycleStore::CycleContext cycle;
+    return KeepUsable({ports_, job_, cycle, progress_}, lists);
   }
   bool Rejected(const std::string& id) { return rejected_.count(id) > 0; }
 
@@ -76,6 +87,7 @@ class UsableImagesTest : public testing::Test {
   domain::JobLease job_;
   domain::Progress progress_;
   std::vector<domain::LeftOutImage> left_out_;
+  size_t whole_ = 0;
 };
 
 TEST_F(UsableImagesTest, WithNothingWrongAllAreUsable) {
@@ -131,6 +143,96 @@ TEST_F(UsableImagesTest, StoredBytesThatAreLostAreLeftOutAtOnce) {
   EXPECT_EQ(Find()->size(), 19u);
   EXPECT_FALSE(Rejected("i3"));
   EXPECT_EQ(left_out_.size(), 1u);
+}
+
+TEST_F(UsableImagesTest, WhatIsMissingIsLeftOutAtOnceAndNotRejected) {
+  for (const char* id : {"i3", "i4", "i5"}) Missing(id);
+  EXPECT_EQ(Find()->size(), 17u);
+  for (const char* id : {"i3", "i4", "i5"}) EXPECT_FALSE(Rejected(id));
+  ASSERT_EQ(left_out_.size(), 3u);
+  EXPECT_THAT(left_out_[0].reason, HasSubstr("no such file"));
+}
+
+TEST_F(UsableImagesTest, AVolumeThatIsNotThereFailsTheCycle) {
+  for (const auto& [id, image] : images_) Missing(id);
+  const absl::Status status = Find().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(and 3 more): source.path: no such file"));
+  EXPECT_TRUE(left_out_.empty());
+  EXPECT_FALSE(Rejected("i3"));
+}
+
+TEST_F(UsableImagesTest, MissingAndUnreachableImagesCountTogether) {
+  Missing("i3");
+  Missing("i4");
+  NoAnswer("i5");
+  NoAnswer("i6");
+  job_.retries = kImageTries;
+  EXPECT_TRUE(absl::IsUnavailable(Find().status()));
+  loader_.errors.erase("i4");
+  EXPECT_EQ(Find()->size(), 17u);
+}
+
+TEST_F(UsableImagesTest, TwoInAHundredOfTheWholeMayBeMissing) {
+  for (const char* id : {"i3", "i4", "i5", "i6"}) Missing(id);
+  whole_ = 199;
+  EXPECT_FALSE(Find().ok());
+  whole_ = 200;
+  EXPECT_EQ(Find()->size(), 16u);
+}
+
+TEST_F(UsableImagesTest, AShardOfOneMissingImageIsNoReasonToFail) {
+  const domain::Image only = images_["i3"];
+  images_ = {{"i3", only}};
+  Missing("i3");
+  EXPECT_EQ(Find()->size(), 0u);
+  EXPECT_EQ(left_out_.size(), 1u);
+}
+
+TEST_F(UsableImagesTest, AServerThatReadsNoSuchPlaceFailsTheCycle) {
+  loader_.errors["i3"] = WithFault(base::InvalidField("source.path", "no image_root"),
+                                   domain::ImageFault::kConfiguration);
+  const absl::Status status = Find().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("image i3: source.path: no image_root"));
+  EXPECT_FALSE(Rejected("i3"));
+}
+
+TEST_F(UsableImagesTest, WithoutItsLabeledImagesACycleDoesNotGoOn) {
+  std::vector<domain::Example> training = {{images_["i3"], {}}, {images_["i4"], {}}};
+  std::vector<domain::Example> validation = {{images_["i5"], {}}};
+  Missing("i3");
+  Missing("i5");
+  EXPECT_TRUE(Keep({&training, &validation}).ok());
+  EXPECT_EQ(training.size(), 1u);
+  EXPECT_TRUE(validation.empty());
+  Missing("i4");
+  const absl::Status status = Keep({&training, &validation});
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("image i4"));
+}
+
+TEST_F(UsableImagesTest, AHostThatIsAwayIsAskedForAFewImagesOnly) {
+  for (int i = 20; i < 500; ++i) Add(i);
+  for (const auto& [id, image] : images_) NoAnswer(id);
+  EXPECT_TRUE(absl::IsUnavailable(Find().status()));
+  EXPECT_LE(loader_.decoded, 3 + 8);  // those that were being checked end too
+  loader_.decoded = 0;
+  job_.retries = kImageTries;
+  EXPECT_TRUE(absl::IsUnavailable(Find().status()));
+  EXPECT_LE(loader_.decoded, 11 + 8);
+}
+
+TEST_F(UsableImagesTest, ChecksSayHowFarTheyAre) {
+  std::vector<double> fractions;
+  progress_ = [&](double fraction) {
+    fractions.push_back(fraction);
+    return true;
+  };
+  EXPECT_TRUE(Find().ok());
+  ASSERT_EQ(fractions.size(), 20u);
+  EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
+  EXPECT_GT(fractions.back(), fractions.front());
 }
 
 TEST_F(UsableImagesTest, OtherErrorsAreReturned) {

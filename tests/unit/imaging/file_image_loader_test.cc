@@ -5,6 +5,7 @@
 #include <cmath>
 #include <future>
 
+#include "server/domain/image_fault.h"
 #include "tests/support/image_server.h"
 #include "tests/support/temporary_artifact_store.h"
 #include "tests/unit/imaging/image_folder.h"
@@ -46,6 +47,25 @@ TEST_F(FileImageLoaderTest, RefusesWhatIsNoFile) {
   EXPECT_NE(Refused("").find("empty"), std::string::npos);
   options_.image_root = "";
   EXPECT_NE(Refused("good.jpg").find("image_root"), std::string::npos);
+}
+
+TEST_F(FileImageLoaderTest, AnErrorSaysWhetherTheFileOrItsPlaceIsAtFault) {
+  const auto fault = [&](const std::string& path) {
+    return domain::FaultOf(Loader().Verify({}, Path(path)).status());
+  };
+  Write(root_ / "empty.jpg", "");
+  Write(root_ / "text.jpg", "no image");
+  EXPECT_EQ(fault("empty.jpg"), domain::ImageFault::kContent);
+  EXPECT_EQ(fault("text.jpg"), domain::ImageFault::kContent);
+  EXPECT_EQ(fault("missing.jpg"), domain::ImageFault::kMissing);
+  EXPECT_EQ(fault("good.jpg/below"), domain::ImageFault::kMissing);
+  EXPECT_EQ(fault("sub"), domain::ImageFault::kMissing);
+  fs::create_symlink(base_ / "secret.jpg", root_ / "link.jpg");
+  EXPECT_EQ(fault("link.jpg"), domain::ImageFault::kMissing);
+  options_.max_bytes = 10;
+  EXPECT_EQ(fault("good.jpg"), domain::ImageFault::kContent);
+  options_.image_root = "";
+  EXPECT_EQ(fault("good.jpg"), domain::ImageFault::kConfiguration);
 }
 
 TEST_F(FileImageLoaderTest, BytesThatWereLostAreNamedByTheirHash) {

@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/domain/image_fault.h"
 #include "tests/support/image_server.h"
 
 namespace mgral::imaging {
@@ -52,6 +53,28 @@ TEST_F(UriFetcherTest, FetchesWhatIsThere) {
   const absl::Status broken = fetcher.Fetch({}, server_.Uri("/broken")).status();
   EXPECT_EQ(broken.code(), absl::StatusCode::kUnavailable);
   EXPECT_GT(base::RetryAfter(broken), absl::ZeroDuration());
+}
+
+TEST_F(UriFetcherTest, AnErrorSaysWhetherItMayPass) {
+  UriFetcher fetcher(limits_);
+  const auto fault = [&](const std::string& uri) {
+    const absl::Status status = fetcher.Fetch({}, uri).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    return domain::FaultOf(status);
+  };
+  for (const char* status : {"408", "425", "429"}) {
+    EXPECT_EQ(fault(server_.Uri("/status/") + status), domain::ImageFault::kUnreachable);
+  }
+  for (const char* status : {"302", "401", "403", "404", "410"}) {
+    EXPECT_EQ(fault(server_.Uri("/status/") + status), domain::ImageFault::kMissing);
+  }
+  EXPECT_EQ(fault("http://elsewhere.example/a.png"), domain::ImageFault::kConfiguration);
+  EXPECT_EQ(domain::FaultOf(fetcher.Fetch({}, server_.Uri("/broken")).status()),
+            domain::ImageFault::kUnreachable);
+  limits_.max_bytes = 2;
+  UriFetcher narrow(limits_);
+  EXPECT_EQ(domain::FaultOf(narrow.Fetch({}, server_.Uri("/a.png")).status()),
+            domain::ImageFault::kContent);
 }
 
 TEST_F(UriFetcherTest, EndsWhenTheCallIsCanceled) {

@@ -8,13 +8,14 @@
 #include "absl/strings/str_split.h"
 #include "server/base/errors.h"
 #include "server/domain/detector_runtime.h"
+#include "server/domain/image_fault.h"
 #include "server/domain/image_loader.h"
 
 namespace mgral::test {
 
 // Draws images instead of reading them. The location "200x100:3" is a picture of that size with a
-// bright square whose place follows from the number; "bad" cannot be decoded, "away" cannot be
-// reached now.
+// bright square whose place follows from the number; "bad" cannot be decoded, "gone" is missing,
+// "away" cannot be reached now.
 class FakeLoader : public domain::ImageLoader {
  public:
   absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext& call,
@@ -37,6 +38,10 @@ class FakeLoader : public domain::ImageLoader {
                                       int max_side) override {
     ++loads;
     if (source.location == "away") return base::Unavailable("no answer", absl::Seconds(1));
+    if (source.location == "gone") {
+      return WithFault(base::InvalidField("source.path", "no such file"),
+                       domain::ImageFault::kMissing);
+    }
     if (source.location == "bad") return base::InvalidField("source.path", "is no image");
     int width = 0, height = 0, number = 0;
     const std::vector<std::string> parts = absl::StrSplit(source.location, absl::ByAnyChar("x:"));

@@ -58,6 +58,9 @@ TEST(ExampleSamplesTest, NamesWhatCannotBeUsedButNotWhatIsAway) {
   examples.push_back(MakeExample("away"));
   EXPECT_EQ(UsableExamples(examples, 0, &cache, nullptr, &left_out).status().code(),
             absl::StatusCode::kUnavailable);
+  examples.back() = MakeExample("gone");
+  EXPECT_EQ(domain::FaultOf(UsableExamples(examples, 0, &cache, nullptr, &left_out).status()),
+            domain::ImageFault::kMissing);
   EXPECT_EQ(UsableExamples(
                 examples, 0, &cache, [](double) { return false; }, &left_out)
                 .status()

@@ -107,6 +107,9 @@ TEST_F(TorchRuntimeTest, EmbedReportsWhatCannotBeDecodedAndGoesOn) {
   images[1].source.location = "away";
   EXPECT_EQ(runtime_.Embed(model->weights_path, images, nullptr).status().code(),
             absl::StatusCode::kUnavailable);
+  images[1].source.location = "gone";
+  EXPECT_EQ(domain::FaultOf(runtime_.Embed(model->weights_path, images, nullptr).status()),
+            domain::ImageFault::kMissing);
   EXPECT_TRUE(runtime_.Embed(model->weights_path, {}, nullptr)->empty());
 }
 
