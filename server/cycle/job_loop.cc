@@ -140,7 +140,8 @@ void JobLoop::RecordOutcome(const JobLease& job, const absl::StatusOr<StageOutco
                 status.ToString());
   const absl::Status failed = queue_->Fail(job, std::string(status.message()));
   if (!failed.ok()) spdlog::warn("cannot record the failure: {}", failed.ToString());
-  Report(job, "failed", seconds);
+  // A canceled cycle's folder may be swept before the heartbeat hears of it.
+  Report(job, base::IsLeaseLost(failed) ? "lost" : "failed", seconds);
 }
 
 void JobLoop::Report(const JobLease& job, const std::string& outcome, double seconds) {

@@ -9,7 +9,8 @@ namespace mgral::cycle {
 
 absl::StatusOr<std::string> Serialize(const Record& record) {
   if (record.ByteSizeLong() > std::numeric_limits<int>::max()) {
-    return absl::ResourceExhaustedError(
+    // Not RESOURCE_EXHAUSTED: trying again does not make it smaller.
+    return absl::FailedPreconditionError(
         "what a stage of the cycle leaves for the next is above 2 GiB");
   }
   return record.SerializeAsString();

@@ -15,7 +15,7 @@ namespace mgral::cycle {
 using ImageMessages = google::protobuf::RepeatedPtrField<Record::Image>;
 using BoxMessages = google::protobuf::RepeatedPtrField<Record::Box>;
 
-// Errors: RESOURCE_EXHAUSTED above 2 GiB.
+// Errors: FAILED_PRECONDITION above 2 GiB.
 absl::StatusOr<std::string> Serialize(const Record& record);
 // Errors: DATA_LOSS unless `bytes` are one whole record of that kind. `what` is its name in errors.
 absl::StatusOr<Record> ParseRecord(absl::string_view bytes, Record::RecordCase kind,

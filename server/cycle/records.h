@@ -11,7 +11,7 @@
 
 // What the stages of a cycle leave for one another, and its bytes: each Serialize function writes
 // one mgral.cycle.Record (records.proto), the Parse function beside it reads that kind and no
-// other. Serializing is deterministic; it gives RESOURCE_EXHAUSTED for a record above 2 GiB.
+// other. Serializing is deterministic; it gives FAILED_PRECONDITION for a record above 2 GiB.
 // Parsing gives DATA_LOSS for anything else than a whole, consistent record, and never allocates
 // more than the bytes warrant.
 namespace mgral::cycle {

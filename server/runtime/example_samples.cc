@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <stdexcept>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "server/core/progress.h"
+#include "server/runtime/status_from_exception.h"
 
 namespace mgral::runtime {
 namespace {
@@ -54,8 +54,13 @@ core::Sample ExampleSamples::Get(int64_t index) {
   const absl::StatusOr<CachedImage> image = images_->Get(example.image.source, max_side_);
   if (absl::IsCancelled(image.status())) throw core::Canceled();
   if (!image.ok()) {
-    throw std::runtime_error("image " + example.image.image_id + ": " +
-                             std::string(image.status().message()));
+    // It could be read when the work began. Whatever it is now, a later attempt may find it well,
+    // or leaves it out when it looks at all of them again.
+    const absl::StatusCode code = absl::IsInvalidArgument(image.status())
+                                      ? absl::StatusCode::kUnavailable
+                                      : image.status().code();
+    throw StatusException(absl::Status(
+        code, absl::StrCat("image ", example.image.image_id, ": ", image.status().message())));
   }
   const int64_t n = static_cast<int64_t>(example.boxes.size());
   core::Sample sample;

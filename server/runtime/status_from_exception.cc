@@ -24,6 +24,8 @@ bool IsOutOfMemory(const std::string& message) {
 absl::Status StatusFromException() {
   try {
     throw;
+  } catch (const StatusException& error) {
+    return error.status();
   } catch (const core::Canceled&) {
     return absl::CancelledError("the work was asked to stop");
   } catch (const std::bad_alloc&) {

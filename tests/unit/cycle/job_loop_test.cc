@@ -49,6 +49,7 @@ class FakeQueue : public domain::JobQueue {
   }
   absl::Status Fail(const JobLease&, const std::string& error) override {
     std::lock_guard<std::mutex> lock(mutex_);
+    if (!fail_status.ok()) return fail_status;
     log.push_back("fail " + error);
     return absl::OkStatus();
   }
@@ -76,7 +77,7 @@ class FakeQueue : public domain::JobQueue {
   std::deque<JobLease> jobs;
   std::vector<std::string> log;
   std::vector<double> heartbeats;
-  absl::Status heartbeat_status, complete_status;
+  absl::Status heartbeat_status, complete_status, fail_status;
   int claim_errors = 0, complete_errors = 0;
   std::function<void()> when_idle;
 
@@ -177,6 +178,15 @@ TEST_F(JobLoopTest, APermanentErrorFailsTheCycle) {
   Run();
   EXPECT_EQ(queue_.log, std::vector<std::string>{"fail loss is not finite"});
   EXPECT_EQ(outcomes_, std::vector<std::string>{"failed"});
+}
+
+TEST_F(JobLoopTest, AFailureOfACanceledCycleIsNone) {
+  queue_.fail_status = base::LeaseLost("the cycle was canceled");
+  stages_.work = [](const JobLease&, const domain::Progress&) -> absl::StatusOr<StageOutcome> {
+    return absl::InternalError("the folder is gone");
+  };
+  Run();
+  EXPECT_EQ(outcomes_, std::vector<std::string>{"lost"});
 }
 
 TEST_F(JobLoopTest, AnErrorThatMayPassIsTriedAgainLater) {

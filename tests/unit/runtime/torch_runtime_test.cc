@@ -91,6 +91,37 @@ TEST_F(TorchRuntimeTest, ACheckpointThatDoesNotFitIsDroppedAndTrainingBeginsAnew
   EXPECT_TRUE(runtime_.Train(request_, nullptr).ok());
 }
 
+// Reads nothing while `away`.
+class LeavingLoader : public test::FakeLoader {
+ public:
+  absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
+                                      const domain::ImageSource& source, int max_side) override {
+    if (away) return base::Unavailable("HTTP status 503", absl::Seconds(1));
+    return FakeLoader::Load(call, source, max_side);
+  }
+  std::atomic<bool> away{false};
+};
+
+TEST_F(TorchRuntimeTest, AnImageThatIsAwayDuringTrainingMayComeBackAndTheCheckpointStays) {
+  LeavingLoader loader;
+  TorchRuntime runtime(RuntimeOptions{1, 0}, &loader);  // no cache: images are read again
+  const auto away = runtime.Train(request_, [&](double fraction) {
+    loader.away = fraction > 0.55;
+    return true;
+  });
+  EXPECT_TRUE(absl::IsUnavailable(away.status())) << away.status();
+  // The next attempt, too, finds it away: what was trained so far is not thrown away for that.
+  EXPECT_TRUE(absl::IsUnavailable(runtime.Train(request_, nullptr).status()));
+  loader.away = false;
+  const auto resumed = runtime.Train(request_, nullptr);
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  double resumed_at = 0;
+  for (const auto& metric : resumed->metrics) {
+    if (metric.first == "resumed_at") resumed_at = metric.second;
+  }
+  EXPECT_GT(resumed_at, 0);
+}
+
 TEST_F(TorchRuntimeTest, EmbedReportsWhatCannotBeDecodedAndGoesOn) {
   request_.training.clear();  // cold start
   const auto model = runtime_.Train(request_, nullptr);
