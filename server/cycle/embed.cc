@@ -74,7 +74,7 @@ StageResult RunEmbed(const StageContext& stage) {
                          EmbedUsable(stage, trained, weights, images, &left_out));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   StageOutcome outcome;
-  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage, SerializeSignals(signals)));
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutArtifact(stage, SerializeSignals(signals)));
   outcome.metrics = {{"images", static_cast<double>(images.size())},
                      {"left_out", static_cast<double>(left_out)}};
   if (seconds > 0) outcome.metrics.emplace_back("images_per_second", images.size() / seconds);

@@ -76,7 +76,7 @@ StageResult RunPlan(const StageContext& stage) {
     outcome.next.push_back({JobKind::kProbe, static_cast<int>(plan.images.size()), ""});
     plan.images.push_back(std::move(batch));
   }
-  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutRecord(stage, SerializePlan(plan)));
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, PutArtifact(stage, SerializePlan(plan)));
   outcome.metrics = {{"probes", static_cast<double>(plan.images.size())}};
   if (outcome.next.empty()) outcome.next = {{JobKind::kTable, 0, ""}};
   return outcome;

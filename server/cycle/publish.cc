@@ -58,10 +58,11 @@ absl::Status AddManifest(const StageContext& stage, const TrainedCycle& trained,
                     revealed.realized};
   if (!revealed.signals.empty()) {
     MGRAL_ASSIGN_OR_RETURN(std::string signals,
-                           PutRecord(stage, SerializeSignals(revealed.signals)));
+                           PutArtifact(stage, SerializeSignals(revealed.signals)));
     manifest.realized.push_back({std::move(signals), ClassGains(trained)});
   }
-  MGRAL_ASSIGN_OR_RETURN(snapshot->manifest_sha256, PutRecord(stage, SerializeManifest(manifest)));
+  MGRAL_ASSIGN_OR_RETURN(snapshot->manifest_sha256,
+                         PutArtifact(stage, SerializeManifest(manifest)));
   snapshot->artifacts = manifest.signals;
   snapshot->artifacts.push_back(manifest.examples_sha256);
   for (const RealizedRecord& record : manifest.realized) {

@@ -67,11 +67,10 @@ domain::Progress ShareOf(const domain::Progress& progress, size_t index, size_t 
 // Stores what a strategy ranked.
 absl::Status AddQueue(const StageContext& stage, const std::string& strategy,
                       const SelectionRuntime::RankResult& result, RankedPool* ranked) {
-  MGRAL_ASSIGN_OR_RETURN(std::string keys, PutRecord(stage, SerializeQueue(result.image_keys)));
+  MGRAL_ASSIGN_OR_RETURN(std::string keys, PutArtifact(stage, SerializeQueue(result.image_keys)));
   ranked->queues.emplace_back(strategy, std::move(keys));
   if (result.selector.empty()) return absl::OkStatus();
-  // No record of records.proto: the runtime's own bytes.
-  MGRAL_ASSIGN_OR_RETURN(ranked->selector_sha256, PutRecord(stage, result.selector));
+  MGRAL_ASSIGN_OR_RETURN(ranked->selector_sha256, PutArtifact(stage, result.selector));
   ranked->selector_gain = result.selector_gain;
   ranked->greedy_gain = result.greedy_gain;
   return absl::OkStatus();

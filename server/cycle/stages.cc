@@ -21,10 +21,10 @@ std::unordered_set<int64_t> KeysOf(const std::vector<domain::Example>& examples)
 
 }  // namespace
 
-absl::StatusOr<std::string> PutRecord(const StageContext& stage,
-                                      absl::StatusOr<std::string> record) {
-  MGRAL_RETURN_IF_ERROR(record.status());
-  MGRAL_ASSIGN_OR_RETURN(const std::string sha256, stage.ports.artifacts->Put(*record));
+absl::StatusOr<std::string> PutArtifact(const StageContext& stage,
+                                        absl::StatusOr<std::string> bytes) {
+  MGRAL_RETURN_IF_ERROR(bytes.status());
+  MGRAL_ASSIGN_OR_RETURN(const std::string sha256, stage.ports.artifacts->Put(*bytes));
   MGRAL_RETURN_IF_ERROR(stage.ports.cycles->KeepArtifacts(stage.job, {sha256}));
   return sha256;
 }

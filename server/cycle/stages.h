@@ -32,9 +32,10 @@ StageResult RunTable(const StageContext& stage);
 StageResult RunSelector(const StageContext& stage);
 StageResult RunPublish(const StageContext& stage);
 
-// Stores a record as an artifact, which is kept until the cycle ends. Returns its SHA-256.
-absl::StatusOr<std::string> PutRecord(const StageContext& stage,
-                                      absl::StatusOr<std::string> record);
+// Stores a record, or bytes of the selection runtime, as an artifact that is kept until the cycle
+// ends; its SHA-256.
+absl::StatusOr<std::string> PutArtifact(const StageContext& stage,
+                                        absl::StatusOr<std::string> bytes);
 // Reads an artifact with one of the Parse functions of records.h.
 template <typename T>
 absl::StatusOr<T> LoadRecord(const CyclePorts& ports, const std::string& sha256,

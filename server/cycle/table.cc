@@ -60,12 +60,12 @@ absl::StatusOr<std::string> PutTable(const StageContext& stage,
   for (size_t begin = 0; begin < candidates; begin += kTableImages) {
     const size_t end = std::min(candidates, begin + kTableImages);
     MGRAL_ASSIGN_OR_RETURN(std::string sha256,
-                           PutRecord(stage, SerializeTableImages(table, begin, end)));
+                           PutArtifact(stage, SerializeTableImages(table, begin, end)));
     parts.images.push_back(std::move(sha256));
   }
   parts.table.table = table.table;
   parts.table.report = table.report;
-  return PutRecord(stage, SerializeTable(parts));
+  return PutArtifact(stage, SerializeTable(parts));
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ absl::StatusOr<std::vector<std::string>> PutShards(const StageContext& stage,
     const size_t end = std::min(images.size(), begin + kShardImages);
     MGRAL_ASSIGN_OR_RETURN(
         std::string sha256,
-        PutRecord(stage, SerializeImages({images.begin() + begin, images.begin() + end})));
+        PutArtifact(stage, SerializeImages({images.begin() + begin, images.begin() + end})));
     shards.push_back(std::move(sha256));
   }
   return shards;
@@ -81,7 +81,7 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
 
   CycleInputs inputs;
   inputs.images = static_cast<int64_t>(images.size());
-  MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256, PutRecord(stage, SerializeExamples(examples)));
+  MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256, PutArtifact(stage, SerializeExamples(examples)));
   MGRAL_ASSIGN_OR_RETURN(inputs.shards, PutShards(stage, images));
   MGRAL_ASSIGN_OR_RETURN(const auto published, stage.ports.cycles->PublishedSnapshot(pool.key));
   uint64_t cycle_number = 1;

@@ -10,6 +10,9 @@ namespace mgral::cycle {
 namespace {
 
 constexpr char kPrefix[] = "cycle-";
+// A copy of the database that is used with the same folder by mistake does not know the cycles that
+// began since: those that save checkpoints keep them.
+constexpr absl::Duration kUntouchedFor = absl::Hours(24);
 
 }  // namespace
 
@@ -17,7 +20,8 @@ std::string WorkFolderName(const std::string& work_id) { return absl::StrCat(kPr
 
 absl::Status SweepWorkFolders(domain::CycleStore* cycles, domain::ArtifactStore* artifacts) {
   // In this order: an id is fixed before its folder is made.
-  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> folders, artifacts->WorkFolders());
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> folders,
+                         artifacts->WorkFolders(kUntouchedFor));
   if (folders.empty()) return absl::OkStatus();
   MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> ids, cycles->LiveWorkIds());
   std::unordered_set<std::string> live;

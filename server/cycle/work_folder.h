@@ -12,7 +12,8 @@ namespace mgral::cycle {
 // (CycleStore::FixInputs): no other cycle, in whatever database, resumes from it.
 std::string WorkFolderName(const std::string& work_id);
 
-// Removes the work folders of cycles that have ended, were deleted or are unknown to this database.
+// Removes the work folders of cycles that have ended, were deleted or are unknown to this database,
+// a day after they were last written to.
 absl::Status SweepWorkFolders(domain::CycleStore* cycles, domain::ArtifactStore* artifacts);
 
 }  // namespace mgral::cycle

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace mgral::domain {
 
@@ -32,8 +33,9 @@ class ArtifactStore {
   // restarts until removed.
   virtual absl::StatusOr<std::string> WorkFolder(const std::string& name) = 0;
   virtual absl::Status RemoveWorkFolder(const std::string& name) = 0;
-  // The names of those there are.
-  virtual absl::StatusOr<std::vector<std::string>> WorkFolders() = 0;
+  // The names of those that there are and in which no file was made or replaced for
+  // `untouched_for`.
+  virtual absl::StatusOr<std::vector<std::string>> WorkFolders(absl::Duration untouched_for) = 0;
 };
 
 }  // namespace mgral::domain

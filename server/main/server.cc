@@ -41,6 +41,7 @@
 #include "server/storage/change_listener.h"
 #include "server/storage/connection_pool.h"
 #include "server/storage/disk_artifact_store.h"
+#include "server/storage/folder_mark.h"
 #include "server/storage/postgres_batch_store.h"
 #include "server/storage/postgres_cycle_store.h"
 #include "server/storage/postgres_job_queue.h"
@@ -254,7 +255,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   if (!status.ok()) return status;
 
   auto parts = std::make_unique<Parts>(options, std::move(security));
-  status = parts->Listen();
+  status = storage::MarkArtifactFolder(parts->connections, options.artifact_dir);
+  if (status.ok()) status = parts->Listen();
   if (!status.ok()) return status;
   if (options.worker) parts->StartWorker();
   // Its first run, before the port file is written, makes health say SERVING.

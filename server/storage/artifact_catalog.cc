@@ -10,6 +10,7 @@
 #include "server/storage/artifact_folder.h"
 #include "server/storage/artifact_references.h"
 #include "server/storage/disk_artifact_store.h"
+#include "server/storage/folder_mark.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {
@@ -121,6 +122,8 @@ absl::StatusOr<ArtifactCatalog::Pruned> ArtifactCatalog::Prune(absl::Duration ol
   if (!files.ok()) return files.status();
   const auto temporaries = ListTemporaries(root_);
   if (!temporaries.ok()) return temporaries.status();
+  const absl::Status ours = CheckArtifactFolder(connections_, root_);
+  if (!ours.ok()) return ours;
   const auto list = InTransaction(connections_, Access::kRead,
                                   [](pqxx::work& tx) -> absl::StatusOr<std::vector<std::string>> {
                                     return NeededArtifacts(tx);
@@ -131,13 +134,6 @@ absl::StatusOr<ArtifactCatalog::Pruned> ArtifactCatalog::Prune(absl::Duration ol
   std::vector<const StoredFile*> unneeded;
   for (const StoredFile& file : *files) {
     if (needed.count(file.name) == 0) unneeded.push_back(&file);
-  }
-  if (!files->empty() && unneeded.size() == files->size()) {
-    return base::FailedPrecondition(
-        "WRONG_ARTIFACT_DIR",
-        absl::StrCat("the database needs none of the ", files->size(), " artifacts in ", root_,
-                     ": check the options database and artifact_dir (if all pools were deleted, "
-                     "delete the folder's objects/ yourself)"));
   }
   Pruned pruned;
   for (const StoredFile* file : unneeded) {

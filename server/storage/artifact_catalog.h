@@ -42,7 +42,7 @@ class ArtifactCatalog {
   //
   // Errors: FAILED_PRECONDITION "UNKNOWN_REFERENCES" when the manifest of a snapshot from before
   // migration 003 cannot be read, so that what it names is not known; "WRONG_ARTIFACT_DIR" when
-  // the folder has artifacts and the database needs none of them; NOT_FOUND without a folder.
+  // the folder is not marked as the database's (folder_mark.h); NOT_FOUND without a folder.
   absl::StatusOr<Pruned> Prune(absl::Duration older_than, bool dry_run);
 
  private:

@@ -269,11 +269,15 @@ absl::Status DiskArtifactStore::RemoveWorkFolder(const std::string& name) {
                : absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> DiskArtifactStore::WorkFolders() {
+absl::StatusOr<std::vector<std::string>> DiskArtifactStore::WorkFolders(
+    absl::Duration untouched_for) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator entry(absl::StrCat(root_, "/work"), error), end;
        !error && entry != end; entry.increment(error)) {
+    struct stat info;
+    if (stat(entry->path().c_str(), &info) != 0) continue;  // removed meanwhile
+    if (absl::Now() - absl::TimeFromTimespec(info.st_mtim) < untouched_for) continue;
     names.push_back(entry->path().filename().string());
   }
   if (error) return base::FileError(error.value(), "cannot list the work folders");

@@ -26,7 +26,7 @@ class DiskArtifactStore : public domain::ArtifactStore {
   absl::StatusOr<std::string> Get(const std::string& sha256) override;
   absl::StatusOr<std::string> WorkFolder(const std::string& name) override;
   absl::Status RemoveWorkFolder(const std::string& name) override;
-  absl::StatusOr<std::vector<std::string>> WorkFolders() override;
+  absl::StatusOr<std::vector<std::string>> WorkFolders(absl::Duration untouched_for) override;
 
  private:
   // The same error without the place of the folder, which is nothing for clients.

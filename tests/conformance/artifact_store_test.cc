@@ -142,11 +142,12 @@ TEST_F(ArtifactStoreTest, WorkFoldersStayUntilRemoved) {
   std::ofstream(folder + "/checkpoint") << "x";
   EXPECT_EQ(*store_->WorkFolder("cycle-7_train.0"), folder);
   EXPECT_TRUE(fs::exists(folder + "/checkpoint"));
-  EXPECT_EQ(*store_->WorkFolders(), std::vector<std::string>{"cycle-7_train.0"});
+  EXPECT_TRUE(store_->WorkFolders(absl::Hours(1))->empty());
+  EXPECT_EQ(*store_->WorkFolders({}), std::vector<std::string>{"cycle-7_train.0"});
   EXPECT_TRUE(store_->RemoveWorkFolder("cycle-7_train.0").ok());
   EXPECT_TRUE(store_->RemoveWorkFolder("cycle-7_train.0").ok());
   EXPECT_FALSE(fs::exists(folder));
-  EXPECT_TRUE(store_->WorkFolders()->empty());
+  EXPECT_TRUE(store_->WorkFolders({})->empty());
 }
 
 TEST_F(ArtifactStoreTest, StoringAgainRepairsWhatWasChangedOnDisk) {

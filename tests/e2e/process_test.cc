@@ -132,6 +132,10 @@ TEST_F(ProcessTest, CommandLineMistakesAreExplained) {
   EXPECT_THAT(result.output, HasSubstr("mgral-server migrate"));
   EXPECT_EQ(run({"migrate", database}).status, 0);
   EXPECT_EQ(run({"migrate", database}).status, 0);
+  // The folder is Database()'s by now.
+  result = run({database, "--artifact_dir=" + Images().root() + "/../artifacts"});
+  EXPECT_EQ(result.status, 3);
+  EXPECT_THAT(result.output, HasSubstr("artifacts belongs to PostgreSQL's cluster"));
 }
 
 // Where libpq cannot read the address, its error quotes it; also what it was read as.

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -17,6 +19,7 @@ namespace mgral::test {
 namespace {
 
 using domain::CycleState;
+namespace fs = std::filesystem;
 
 std::string SourceFolder() { return std::getenv("MGRAL_SOURCE_DIR"); }  // ctest sets it
 
@@ -48,7 +51,13 @@ class RestoreTest : public testing::Test {
   }
   void Restore() { RestoreAsDocumented(*place_.database, Dump()); }
   std::string Dump() const { return place_.folder + "/mgral.dump"; }
-  std::vector<std::string> WorkFolders() { return *place_.artifacts->WorkFolders(); }
+  std::vector<std::string> WorkFolders() { return *place_.artifacts->WorkFolders({}); }
+  void AgeWorkFolders() {
+    for (const std::string& name : WorkFolders()) {
+      fs::last_write_time(*place_.artifacts->WorkFolder(name),
+                          fs::file_time_type::clock::now() - std::chrono::hours(25));
+    }
+  }
   // Runs a cycle that never ends by itself and cancels it when it has left a checkpoint.
   void TrainAndCancel(const domain::Pool& pool) {
     place_.database->Execute("UPDATE pool SET training_steps = 1000000");
@@ -105,6 +114,7 @@ TEST_F(RestoreTest, FoldersOfCyclesThatHaveEndedAreSwept) {
   const domain::Cycle cycle = place_.RunCycle(pool, [&](const domain::Cycle& running) {
     if (running.stages.empty() || running.stages[0].fraction == 0) return;
     if (running.stages.size() > 1 || !while_training.empty()) return;
+    AgeWorkFolders();
     EXPECT_TRUE(cycle::SweepWorkFolders(place_.cycles.get(), place_.artifacts.get()).ok());
     while_training = WorkFolders();
   });
@@ -112,6 +122,7 @@ TEST_F(RestoreTest, FoldersOfCyclesThatHaveEndedAreSwept) {
   EXPECT_LE(while_training.size(), 1u);  // the cycle's own, if it still trained
   place_.database->Execute("DELETE FROM pool");
   ASSERT_TRUE(place_.artifacts->WorkFolder("cycle-of-a-deleted-pool").ok());
+  AgeWorkFolders();
   ASSERT_TRUE(cycle::SweepWorkFolders(place_.cycles.get(), place_.artifacts.get()).ok());
   EXPECT_TRUE(WorkFolders().empty());
 }

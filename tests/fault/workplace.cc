@@ -6,6 +6,8 @@
 #include <iostream>
 #include <thread>
 
+#include "server/storage/folder_mark.h"
+
 namespace mgral::test {
 namespace {
 
@@ -59,7 +61,10 @@ void Workplace::Open() {
   batches = std::make_unique<storage::PostgresBatchStore>(*connections);
   cycles = std::make_unique<storage::PostgresCycleStore>(*connections, *listener);
   jobs = std::make_unique<storage::PostgresJobQueue>(*connections, *listener);
-  if (!storage::DiskArtifactStore::Prepare(folder + "/artifacts").ok()) std::abort();
+  if (!storage::DiskArtifactStore::Prepare(folder + "/artifacts").ok() ||
+      !storage::MarkArtifactFolder(*connections, folder + "/artifacts").ok()) {
+    std::abort();
+  }
   artifacts = std::make_unique<storage::DiskArtifactStore>(folder + "/artifacts");
   imaging::ImagingOptions options;
   options.image_root = folder + "/images";

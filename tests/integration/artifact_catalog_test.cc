@@ -13,6 +13,7 @@
 #include "server/base/errors.h"
 #include "server/storage/change_listener.h"
 #include "server/storage/disk_artifact_store.h"
+#include "server/storage/folder_mark.h"
 #include "server/storage/postgres_cycle_store.h"
 #include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_pool_store.h"
@@ -35,6 +36,7 @@ class ArtifactCatalogTest : public ::testing::Test {
     root_ = mkdtemp(&pattern[0]);
     EXPECT_TRUE(DiskArtifactStore::Prepare(root_).ok());
     artifacts_ = std::make_unique<DiskArtifactStore>(root_);
+    EXPECT_TRUE(MarkArtifactFolder(connections_, root_).ok());
     catalog_ = std::make_unique<ArtifactCatalog>(connections_, root_);
     pool_key_ = MakePool("cats");
     Register(pool_key_, "kept", Put("kept"));
@@ -240,13 +242,48 @@ TEST_F(ArtifactCatalogTest, WhatIsMissingIsListedWithItsOwner) {
 }
 
 TEST_F(ArtifactCatalogTest, NothingIsDeletedFromAFolderThatBelongsToAnotherDatabase) {
+  const std::string unneeded = Put("unneeded");
   const auto other = test::TestDatabase::Create();
   ConnectionPool connections({other->conninfo(), 1, absl::Seconds(5)});
   const auto pruned = ArtifactCatalog(connections, root_).Prune(absl::Hours(24), false);
   EXPECT_EQ(base::Reason(pruned.status()), "WRONG_ARTIFACT_DIR") << pruned.status();
-  EXPECT_EQ(artifacts_->Get(Put("kept")).value(), "kept");
+  EXPECT_EQ(artifacts_->Get(unneeded).value(), "unneeded");
   EXPECT_TRUE(absl::IsNotFound(
       ArtifactCatalog(connections_, root_ + "/nothing").Prune(absl::Hours(24), false).status()));
+}
+
+TEST_F(ArtifactCatalogTest, NothingIsDeletedFromAFolderThatNobodyHasMarked) {
+  fs::remove(root_ + "/database");
+  const std::string unneeded = Put("unneeded");
+  const auto pruned = catalog_->Prune(absl::Hours(24), false);
+  EXPECT_EQ(base::Reason(pruned.status()), "WRONG_ARTIFACT_DIR") << pruned.status();
+  ASSERT_TRUE(MarkArtifactFolder(connections_, root_).ok());
+  EXPECT_THAT(Prune(), ElementsAre(unneeded));
+}
+
+TEST_F(ArtifactCatalogTest, EverythingMayGoWhenAllPoolsAreDeleted) {
+  ASSERT_TRUE(pools_.DeletePool("cats", true).ok());
+  EXPECT_EQ(Prune().size(), 1u);
+}
+
+TEST_F(ArtifactCatalogTest, AFolderIsMarkedOnceAndServesNoOtherDatabase) {
+  EXPECT_TRUE(MarkArtifactFolder(connections_, root_).ok());
+  const auto other = test::TestDatabase::Create();
+  ConnectionPool connections({other->conninfo(), 1, absl::Seconds(5)});
+  const absl::Status wrong = MarkArtifactFolder(connections, root_);
+  EXPECT_EQ(base::Reason(wrong), "WRONG_ARTIFACT_DIR");
+  const std::string oid = "SELECT oid FROM pg_database WHERE datname = current_database()";
+  for (const auto& text : {database_->Query(oid), other->Query(oid), root_ + "/database"}) {
+    EXPECT_THAT(std::string(wrong.message()), ::testing::HasSubstr(text));
+  }
+  EXPECT_TRUE(CheckArtifactFolder(connections_, root_).ok());
+}
+
+TEST_F(ArtifactCatalogTest, TheDatabasesRoleNeedsNoSpecialRightsToMark) {
+  database_->Execute("CREATE ROLE ordinary LOGIN");
+  ConnectionPool connections({database_->conninfo() + " user=ordinary", 1, absl::Seconds(5)});
+  const absl::Status marked = MarkArtifactFolder(connections, root_);
+  EXPECT_TRUE(marked.ok()) << marked;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "server/base/errors.h"
 #include "server/storage/artifact_catalog.h"
 #include "server/storage/disk_artifact_store.h"
+#include "server/storage/folder_mark.h"
 #include "server/storage/migrations.h"
 #include "tests/support/postgres.h"
 
@@ -49,6 +50,7 @@ class OlderReleaseTest : public ::testing::Test {
         "'{\"inputs\":{\"examples\":\"",
         examples_, "\"}}'), (2, 2, 0, '", shard_, "', 1, '');"));
     EXPECT_TRUE(Migrate(database_->conninfo()).ok());
+    EXPECT_TRUE(MarkArtifactFolder(connections_, root_).ok());
   }
   ~OlderReleaseTest() override { fs::remove_all(root_); }
 

@@ -25,14 +25,15 @@ Detector Detector::Load(const std::string& path) {
   const auto config = file.texts.find("config");
   const auto weights = file.groups.find("weights");
   if (config == file.texts.end() || weights == file.groups.end()) {
-    throw std::runtime_error(path + " is not a mgral weights file: no config or no weights");
+    throw std::runtime_error(FileName(path) +
+                             " is not a mgral weights file: no config or no weights");
   }
   try {
     Detector detector(ParseDetectorConfig(config->second), 0);
     detector.net().SetState(weights->second);
     return detector;
   } catch (const std::exception& e) {
-    throw std::runtime_error(path + ": " + e.what());
+    throw std::runtime_error(FileName(path) + ": " + e.what());
   }
 }
 
@@ -40,8 +41,8 @@ Detector Detector::Load(const std::string& path, const DetectorConfig& expected)
   Detector detector = Load(path);
   const std::string have = ToString(detector.config()), want = ToString(expected);
   if (have != want) {
-    throw std::runtime_error(path + " holds a detector with \"" + have + "\", not with \"" + want +
-                             "\"");
+    throw std::runtime_error(FileName(path) + " holds a detector with \"" + have +
+                             "\", not with \"" + want + "\"");
   }
   return detector;
 }

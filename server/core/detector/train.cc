@@ -89,7 +89,7 @@ class Trainer {
   void Resume(const std::string& path) {
     TensorFile file = ReadTensorFile(path);
     if (file.texts["training"] != signature_) {
-      throw std::runtime_error(path + " is a checkpoint of another training (\"" +
+      throw std::runtime_error(FileName(path) + " is a checkpoint of another training (\"" +
                                file.texts["training"] + "\", not \"" + signature_ + "\")");
     }
     detector_.net().SetState(file.groups["weights"]);

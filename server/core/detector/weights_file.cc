@@ -2,7 +2,10 @@
 
 #include <torch/serialize.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -24,14 +27,15 @@ void WriteTensorFile(const std::string& path, const TensorFile& file) {
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.close();
   if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int error = errno;
     std::remove(temporary.c_str());
-    throw std::runtime_error("cannot write " + path);
+    throw std::runtime_error("cannot write " + FileName(path) + ": " + std::strerror(error));
   }
 }
 
 TensorFile ReadTensorFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw std::runtime_error("cannot read " + path);
+  if (!in) throw std::runtime_error("cannot read " + FileName(path) + ": " + std::strerror(errno));
   const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
   TensorFile file;
   try {
@@ -46,9 +50,13 @@ TensorFile ReadTensorFile(const std::string& path) {
       }
     }
   } catch (const std::exception&) {
-    throw std::runtime_error(path + " is damaged, or not a mgral weights file");
+    throw std::runtime_error(FileName(path) + " is damaged, or not a mgral weights file");
   }
   return file;
+}
+
+std::string FileName(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
 }
 
 }  // namespace mgral::core

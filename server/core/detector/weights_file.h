@@ -15,9 +15,13 @@ struct TensorFile {
 };
 
 // Tensors of any device, as tensors of the CPU. Through a temporary file beside it, renamed at the
-// end: a reader never sees half a file. Throws std::runtime_error naming the path.
+// end: a reader never sees half a file. Throws std::runtime_error naming the file.
 void WriteTensorFile(const std::string& path, const TensorFile& file);
-// On the CPU. Throws std::runtime_error naming the path if it cannot be read or is something else.
+// On the CPU. Throws std::runtime_error naming the file if it cannot be read or is something else.
 TensorFile ReadTensorFile(const std::string& path);
+
+// What errors call a file: its name without the folder, which does not concern the clients that may
+// see them.
+std::string FileName(const std::string& path);
 
 }  // namespace mgral::core

@@ -56,7 +56,7 @@ TEST_F(PublishTest, WithoutTheDatabaseItIsTriedAgain) {
   EXPECT_CALL(cycles_, BatchesSincePublished(_))
       .WillOnce(Return(absl::UnavailableError("no database")));
   EXPECT_TRUE(absl::IsUnavailable(Run(JobKind::kPublish).status()));
-  EXPECT_THAT(*artifacts_.WorkFolders(), SizeIs(1));
+  EXPECT_THAT(*artifacts_.WorkFolders({}), SizeIs(1));
 }
 
 TEST_F(PublishTest, TheSnapshotHoldsCandidatesQueuesAndTheTable) {
@@ -163,7 +163,7 @@ TEST_F(PublishTest, RemovesTheCyclesOwnWorkFolder) {
   AddSmallPool();
   ASSERT_TRUE(artifacts_.WorkFolder(WorkFolderName("other")).ok());
   Published();
-  EXPECT_THAT(*artifacts_.WorkFolders(), ElementsAre("cycle-other"));
+  EXPECT_THAT(*artifacts_.WorkFolders({}), ElementsAre("cycle-other"));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
 #include <map>
 
 #include "server/cycle/work_folder.h"
@@ -144,16 +146,20 @@ TEST(WorkFolderTest, SweepsThoseOfNoCycleThatRuns) {
   test::TemporaryArtifactStore artifacts;
   testing::NiceMock<test::MockCycleStore> cycles;
   for (const char* name : {"cycle-3", "cycle-live", "cycle-ended", "something-else"}) {
-    ASSERT_TRUE(artifacts.WorkFolder(name).ok());
+    std::filesystem::last_write_time(
+        *artifacts.WorkFolder(name),
+        std::filesystem::file_time_type::clock::now() - std::chrono::hours(25));
   }
+  // Perhaps that of a cycle that only another copy of the database knows.
+  ASSERT_TRUE(artifacts.WorkFolder("cycle-of-today").ok());
   EXPECT_CALL(cycles, LiveWorkIds()).WillOnce(Return(std::vector<std::string>{"live"}));
   EXPECT_TRUE(SweepWorkFolders(&cycles, &artifacts).ok());
-  EXPECT_THAT(*artifacts.WorkFolders(),
-              testing::UnorderedElementsAre("cycle-live", "something-else"));
+  EXPECT_THAT(*artifacts.WorkFolders({}),
+              testing::UnorderedElementsAre("cycle-live", "cycle-of-today", "something-else"));
   // Without the database it is not known which they are.
   EXPECT_CALL(cycles, LiveWorkIds()).WillOnce(Return(absl::UnavailableError("no database")));
   EXPECT_FALSE(SweepWorkFolders(&cycles, &artifacts).ok());
-  EXPECT_EQ(artifacts.WorkFolders()->size(), 2u);
+  EXPECT_EQ(artifacts.WorkFolders({})->size(), 3u);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <future>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/unit/runtime/fake_loader.h"
 
@@ -142,6 +144,25 @@ TEST_F(TorchRuntimeTest, EmbedReportsWhatCannotBeDecodedAndGoesOn) {
   EXPECT_EQ(domain::FaultOf(runtime_.Embed(model->weights_path, images, nullptr).status()),
             domain::ImageFault::kMissing);
   EXPECT_TRUE(runtime_.Embed(model->weights_path, {}, nullptr)->empty());
+}
+
+// Clients see errors.
+TEST_F(TorchRuntimeTest, ErrorsNameFilesWithoutTheFolder) {
+  const auto model = runtime_.Train(request_, nullptr);
+  ASSERT_TRUE(model.ok()) << model.status();
+  request_.checkpoint_folder = folder_ + "/missing";
+  const std::string damaged = folder_ + "/damaged";
+  std::ofstream(damaged) << "no weights";
+  for (const absl::Status& status :
+       {runtime_.Train(request_, nullptr).status(),
+        runtime_.Embed(folder_ + "/none.pt", Images(1), nullptr).status(),
+        runtime_.Embed(damaged, Images(1), nullptr).status()}) {
+    EXPECT_TRUE(absl::IsInternal(status)) << status;
+    EXPECT_FALSE(absl::StrContains(status.message(), folder_)) << status;
+  }
+  const std::string message(
+      runtime_.Embed(folder_ + "/none.pt", Images(1), nullptr).status().message());
+  EXPECT_EQ(message, "cannot read none.pt: No such file or directory");
 }
 
 TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
