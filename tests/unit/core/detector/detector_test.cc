@@ -120,7 +120,8 @@ TEST(Detector, EveryDepthRuns) {
 }
 
 TEST(WeightsFile, MissingDamagedAndForeignFilesAreNamed) {
-  EXPECT_THAT(ErrorOf([] { Detector::Load("/nowhere/weights"); }), HasSubstr("/nowhere/weights"));
+  EXPECT_THAT(ErrorOf([] { Detector::Load("/nowhere/weights"); }),
+              testing::AllOf(HasSubstr("weights"), testing::Not(HasSubstr("/nowhere"))));
   const std::string path = TempPath("damaged");
   Detector(Small(), 1).Save(path);
   std::string bytes;
