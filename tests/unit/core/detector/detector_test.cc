@@ -120,8 +120,7 @@ TEST(Detector, EveryDepthRuns) {
 }
 
 TEST(WeightsFile, MissingDamagedAndForeignFilesAreNamed) {
-  EXPECT_THAT(ErrorOf([] { Detector::Load("/nowhere/weights"); }),
-              testing::AllOf(HasSubstr("weights"), testing::Not(HasSubstr("/nowhere"))));
+  EXPECT_THAT(ErrorOf([] { Detector::Load("/nowhere/weights"); }), HasSubstr("read weights: "));
   const std::string path = TempPath("damaged");
   Detector(Small(), 1).Save(path);
   std::string bytes;
