@@ -17,6 +17,15 @@ namespace {
 // A watch is reopened this often, which detects a connection that died silently.
 constexpr absl::Duration kWatchStream = absl::Minutes(10);
 
+// Of one connection, which counts from the item that `base` were acknowledged before.
+template <typename Response, typename Result>
+void AddRefused(const Response& response, int64_t base, Result* result) {
+  for (auto refused : response.refused()) {
+    refused.set_index(refused.index() + base);
+    result->refused.push_back(std::move(refused));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<RegisterResult> Client::RegisterImages(const std::string& pool,
@@ -43,10 +52,7 @@ absl::StatusOr<RegisterResult> Client::RegisterImages(const std::string& pool,
   hooks.answer = [&](const v1::RegisterImagesResponse& response, int64_t base) {
     result.registered += response.registered();
     result.existing += response.existing();
-    for (v1::RefusedImage refused : response.refused()) {
-      refused.set_index(refused.index() + base);
-      result.refused.push_back(std::move(refused));
-    }
+    AddRefused(response, base, &result);
   };
   Acked run(options_, stream, std::move(hooks), source, acknowledged);
   const absl::Status status = run.Run();
@@ -76,10 +82,7 @@ absl::StatusOr<IngestResult> Client::IngestLabels(const std::string& pool,
   hooks.answer = [&](const v1::IngestLabelsResponse& response, int64_t base) {
     result.ingested += response.ingested();
     result.late += response.late();
-    for (v1::RefusedLabels refused : response.refused()) {
-      refused.set_index(refused.index() + base);
-      result.refused.push_back(std::move(refused));
-    }
+    AddRefused(response, base, &result);
   };
   Acked run(options_, stream, std::move(hooks), source, acknowledged);
   const absl::Status status = run.Run();
