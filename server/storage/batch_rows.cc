@@ -108,6 +108,19 @@ FROM held h
 WHERE i.key = h.key
 )sql";
 
+constexpr char kCompleteBatches[] = R"sql(
+UPDATE batch b
+SET state = {batch.completed}
+WHERE b.key = ANY($1::bigint[])
+  AND b.state = {batch.leased}
+  AND NOT EXISTS (
+    SELECT 1
+    FROM image i
+    WHERE i.batch_key = b.key
+      AND i.state = {image.leased}
+  )
+)sql";
+
 constexpr char kExpireLeases[] = R"sql(
 UPDATE batch b
 SET state = {batch.expired}
@@ -208,6 +221,10 @@ absl::StatusOr<std::vector<Batch>> LoadBatchesSincePublished(pqxx::work& tx, int
 
 void ReturnImages(pqxx::work& tx, const std::vector<int64_t>& batch_keys) {
   Exec(tx, kReturnImages, IntArray(batch_keys));
+}
+
+void CompleteBatches(pqxx::work& tx, const std::vector<int64_t>& batch_keys) {
+  if (!batch_keys.empty()) Exec(tx, kCompleteBatches, IntArray(batch_keys));
 }
 
 const char* LockClause(Contention contention) {

@@ -39,6 +39,11 @@ const char* LockClause(Contention contention);  // follows FOR UPDATE
 // caller holds the batches' row locks.
 void ReturnImages(pqxx::work& tx, const std::vector<int64_t>& batch_keys);
 
+// Completes those of these batches of which no image is leased any more. The caller has locked
+// their rows, and found their leases live then: that is when a lease is in time or late, and
+// another look at the clock would call batches expired whose last labels were in time.
+void CompleteBatches(pqxx::work& tx, const std::vector<int64_t>& batch_keys);
+
 // Marks leases that are over as expired and returns their images; of one pool, or of all. The
 // number of batches.
 int64_t ExpireLeases(pqxx::work& tx, std::optional<int64_t> pool_key, Contention contention);

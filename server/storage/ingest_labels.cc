@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/storage/batch_rows.h"
 #include "server/storage/encoding.h"
 #include "server/storage/page_token.h"
 
@@ -92,19 +93,6 @@ SET state = g.state,
   label_revision = i.label_revision + CASE WHEN g.state = {image.labeled} THEN 1 ELSE 0 END
 FROM given g
 WHERE i.key = g.image
-)sql";
-
-constexpr char kCompleteBatches[] = R"sql(
-UPDATE batch b
-SET state = {batch.completed}
-WHERE b.key = ANY($1::bigint[])
-  AND b.state = {batch.leased}
-  AND NOT EXISTS (
-    SELECT 1
-    FROM image i
-    WHERE i.batch_key = b.key
-      AND i.state = {image.leased}
-  )
 )sql";
 
 std::string Field(size_t i, const char* name) { return absl::StrCat("labels[", i, "].", name); }
@@ -201,7 +189,7 @@ void Store(pqxx::work& tx, const LabelArrays& arrays, const BatchesOver& batches
   for (const auto& [key, over] : batches) {
     if (!over) live.push_back(key);
   }
-  if (!live.empty()) Exec(tx, kCompleteBatches, IntArray(live));
+  CompleteBatches(tx, live);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/storage/batch_rows.h"
 #include "server/storage/encoding.h"
 #include "server/storage/page_token.h"
 #include "server/storage/pool_rows.h"
@@ -91,7 +92,7 @@ SET state = {image.rejected},
   reject_reason = $2,
   batch_key = NULL
 FROM (
-  SELECT key, batch_key
+  SELECT key
   FROM image
   WHERE key = $1
     AND label_revision = $3
@@ -99,21 +100,17 @@ FROM (
   FOR UPDATE
 ) AS old
 WHERE i.key = old.key
-RETURNING old.batch_key
+RETURNING i.key
 )sql";
 
-constexpr char kCompleteBatch[] = R"sql(
-UPDATE batch b
-SET state = {batch.completed}
-WHERE b.key = $1
+constexpr char kLockLiveBatchOf[] = R"sql(
+SELECT b.key
+FROM image i
+JOIN batch b ON b.key = i.batch_key
+WHERE i.key = $1
   AND b.state = {batch.leased}
   AND b.expire_time > clock_timestamp()
-  AND NOT EXISTS (
-    SELECT 1
-    FROM image i
-    WHERE i.batch_key = b.key
-      AND i.state = {image.leased}
-  )
+FOR UPDATE OF b
 )sql";
 
 // Identifies one listing of images to its page tokens.
@@ -263,12 +260,14 @@ absl::StatusOr<std::vector<Image>> PostgresPoolStore::UnlabeledImages(int64_t po
 absl::Status PostgresPoolStore::RejectImage(int64_t image_key, int64_t label_revision,
                                             const std::string& reason) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
-    const pqxx::result rows =
+    // The batch before the image, as everyone does.
+    const pqxx::result live = Exec(tx, kLockLiveBatchOf, image_key);
+    const pqxx::result rejected =
         Exec(tx, kRejectImage, image_key,
              IsStorableText(reason) ? reason : "the image cannot be used", label_revision);
-    if (rows.empty() || rows[0]["batch_key"].is_null()) return absl::OkStatus();
+    if (live.empty() || rejected.empty()) return absl::OkStatus();
     // It may have been the last open image of its batch.
-    Exec(tx, kCompleteBatch, rows[0]["batch_key"].as<int64_t>());
+    CompleteBatches(tx, {live[0]["key"].as<int64_t>()});
     return absl::OkStatus();
   });
 }
