@@ -25,8 +25,8 @@ struct Example {
 // The detector: training, embedding, probing, predicting. Calls may come from any thread; those
 // that need the device wait for each other. Results depend on the arguments alone: same seed, same
 // result. Errors: CANCELLED when `progress` said so, INVALID_ARGUMENT, INTERNAL with the device's
-// own words, RESOURCE_EXHAUSTED when memory runs out, UNAVAILABLE for an image that cannot be
-// fetched now.
+// own words, RESOURCE_EXHAUSTED when memory or the disk runs out, UNAVAILABLE for an image that
+// cannot be fetched now.
 class DetectorRuntime {
  public:
   virtual ~DetectorRuntime() = default;

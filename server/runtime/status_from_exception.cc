@@ -2,11 +2,16 @@
 
 #include <c10/util/Exception.h>
 
+#include <cerrno>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "server/base/errors.h"
 #include "server/core/progress.h"
 
 namespace mgral::runtime {
@@ -36,6 +41,10 @@ absl::Status StatusFromException() {
     return absl::InternalError(message);
   } catch (const std::invalid_argument& error) {
     return absl::InvalidArgumentError(error.what());
+  } catch (const std::system_error& error) {
+    const int code = error.code().value();
+    if (code != ENOSPC && code != EDQUOT) return absl::InternalError(error.what());
+    return base::Overloaded(absl::StrCat("the disk is full: ", error.what()), absl::Seconds(60));
   } catch (const std::exception& error) {
     if (IsOutOfMemory(error.what())) return absl::ResourceExhaustedError(error.what());
     return absl::InternalError(error.what());

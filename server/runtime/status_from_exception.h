@@ -23,8 +23,8 @@ class StatusException : public std::exception {
 };
 
 // What is being caught, as a status: a StatusException its own, core's cancellations CANCELLED, no
-// memory RESOURCE_EXHAUSTED, std::invalid_argument INVALID_ARGUMENT, c10::Error and the rest
-// INTERNAL. Call it in catch (...).
+// memory and a full disk RESOURCE_EXHAUSTED, std::invalid_argument INVALID_ARGUMENT, c10::Error and
+// the rest INTERNAL. Call it in catch (...).
 absl::Status StatusFromException();
 
 // f(), which returns a Status or StatusOr, with its exceptions as statuses.

@@ -25,11 +25,11 @@ struct RuntimeOptions {
 // The method of server/core behind both ports: this class converts, core does the work. Training,
 // embedding, probing, fitting and ranking run one after another on one device thread; Predict has a
 // thread of its own, so that it answers while a cycle trains; EstimateGain runs in the caller's
-// thread. Thread-safe. What core throws becomes a status: Canceled CANCELLED, no memory
-// RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT, anything else INTERNAL. On the CPU results
-// depend on the arguments and on `threads` alone. What the detector does (training, measuring,
-// embedding, probing, predicting) happens on `device`; images are prepared, tables fitted and
-// batches selected on the CPU.
+// thread. Thread-safe. What core throws becomes a status: Canceled CANCELLED, no memory and a full
+// disk RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT, anything else INTERNAL. On the CPU
+// results depend on the arguments and on `threads` alone. What the detector does (training,
+// measuring, embedding, probing, predicting) happens on `device`; images are prepared, tables
+// fitted and batches selected on the CPU.
 class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRuntime {
  public:
   // "cpu", or "cuda:N" for "cuda" (the first GPU), "cuda:N" or "auto" (a GPU if there is one).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <system_error>
 
 #include "server/core/detector/detector.h"
 #include "server/core/detector/predict.h"
@@ -47,6 +48,8 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
   try {
     return core::Train(*detector, *samples, recipe.train, checkpoint, report);
   } catch (const core::Canceled&) {
+    throw;
+  } catch (const std::system_error&) {  // of the disk, not of the checkpoint
     throw;
   } catch (const std::runtime_error&) {
     // A checkpoint that does not fit (an image has become undecodable since) is no reason to fail.

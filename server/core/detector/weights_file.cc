@@ -9,9 +9,22 @@
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 namespace mgral::core {
+namespace {
+
+// 0, or the errno value of what failed first. Not through a stream, which loses it.
+int WriteBytes(const std::string& path, const std::vector<char>& bytes) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return errno;
+  int error = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() ? 0 : errno;
+  if (std::fclose(file) != 0 && error == 0) error = errno;
+  return error;
+}
+
+}  // namespace
 
 void WriteTensorFile(const std::string& path, const TensorFile& file) {
   c10::impl::GenericDict root(c10::StringType::get(), c10::AnyType::get());
@@ -23,14 +36,11 @@ void WriteTensorFile(const std::string& path, const TensorFile& file) {
   }
   const std::vector<char> bytes = torch::pickle_save(root);
   const std::string temporary = path + ".tmp";
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    std::remove(temporary.c_str());
-    throw std::runtime_error("cannot write " + FileName(path) + ": " + std::strerror(error));
-  }
+  int error = WriteBytes(temporary, bytes);
+  if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0) return;
+  std::remove(temporary.c_str());
+  throw std::system_error(error, std::generic_category(), "cannot write " + FileName(path));
 }
 
 TensorFile ReadTensorFile(const std::string& path) {

@@ -15,7 +15,8 @@ struct TensorFile {
 };
 
 // Tensors of any device, as tensors of the CPU. Through a temporary file beside it, renamed at the
-// end: a reader never sees half a file. Throws std::runtime_error naming the file.
+// end: a reader never sees half a file. Throws std::system_error naming the file, with the errno
+// value: a full disk is no fault of the work's.
 void WriteTensorFile(const std::string& path, const TensorFile& file);
 // On the CPU. Throws std::runtime_error naming the file if it cannot be read or is something else.
 TensorFile ReadTensorFile(const std::string& path);

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <system_error>
+
 #include "server/core/progress.h"
 #include "server/runtime/convert.h"
 #include "server/runtime/example_samples.h"
@@ -106,6 +109,12 @@ TEST(StatusFromExceptionTest, EachKindHasItsCode) {
   EXPECT_EQ(CodeOf(std::bad_alloc()), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(CodeOf(std::invalid_argument("x")), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(std::runtime_error("x")), absl::StatusCode::kInternal);
+  EXPECT_EQ(CodeOf(std::system_error(ENOSPC, std::generic_category())),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(std::system_error(EDQUOT, std::generic_category())),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(std::system_error(EACCES, std::generic_category())),
+            absl::StatusCode::kInternal);
   EXPECT_EQ(CodeOf(7), absl::StatusCode::kInternal);
   const absl::Status torch = Guarded([]() -> absl::Status {
     at::zeros({2}).matmul(at::zeros({3}));

@@ -41,6 +41,13 @@ class TorchRuntimeTest : public testing::Test {
     return images;
   }
 
+  static double ResumedAt(const domain::DetectorRuntime::TrainResult& result) {
+    for (const auto& [name, value] : result.metrics) {
+      if (name == "resumed_at") return value;
+    }
+    return -1;
+  }
+
   std::string folder_;
   test::FakeLoader loader_;
   TorchRuntime runtime_{RuntimeOptions{1, 64 << 20}, &loader_};
@@ -76,11 +83,7 @@ TEST_F(TorchRuntimeTest, AnInterruptedTrainingEndsLikeAnUninterruptedOne) {
   EXPECT_EQ(stopped.status().code(), absl::StatusCode::kCancelled);
   const auto resumed = runtime_.Train(request_, nullptr);
   ASSERT_TRUE(resumed.ok()) << resumed.status();
-  double resumed_at = 0;
-  for (const auto& metric : resumed->metrics) {
-    if (metric.first == "resumed_at") resumed_at = metric.second;
-  }
-  EXPECT_GT(resumed_at, 0);
+  EXPECT_GT(ResumedAt(*resumed), 0);
   const auto a = runtime_.Embed(straight->weights_path, Images(2), nullptr);
   const auto b = runtime_.Embed(resumed->weights_path, Images(2), nullptr);
   ASSERT_TRUE(a.ok() && b.ok());
@@ -117,11 +120,23 @@ TEST_F(TorchRuntimeTest, AnImageThatIsAwayDuringTrainingMayComeBackAndTheCheckpo
   loader.away = false;
   const auto resumed = runtime.Train(request_, nullptr);
   ASSERT_TRUE(resumed.ok()) << resumed.status();
-  double resumed_at = 0;
-  for (const auto& metric : resumed->metrics) {
-    if (metric.first == "resumed_at") resumed_at = metric.second;
+  EXPECT_GT(ResumedAt(*resumed), 0);
+}
+
+TEST_F(TorchRuntimeTest, AFullDiskIsResourceExhaustedAndTheCheckpointStays) {
+  EXPECT_FALSE(runtime_.Train(request_, [](double fraction) { return fraction < 0.55; }).ok());
+  for (const std::string file : {"checkpoint.pt", "weights.pt"}) {
+    // Writing it fails for want of space, and takes the link away.
+    fs::create_symlink("/dev/full", request_.checkpoint_folder + "/" + file + ".tmp");
+    const absl::Status full = runtime_.Train(request_, nullptr).status();
+    EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+    EXPECT_EQ(full.message(),
+              "the disk is full: cannot write " + file + ": No space left on device");
+    EXPECT_GT(base::RetryAfter(full), absl::ZeroDuration());
   }
-  EXPECT_GT(resumed_at, 0);
+  const auto resumed = runtime_.Train(request_, nullptr);
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  EXPECT_GT(ResumedAt(*resumed), 0);
 }
 
 TEST_F(TorchRuntimeTest, EmbedReportsWhatCannotBeDecodedAndGoesOn) {
