@@ -6,6 +6,7 @@
 #include "server/base/errors.h"
 #include "server/base/stoppable_thread.h"
 #include "server/cycle/fault_point.h"
+#include "server/domain/image_fault.h"
 #include "spdlog/spdlog.h"
 
 namespace mgral::cycle {
@@ -13,6 +14,7 @@ namespace {
 
 using domain::JobKind;
 using domain::JobLease;
+using domain::RetryReason;
 
 constexpr absl::Duration kMaxBackoff = absl::Seconds(30);
 constexpr int kCompleteAttempts = 8;
@@ -25,6 +27,11 @@ bool MayPass(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ||
          status.code() == absl::StatusCode::kResourceExhausted ||
          status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
+RetryReason ReasonToRetry(const absl::Status& status) {
+  return domain::HasFault(status, domain::ImageFault::kUnreachable) ? RetryReason::kImages
+                                                                    : RetryReason::kError;
 }
 
 }  // namespace
@@ -43,10 +50,11 @@ class JobLoop::Attempt {
   // The stage's progress: false when it should stop.
   bool Progress(double fraction) {
     if (++reports_ == 2) FaultPoint(job_.kind, "working");
-    fraction_ = std::min(1.0, std::max(0.0, fraction));
+    fraction_ = std::min(1.0, std::max(fraction_.load(), fraction));
     return !lost_ && !*stopping_;
   }
   bool lost() const { return lost_; }
+  double fraction() const { return fraction_; }  // as far as it got
   int reports() const { return reports_; }
 
  private:
@@ -128,11 +136,13 @@ void JobLoop::RecordOutcome(const JobLease& job, const absl::StatusOr<StageOutco
     if (!released.ok()) spdlog::warn("cannot give the job back: {}", released.ToString());
     return Report(job, "released", seconds);
   }
-  if (MayPass(status) && job.retries + 1 < options_.max_transient_failures) {
-    const absl::Duration delay = Backoff(options_.first_backoff, job.retries);
+  const RetryReason reason = ReasonToRetry(status);
+  const domain::RetryCounts retries = domain::CountRetry(job.retries, reason, attempt->fraction());
+  if (MayPass(status) && retries.Of(reason) < options_.max_transient_failures) {
+    const absl::Duration delay = Backoff(options_.first_backoff, retries.Of(reason) - 1);
     spdlog::warn("job {} is tried again in {}: {}", job.job_key, absl::FormatDuration(delay),
                  status.ToString());
-    const absl::Status released = queue_->Retry(job, delay);
+    const absl::Status released = queue_->Retry(job, retries, delay);
     if (!released.ok()) spdlog::warn("cannot give the job back: {}", released.ToString());
     return Report(job, "released", seconds);
   }

@@ -18,7 +18,8 @@ struct JobLoopOptions {
   // How long a job waits, or a worker without a database, after an error that may pass; doubles up
   // to 30 s.
   absl::Duration first_backoff = absl::Milliseconds(200);
-  int max_transient_failures = 10;  // of one job, then the cycle fails
+  // Of one job for one reason, as CountRetry counts; then the cycle fails.
+  int max_transient_failures = 10;
   // Told of every job that was claimed; attempt > 1: its earlier worker fell silent.
   std::function<void(domain::JobKind kind, int attempt)> on_claim;
   // Told of every job that ended: "completed", "failed", "released", "lost"; for the metrics.

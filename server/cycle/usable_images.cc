@@ -55,7 +55,7 @@ class ImageCheck {
     return std::move(statuses_);
   }
   bool TooMany(size_t missing) const { return missing > most_missing_; }
-  bool LastTry() const { return stage_.job.retries + 1 >= kImageTries; }
+  bool LastTry() const { return stage_.job.retries.images + 1 >= kImageTries; }
   size_t most_missing() const { return most_missing_; }
 
  private:
@@ -98,6 +98,11 @@ class ImageCheck {
 };
 
 std::string Describe(const std::vector<LeftOutImage>& images) {
+// An error of images whose places may answer later.
+absl::Status Unreachable(const std::string& message) {
+  return WithFault(base::Unavailable(message, absl::Seconds(1)), ImageFault::kUnreachable);
+}
+
   const std::string others =
       images.size() > 1 ? absl::StrCat(" (and ", images.size() - 1, " more)") : "";
   return absl::StrCat("image ", images.front().image_id, others, ": ", images.front().reason);
@@ -110,8 +115,7 @@ absl::Status Judge(const ImageCheck& check, const std::vector<LeftOutImage>& mis
   const std::string limit =
       too_many ? absl::StrCat("; a cycle goes on without at most ", check.most_missing()) : "";
   if (!unreachable.empty() && (too_many || !check.LastTry())) {
-    return base::Unavailable(absl::StrCat(Describe(too_many ? missing : unreachable), limit),
-                             absl::Seconds(1));
+    return Unreachable(absl::StrCat(Describe(too_many ? missing : unreachable), limit));
   }
   if (too_many) {
     return base::FailedPrecondition("IMAGES_MISSING", absl::StrCat(Describe(missing), limit));
@@ -130,8 +134,8 @@ bool MayComeFromAnImage(const absl::Status& status) {
 }
 
 absl::Status ToBeTriedAgain(const absl::Status& status) {
-  if (!absl::IsInvalidArgument(status) || !MayComeFromAnImage(status)) return status;
-  return base::Unavailable(std::string(status.message()), absl::Seconds(1));
+  if (!MayComeFromAnImage(status) || absl::IsDataLoss(status)) return status;
+  return Unreachable(std::string(status.message()));
 }
 
 absl::Status NameLeftOut(const StageContext& stage, const std::vector<LeftOutImage>& images) {

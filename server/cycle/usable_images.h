@@ -8,7 +8,8 @@
 // What a cycle does about images that it cannot use.
 namespace mgral::cycle {
 
-// How often a job tries to reach an image before the cycle goes on without it.
+// How often a job tries to reach an image before the cycle goes on without it; other errors that it
+// meets in between do not count.
 constexpr int kImageTries = 6;
 
 enum class Usability {
@@ -42,7 +43,8 @@ absl::Status NameLeftOut(const StageContext& stage,
 
 // A runtime's error that may be a single image's: FindUsable knows.
 bool MayComeFromAnImage(const absl::Status& status);
-// Such an error right after FindUsable: UNAVAILABLE, for the images change. Others as they are.
+// Such an error right after FindUsable: UNAVAILABLE, for the images change. Others, and DATA_LOSS,
+// which may be the weights', as they are.
 absl::Status ToBeTriedAgain(const absl::Status& status);
 
 }  // namespace mgral::cycle

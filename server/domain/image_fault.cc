@@ -1,5 +1,6 @@
 #include "server/domain/image_fault.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/cord.h"
@@ -11,14 +12,18 @@ namespace {
 
 constexpr char kFault[] = "mgral/image_fault";
 
+std::optional<ImageFault> GivenFault(const absl::Status& error) {
+  const auto payload = error.GetPayload(kFault);
+  int fault = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &fault)) return std::nullopt;
+  return static_cast<ImageFault>(fault);
+}
+
 }  // namespace
 
 ImageFault FaultOf(const absl::Status& error) {
-  const auto payload = error.GetPayload(kFault);
-  int fault = 0;
-  if (payload && absl::SimpleAtoi(std::string(*payload), &fault)) {
-    return static_cast<ImageFault>(fault);
-  }
+  const std::optional<ImageFault> given = GivenFault(error);
+  if (given) return *given;
   switch (error.code()) {
     case absl::StatusCode::kInvalidArgument:
       return ImageFault::kContent;
@@ -31,6 +36,8 @@ ImageFault FaultOf(const absl::Status& error) {
       return ImageFault::kNone;
   }
 }
+
+bool HasFault(const absl::Status& error, ImageFault fault) { return GivenFault(error) == fault; }
 
 absl::Status WithFault(absl::Status error, ImageFault fault) {
   error.SetPayload(kFault, absl::Cord(absl::StrCat(static_cast<int>(fault))));

@@ -16,6 +16,9 @@ enum class ImageFault {
 
 ImageFault FaultOf(const absl::Status& error);
 
+// Whether WithFault has said so of this error. Errors of others than ImageLoader share its codes.
+bool HasFault(const absl::Status& error, ImageFault fault);
+
 // The same error, about `fault`.
 absl::Status WithFault(absl::Status error, ImageFault fault);
 

@@ -3,6 +3,18 @@
 #include "absl/strings/str_cat.h"
 
 namespace mgral::domain {
+namespace {
+
+constexpr double kProgressThatCounts = 0.05;
+
+}  // namespace
+
+RetryCounts CountRetry(RetryCounts before, RetryReason reason, double fraction) {
+  RetryCounts counts = before;
+  if (fraction > before.from + kProgressThatCounts) counts = {0, 0, fraction};
+  ++(reason == RetryReason::kImages ? counts.images : counts.errors);
+  return counts;
+}
 
 const char* JobKindName(JobKind kind) {
   switch (kind) {

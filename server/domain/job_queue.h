@@ -31,6 +31,26 @@ struct NewJob {
   std::string payload;  // what to do, in bytes of server/cycle
 };
 
+// Why a job is given back to be tried again.
+enum class RetryReason {
+  kError,  // the database, the disk or memory
+  kImages  // the places of some images do not answer
+};
+
+// How often a job was given back, by reason, since it had done `from` of its work.
+struct RetryCounts {
+  int errors = 0, images = 0;
+  double from = 0;  // as the fraction of Heartbeat
+
+  int Of(RetryReason reason) const { return reason == RetryReason::kImages ? images : errors; }
+};
+
+// The counts with one more retry, of a job that got as far as `fraction` in this attempt. A job
+// that got further than ever by more than a twentieth has survived what it met before, and is
+// counted afresh: outages days apart do not add up. An attempt that begins anew and gets no further
+// than earlier ones counts on, so that no job is tried for ever.
+RetryCounts CountRetry(RetryCounts before, RetryReason reason, double fraction);
+
 // The right to work on a job. `token` grows with every claim, so that whoever claimed earlier can
 // write nothing any more.
 struct JobLease {
@@ -41,8 +61,8 @@ struct JobLease {
   JobKind kind = JobKind::kTrain;
   int shard = 0;
   std::string payload;
-  int attempt = 1;  // from 1; grows when a worker falls silent
-  int retries = 0;  // how often it was given back by Retry
+  int attempt = 1;      // from 1; grows when a worker falls silent
+  RetryCounts retries;  // of the last Retry
 };
 
 // What a cycle FAILED with when a job was claimed `attempts` times, last by `worker`, and never
@@ -72,7 +92,9 @@ class JobQueue {
   // Gives the job back unfinished, e.g. when draining; the attempt is not counted.
   virtual absl::Status Release(const JobLease& job) = 0;
   // The same after an error that may pass: the job is not claimed again before `delay` is over.
-  virtual absl::Status Retry(const JobLease& job, absl::Duration delay) = 0;
+  // `counts`, which CountRetry gives, stay with the job whoever claims, releases or loses it.
+  virtual absl::Status Retry(const JobLease& job, const RetryCounts& counts,
+                             absl::Duration delay) = 0;
   // Results of the finished jobs of one kind in the cycle, by shard.
   virtual absl::StatusOr<std::vector<std::string>> Results(int64_t cycle_key, JobKind kind) = 0;
   // Returns true when a job may have become free, false after `timeout`.

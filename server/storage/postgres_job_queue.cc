@@ -26,7 +26,9 @@ WHERE j.state IN ({job.open}, {job.claimed})
 )sql";
 
 constexpr char kFreeJobColumns[] = R"sql(
-SELECT j.key, j.cycle_key, c.pool_key, j.kind, j.shard, j.payload, j.attempt, j.worker, j.retries
+SELECT
+  j.key, j.cycle_key, c.pool_key, j.kind, j.shard, j.payload, j.attempt, j.worker,
+  j.retries, j.image_retries, j.retries_from
 )sql";
 
 constexpr char kOldestUnlocked[] = R"sql(
@@ -93,7 +95,9 @@ SET state = {job.open},
   not_before = clock_timestamp() + $2::bigint * interval '1 microsecond',
   free_since = clock_timestamp() + $2::bigint * interval '1 microsecond',
   attempt = attempt - 1,
-  retries = retries + 1
+  retries = $3,
+  image_retries = $4,
+  retries_from = $5
 WHERE key = $1
 )sql";
 
@@ -115,7 +119,8 @@ JobLease ReadLease(const pqxx::row& row) {
   job.shard = row["shard"].as<int>();
   job.payload = ReadBytes(row["payload"]);
   job.attempt = row["attempt"].as<int>() + 1;
-  job.retries = row["retries"].as<int>();
+  job.retries = {row["retries"].as<int>(), row["image_retries"].as<int>(),
+                 ReadDouble(row["retries_from"])};
   return job;
 }
 
@@ -217,10 +222,12 @@ absl::Status PostgresJobQueue::Release(const JobLease& job) {
   });
 }
 
-absl::Status PostgresJobQueue::Retry(const JobLease& job, absl::Duration delay) {
+absl::Status PostgresJobQueue::Retry(const JobLease& job, const domain::RetryCounts& counts,
+                                     absl::Duration delay) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) {
     MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
-    Exec(tx, kRetryJob, job.job_key, int64_t{absl::ToInt64Microseconds(delay)});
+    Exec(tx, kRetryJob, job.job_key, int64_t{absl::ToInt64Microseconds(delay)}, counts.errors,
+         counts.images, counts.from);
     NotifyWorkers(tx);
     return absl::OkStatus();
   });

@@ -31,7 +31,8 @@ class PostgresJobQueue : public domain::JobQueue {
                         const std::vector<domain::NewJob>& next) override;
   absl::Status Fail(const domain::JobLease& job, const std::string& error) override;
   absl::Status Release(const domain::JobLease& job) override;
-  absl::Status Retry(const domain::JobLease& job, absl::Duration delay) override;
+  absl::Status Retry(const domain::JobLease& job, const domain::RetryCounts& counts,
+                     absl::Duration delay) override;
   absl::StatusOr<std::vector<std::string>> Results(int64_t cycle_key,
                                                    domain::JobKind kind) override;
   bool WaitForJob(absl::Duration timeout) override;

@@ -32,7 +32,7 @@ class JobQueueTest : public StoresTest {
     EXPECT_TRUE(base::IsLeaseLost(jobs().Complete(old, "result", 1, {}, {})));
     EXPECT_TRUE(base::IsLeaseLost(jobs().Fail(old, "error")));
     EXPECT_TRUE(base::IsLeaseLost(jobs().Release(old)));
-    EXPECT_TRUE(base::IsLeaseLost(jobs().Retry(old, absl::Seconds(1))));
+    EXPECT_TRUE(base::IsLeaseLost(jobs().Retry(old, {}, absl::Seconds(1))));
     EXPECT_TRUE(base::IsLeaseLost(cycles().ContextOf(old).status()));
     EXPECT_TRUE(base::IsLeaseLost(cycles().RecordModel(old, {}).status()));
     EXPECT_TRUE(base::IsLeaseLost(cycles().Publish(old, {}, 1)));
@@ -70,8 +70,7 @@ TEST_F(JobQueueTest, WhoeverClaimedEarlierCanWriteNothingAnyMore) {
 
 TEST_F(JobQueueTest, AJobThatIsTriedAgainLaterIsNotClaimedBefore) {
   const JobLease first = Claim(JobKind::kTrain);
-  EXPECT_EQ(first.retries, 0);
-  ASSERT_OK(jobs().Retry(first, absl::Hours(1)));
+  ASSERT_OK(jobs().Retry(first, {}, absl::Hours(1)));
   ExpectLost(first);
   EXPECT_FALSE(Value(jobs().Claim("w", absl::Minutes(1))).has_value());
   EXPECT_FALSE(jobs().WaitForJob(absl::Milliseconds(20)));
@@ -82,10 +81,31 @@ TEST_F(JobQueueTest, AJobThatIsTriedAgainLaterIsNotClaimedBefore) {
   stores_->EndJobDelays();
   const JobLease again = Claim(JobKind::kTrain);
   EXPECT_EQ(again.job_key, first.job_key);
-  EXPECT_EQ(again.retries, 1);
   EXPECT_EQ(again.attempt, 1);
-  ASSERT_OK(jobs().Release(again));
-  EXPECT_EQ(Claim(JobKind::kTrain).retries, 1);
+}
+
+TEST_F(JobQueueTest, RetryCountsStayWithTheJob) {
+  const auto expect = [](const JobLease& job, int errors, int images, double from) {
+    EXPECT_EQ(job.retries.errors, errors);
+    EXPECT_EQ(job.retries.images, images);
+    EXPECT_EQ(job.retries.from, from);
+  };
+  JobLease job = Claim(JobKind::kTrain);
+  expect(job, 0, 0, 0);
+  ASSERT_OK(jobs().Retry(job, {4, 2, 0.1}, absl::ZeroDuration()));
+  job = Claim(JobKind::kTrain);
+  expect(job, 4, 2, 0.1);
+  ASSERT_OK(jobs().Heartbeat(job, absl::Minutes(1), 0.9));
+  ASSERT_OK(jobs().Release(job));
+  expect(Claim(JobKind::kTrain), 4, 2, 0.1);
+  stores_->EndJobLeases();
+  job = Claim(JobKind::kTrain);
+  expect(job, 4, 2, 0.1);
+  ASSERT_OK(jobs().Retry(job, {1, 0, 0.9}, absl::ZeroDuration()));
+  job = Claim(JobKind::kTrain);
+  expect(job, 1, 0, 0.9);
+  ASSERT_OK(jobs().Complete(job, "", 1, {}, {{JobKind::kEmbed, 0, ""}}));
+  expect(Claim(JobKind::kEmbed), 0, 0, 0);
 }
 
 TEST_F(JobQueueTest, InsertsWhatFollowsWithTheLastJobOfAKind) {

@@ -83,7 +83,7 @@ TEST_F(EmbedTest, AnAddressThatDoesNotAnswerIsLeftOutAfterSomeTries) {
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("image u2"));
   EXPECT_THAT(left_out_, IsEmpty());
-  job_.retries = kImageTries;
+  job_.retries.images = kImageTries;
   const StageOutcome outcome = *Run(job);
   EXPECT_FALSE(Rejected("u2"));
   EXPECT_THAT(LeftOut(), ElementsAre("u2"));

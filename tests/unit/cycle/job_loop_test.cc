@@ -9,6 +9,7 @@
 
 #include "server/base/errors.h"
 #include "server/cycle/fault_point.h"
+#include "server/domain/image_fault.h"
 
 namespace mgral::cycle {
 namespace {
@@ -58,11 +59,12 @@ class FakeQueue : public domain::JobQueue {
     log.push_back("release");
     return absl::OkStatus();
   }
-  absl::Status Retry(const JobLease& job, absl::Duration delay) override {
+  absl::Status Retry(const JobLease& job, const domain::RetryCounts& counts,
+                     absl::Duration delay) override {
     std::lock_guard<std::mutex> lock(mutex_);
     log.push_back("retry " + std::to_string(job.job_key) + " in " + absl::FormatDuration(delay));
     jobs.push_back(job);
-    ++jobs.back().retries;
+    jobs.back().retries = counts;
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<std::string>> Results(int64_t, JobKind) override {
@@ -207,6 +209,30 @@ TEST_F(JobLoopTest, ButNotForEver) {
   Run();
   EXPECT_EQ(queue_.log, (std::vector<std::string>{"retry 7 in 1ms", "retry 7 in 2ms",
                                                   "retry 7 in 4ms", "fail no answer"}));
+}
+
+TEST_F(JobLoopTest, OutagesThatAJobSurvivesDoNotAddUp) {
+  options_.max_transient_failures = 2;
+  stages_.work = [this](const JobLease&,
+                        const domain::Progress& progress) -> absl::StatusOr<StageOutcome> {
+    EXPECT_TRUE(progress(0.1 * stages_.runs));
+    if (stages_.runs < 9) return base::Unavailable("no database", absl::Seconds(1));
+    return Done("r");
+  };
+  Run();
+  EXPECT_EQ(queue_.log.back(), "complete r");
+}
+
+TEST_F(JobLoopTest, EachReasonHasItsCount) {
+  options_.max_transient_failures = 3;
+  stages_.work = [this](const JobLease&, const domain::Progress&) -> absl::StatusOr<StageOutcome> {
+    const absl::Status error = base::Unavailable("no answer", absl::Seconds(1));
+    if (stages_.runs == 5) return Done("r");
+    return stages_.runs % 2 == 0 ? error : WithFault(error, domain::ImageFault::kUnreachable);
+  };
+  Run();
+  EXPECT_EQ(queue_.log.size(), 5u);
+  EXPECT_EQ(queue_.log.back(), "complete r");
 }
 
 // It would wait for hours itself.

@@ -25,7 +25,8 @@ class MockJobQueue : public domain::JobQueue {
               (override));
   MOCK_METHOD(absl::Status, Fail, (const domain::JobLease&, const std::string&), (override));
   MOCK_METHOD(absl::Status, Release, (const domain::JobLease&), (override));
-  MOCK_METHOD(absl::Status, Retry, (const domain::JobLease&, absl::Duration), (override));
+  MOCK_METHOD(absl::Status, Retry,
+              (const domain::JobLease&, const domain::RetryCounts&, absl::Duration), (override));
   MOCK_METHOD(Strings, Results, (int64_t, domain::JobKind), (override));
   MOCK_METHOD(bool, WaitForJob, (absl::Duration), (override));
 };

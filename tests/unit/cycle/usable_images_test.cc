@@ -117,11 +117,13 @@ TEST_F(UsableImagesTest, WhatHasAnotherSizeThanItsLabelsIsRejected) {
 TEST_F(UsableImagesTest, AnAddressThatDoesNotAnswerIsTriedAgainThenLeftOut) {
   NoAnswer("i3");
   loader_.sizes.erase("i4");
-  for (job_.retries = 0; job_.retries + 1 < kImageTries; ++job_.retries) {
+  for (int& tries = job_.retries.images; tries + 1 < kImageTries; ++tries) {
+  job_.retries.errors = 100;  // are no tries of images
     const absl::Status status = Find().status();
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("image i3: answered 503"));
     EXPECT_TRUE(left_out_.empty());
+    EXPECT_TRUE(HasFault(status, domain::ImageFault::kUnreachable));
   }
   EXPECT_EQ(Find()->size(), 18u);
   EXPECT_FALSE(Rejected("i3"));
@@ -131,7 +133,7 @@ TEST_F(UsableImagesTest, AnAddressThatDoesNotAnswerIsTriedAgainThenLeftOut) {
 
 TEST_F(UsableImagesTest, ManyAddressesThatDoNotAnswerAreNoFaultOfTheImages) {
   for (const char* id : {"i3", "i4", "i5", "i6"}) NoAnswer(id);
-  job_.retries = 100;
+  job_.retries.images = 100;
   const absl::Status status = Find().status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("image i3 (and 3 more)"));
@@ -167,7 +169,7 @@ TEST_F(UsableImagesTest, MissingAndUnreachableImagesCountTogether) {
   Missing("i4");
   NoAnswer("i5");
   NoAnswer("i6");
-  job_.retries = kImageTries;
+  job_.retries.images = kImageTries;
   EXPECT_TRUE(absl::IsUnavailable(Find().status()));
   loader_.errors.erase("i4");
   EXPECT_EQ(Find()->size(), 17u);
@@ -214,11 +216,24 @@ TEST_F(UsableImagesTest, WithoutItsLabeledImagesACycleDoesNotGoOn) {
 
 TEST_F(UsableImagesTest, AHostThatIsAwayIsAskedForAFewImagesOnly) {
   for (int i = 20; i < 500; ++i) Add(i);
+TEST_F(UsableImagesTest, WhatTheWorkMeetsRightAfterTheCheckIsTheImages) {
+  for (const absl::Status& error : {base::Unavailable("no answer", absl::Seconds(1)),
+                                    WithFault(base::InvalidField("source.path", "no such file"),
+                                              domain::ImageFault::kMissing)}) {
+    const absl::Status again = ToBeTriedAgain(error);
+    EXPECT_TRUE(absl::IsUnavailable(again)) << again;
+    EXPECT_TRUE(HasFault(again, domain::ImageFault::kUnreachable));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(ToBeTriedAgain(absl::DataLossError("the weights"))));
+  EXPECT_FALSE(HasFault(base::Unavailable("no database", absl::Seconds(1)),
+                        domain::ImageFault::kUnreachable));
+}
+
   for (const auto& [id, image] : images_) NoAnswer(id);
   EXPECT_TRUE(absl::IsUnavailable(Find().status()));
   EXPECT_LE(loader_.decoded, 3 + 8);  // those that were being checked end too
   loader_.decoded = 0;
-  job_.retries = kImageTries;
+  job_.retries.images = kImageTries;
   EXPECT_TRUE(absl::IsUnavailable(Find().status()));
   EXPECT_LE(loader_.decoded, 11 + 8);
 }
