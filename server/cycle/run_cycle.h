@@ -10,7 +10,6 @@
 #include "server/domain/batch_store.h"
 #include "server/domain/cycle_store.h"
 #include "server/domain/detector_runtime.h"
-#include "server/domain/image_loader.h"
 #include "server/domain/job_queue.h"
 #include "server/domain/pool_store.h"
 #include "server/domain/selection_runtime.h"
@@ -23,7 +22,6 @@ struct CyclePorts {
   domain::CycleStore* cycles = nullptr;
   domain::JobQueue* jobs = nullptr;
   domain::ArtifactStore* artifacts = nullptr;
-  domain::ImageLoader* images = nullptr;
   domain::DetectorRuntime* detector = nullptr;
   domain::SelectionRuntime* selection = nullptr;
 };

@@ -21,9 +21,10 @@ constexpr double kCheckShare = 0.05;   // of the stage's progress
 constexpr size_t kFewUnreachable = 3;  // are enough to try again later
 
 // What is wrong with an image now; OK if nothing is.
-absl::Status Check(domain::ImageLoader* loader, const domain::CallContext& call,
-                   const Image& image) {
-  MGRAL_ASSIGN_OR_RETURN(const domain::ImageHeader now, loader->Verify(call, image.source));
+absl::Status Check(const StageContext& stage, const domain::CallContext& call, const Image& image) {
+  MGRAL_ASSIGN_OR_RETURN(
+      const domain::ImageHeader now,
+      stage.ports.detector->Prepare(call, stage.cycle.pool.detector, image.source));
   const bool known = image.width > 0 && image.height > 0;
   if (image.label_revision == 0 || !known) return absl::OkStatus();
   if (now.width == image.width && now.height == image.height) return absl::OkStatus();
@@ -49,7 +50,7 @@ class ImageCheck {
       return !GoOn();
     };
     const absl::Status status = base::ForEach(images_.size(), kChecksAtOnce, [&](size_t i) {
-      return Note(i, Check(stage_.ports.images, call, *images_[i]));
+      return Note(i, Check(stage_, call, *images_[i]));
     });
     if (!status.ok() && !enough_) return status;
     return std::move(statuses_);
@@ -97,12 +98,12 @@ class ImageCheck {
   bool stopped_ = false, enough_ = false;
 };
 
-std::string Describe(const std::vector<LeftOutImage>& images) {
 // An error of images whose places may answer later.
 absl::Status Unreachable(const std::string& message) {
   return WithFault(base::Unavailable(message, absl::Seconds(1)), ImageFault::kUnreachable);
 }
 
+std::string Describe(const std::vector<LeftOutImage>& images) {
   const std::string others =
       images.size() > 1 ? absl::StrCat(" (and ", images.size() - 1, " more)") : "";
   return absl::StrCat("image ", images.front().image_id, others, ": ", images.front().reason);

@@ -18,7 +18,8 @@ enum class Usability {
   kMissing    // it cannot be read now
 };
 
-// Decodes every image, several at once, and says which can be used, in the order given. The others
+// Reads every image anew, several at once, decoded as the work that follows needs it
+// (DetectorRuntime::Prepare), and says which can be used, in the order given. The others
 // are named by the cycle (CycleStore::LeaveOut). Those that cannot be decoded, or whose file has
 // another size than the labels were given for, become REJECTED; those that are missing stay as they
 // are. One whose address does not answer makes the job fail with UNAVAILABLE, to be tried again,

@@ -9,6 +9,7 @@
 #include "server/domain/call_context.h"
 #include "server/domain/cycle.h"
 #include "server/domain/image.h"
+#include "server/domain/image_loader.h"
 #include "server/domain/labels.h"
 #include "server/domain/measurement.h"
 #include "server/domain/model.h"
@@ -37,6 +38,14 @@ class DetectorRuntime {
     int probes = 0, replay_probes = 0;  // of a cycle, unless the pool says otherwise
   };
   virtual absl::StatusOr<ProfileInfo> Profile(const std::string& name) = 0;
+
+  // Reads an image anew and decodes it to the input of a detector of these settings; training,
+  // probing and embedding then find it decoded, as far as the memory set aside for that goes.
+  // Returns its size before it is reduced. Runs in the callers' threads, also while the device
+  // works. Errors as ImageLoader::Load; settings that fit no detector are ImageFault::kNone.
+  virtual absl::StatusOr<ImageHeader> Prepare(const CallContext& call,
+                                              const DetectorSettings& detector,
+                                              const ImageSource& source) = 0;
 
   struct TrainRequest {
     DetectorSettings detector;

@@ -43,6 +43,10 @@ class ImageLoader {
   // Reduced so that the longer side is at most max_side (0: as it is), never enlarged.
   virtual absl::StatusOr<Pixels> Load(const CallContext& call, const ImageSource& source,
                                       int max_side) = 0;
+  // The same for many callers at once: they take turns in decoding, so that few images are in
+  // memory before they are reduced. One that is being fetched keeps no other waiting.
+  virtual absl::StatusOr<Pixels> LoadInTurn(const CallContext& call, const ImageSource& source,
+                                            int max_side) = 0;
   virtual absl::StatusOr<Pixels> LoadBytes(absl::string_view bytes, int max_side) = 0;
 };
 

@@ -110,9 +110,9 @@ absl::StatusOr<Pixels> FileImageLoader::DecodeChecked(absl::string_view bytes, i
   return Decode(bytes, *header, max_side, field);
 }
 
-absl::StatusOr<ImageHeader> FileImageLoader::Look(
-    const domain::CallContext& call, const ImageSource& source,
-    const std::function<absl::StatusOr<ImageHeader>(absl::string_view)>& look) {
+template <typename Look>
+auto FileImageLoader::InTurn(const domain::CallContext& call, const ImageSource& source, Look look)
+    -> decltype(look(absl::string_view())) {
   if (source.kind == ImageSource::Kind::kUri) {
     const absl::StatusOr<std::string> bytes = Bytes(call, source);
     if (!bytes.ok()) return bytes.status();
@@ -127,7 +127,7 @@ absl::StatusOr<ImageHeader> FileImageLoader::Look(
 
 absl::StatusOr<ImageHeader> FileImageLoader::ReadHeader(const domain::CallContext& call,
                                                         const ImageSource& source) {
-  return Look(call, source, [&](absl::string_view bytes) -> absl::StatusOr<ImageHeader> {
+  return InTurn(call, source, [&](absl::string_view bytes) -> absl::StatusOr<ImageHeader> {
     const absl::StatusOr<EncodedHeader> header = CheckedHeader(bytes, options_, FieldOf(source));
     if (!header.ok()) return header.status();
     return ImageHeader{header->width, header->height};
@@ -136,11 +136,9 @@ absl::StatusOr<ImageHeader> FileImageLoader::ReadHeader(const domain::CallContex
 
 absl::StatusOr<ImageHeader> FileImageLoader::Verify(const domain::CallContext& call,
                                                     const ImageSource& source) {
-  return Look(call, source, [&](absl::string_view bytes) -> absl::StatusOr<ImageHeader> {
-    const absl::StatusOr<Pixels> pixels = DecodeChecked(bytes, 0, FieldOf(source));
-    if (!pixels.ok()) return pixels.status();
-    return ImageHeader{pixels->width, pixels->height};
-  });
+  const absl::StatusOr<Pixels> pixels = LoadInTurn(call, source, 0);
+  if (!pixels.ok()) return pixels.status();
+  return ImageHeader{pixels->width, pixels->height};
 }
 
 absl::StatusOr<ImageHeader> FileImageLoader::VerifyBytes(absl::string_view bytes) {
@@ -155,6 +153,13 @@ absl::StatusOr<Pixels> FileImageLoader::Load(const domain::CallContext& call,
   const absl::StatusOr<std::string> bytes = Bytes(call, source);
   if (!bytes.ok()) return bytes.status();
   return DecodeChecked(*bytes, max_side, FieldOf(source));
+}
+
+absl::StatusOr<Pixels> FileImageLoader::LoadInTurn(const domain::CallContext& call,
+                                                   const ImageSource& source, int max_side) {
+  return InTurn(call, source, [&](absl::string_view bytes) {
+    return DecodeChecked(bytes, max_side, FieldOf(source));
+  });
 }
 
 absl::StatusOr<Pixels> FileImageLoader::LoadBytes(absl::string_view bytes, int max_side) {

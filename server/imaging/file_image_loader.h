@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,12 +19,12 @@ struct ImagingOptions {
   std::vector<std::string> uri_prefixes;  // empty: addresses are refused
   int64_t max_bytes = 64 << 20;           // of an encoded image
   int64_t max_pixels = 100'000'000;       // of a decoded one
-  int decoders = 2;                       // images looked at (not loaded) at once
+  int decoders = 2;                       // images decoded at once by callers that take turns
 };
 
-// Images from below the image root, from allowed addresses and from the artifact store. ReadHeader
-// and Verify hold at most as many images in memory as there are decoders and transfers, however
-// many threads call them; waiting for a transfer occupies no decoder. Thread-safe.
+// Images from below the image root, from allowed addresses and from the artifact store. ReadHeader,
+// Verify and LoadInTurn hold at most as many images in memory as there are decoders and transfers,
+// however many threads call them; waiting for a transfer occupies no decoder. Thread-safe.
 class FileImageLoader : public domain::ImageLoader {
  public:
   // `artifacts` must outlive the loader; it may be null where no image is given as bytes.
@@ -38,6 +37,9 @@ class FileImageLoader : public domain::ImageLoader {
   absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override;
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
                                       const domain::ImageSource& source, int max_side) override;
+  absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
+                                            const domain::ImageSource& source,
+                                            int max_side) override;
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override;
 
   // Ends transfers and refuses new ones, both with CANCELLED.
@@ -47,9 +49,10 @@ class FileImageLoader : public domain::ImageLoader {
   class DecoderPlace;
   absl::StatusOr<std::string> Bytes(const domain::CallContext& call,
                                     const domain::ImageSource& source);
-  absl::StatusOr<domain::ImageHeader> Look(
-      const domain::CallContext& call, const domain::ImageSource& source,
-      const std::function<absl::StatusOr<domain::ImageHeader>(absl::string_view)>& look);
+  // look(the image's bytes), when it is this caller's turn.
+  template <typename Look>
+  auto InTurn(const domain::CallContext& call, const domain::ImageSource& source, Look look)
+      -> decltype(look(absl::string_view()));
   absl::StatusOr<domain::Pixels> DecodeChecked(absl::string_view bytes, int max_side,
                                                const std::string& field) const;
 

@@ -127,7 +127,7 @@ struct Server::Parts {
         ingest_labels(&pools, &labels, &loader, OnePerCore(o.decoders)),
         query_batch(&batches, &runtime),
         predict(&pools, &cycles, &artifacts, &runtime),
-        stages({&pools, &cycles, &queue, &artifacts, &loader, &runtime, &runtime}),
+        stages({&pools, &cycles, &queue, &artifacts, &runtime, &runtime}),
         calls({o.max_in_flight, o.max_streams}, security->authentication(),
               [this](const rpc::CallRecord& call) {
                 metrics.OnCall(call);

@@ -20,7 +20,8 @@ bool HasSizeOf(const CachedImage& cached, const domain::Image& image) {
 // OK if the image can be trained and measured on.
 absl::Status Check(const domain::Image& image, int max_side, ImageCache* images) {
   absl::StatusOr<CachedImage> cached = images->Get(image.source, max_side);
-  if (cached.ok() && !HasSizeOf(*cached, image)) cached = images->Reload(image.source, max_side);
+  if (cached.ok() && !HasSizeOf(*cached, image))
+    cached = images->Reload({}, image.source, max_side);
   if (!cached.ok()) return cached.status();
   if (HasSizeOf(*cached, image)) return absl::OkStatus();
   return absl::InvalidArgumentError(

@@ -37,17 +37,23 @@ absl::StatusOr<CachedImage> ImageCache::Get(const domain::ImageSource& source, i
   return image;
 }
 
-absl::StatusOr<CachedImage> ImageCache::Reload(const domain::ImageSource& source, int max_side) {
+absl::StatusOr<CachedImage> ImageCache::Reload(const domain::CallContext& call,
+                                               const domain::ImageSource& source, int max_side) {
+  const Key key(static_cast<int>(source.kind), source.location, max_side);
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = index_.find(Key(static_cast<int>(source.kind), source.location, max_side));
+    const auto found = index_.find(key);
     if (found != index_.end()) {
       bytes_ -= found->second->image.pixels.numel();
       entries_.erase(found->second);
       index_.erase(found);
     }
   }
-  return Get(source, max_side);
+  const absl::StatusOr<domain::Pixels> pixels = loader_->LoadInTurn(call, source, max_side);
+  if (!pixels.ok()) return pixels.status();
+  const CachedImage image = ToTensor(*pixels);
+  Insert(key, image);
+  return image;
 }
 
 void ImageCache::Insert(const Key& key, const CachedImage& image) {

@@ -34,8 +34,10 @@ class ImageCache {
 
   // Errors as ImageLoader::Load.
   absl::StatusOr<CachedImage> Get(const domain::ImageSource& source, int max_side);
-  // The same, read anew: the file may have been replaced.
-  absl::StatusOr<CachedImage> Reload(const domain::ImageSource& source, int max_side);
+  // The same, read anew: the file may have been replaced or damaged. Errors, and turns of many
+  // callers, as ImageLoader::LoadInTurn.
+  absl::StatusOr<CachedImage> Reload(const domain::CallContext& call,
+                                     const domain::ImageSource& source, int max_side);
 
  private:
   using Key = std::tuple<int, std::string, int>;  // kind, location, max_side

@@ -6,6 +6,8 @@
 #include "server/base/errors.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/profile.h"
+#include "server/domain/image_fault.h"
+#include "server/runtime/convert.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/image_cache.h"
 #include "server/runtime/model_cache.h"
@@ -41,6 +43,21 @@ absl::StatusOr<domain::DetectorRuntime::ProfileInfo> TorchRuntime::Profile(
     const core::DetectorProfile profile = core::MakeProfile(name, 1);
     return ProfileInfo{profile.detector.input_size, profile.semi_supervised_probes,
                        profile.replay_probes};
+  });
+}
+
+absl::StatusOr<domain::ImageHeader> TorchRuntime::Prepare(const domain::CallContext& call,
+                                                          const domain::DetectorSettings& detector,
+                                                          const domain::ImageSource& source) {
+  const absl::StatusOr<int64_t> side = Guarded([&]() -> absl::StatusOr<int64_t> {
+    return MakeRecipe(detector, 1, 1, 0).detector.input_size;
+  });
+  if (!side.ok()) return WithFault(side.status(), domain::ImageFault::kNone);
+  return Guarded([&]() -> absl::StatusOr<domain::ImageHeader> {
+    const absl::StatusOr<CachedImage> image =
+        images_->Reload(call, source, static_cast<int>(*side));
+    if (!image.ok()) return image.status();
+    return domain::ImageHeader{image->original_width, image->original_height};
   });
 }
 

@@ -43,6 +43,9 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
 
   // DetectorRuntime.
   absl::StatusOr<ProfileInfo> Profile(const std::string& name) override;
+  absl::StatusOr<domain::ImageHeader> Prepare(const domain::CallContext& call,
+                                              const domain::DetectorSettings& detector,
+                                              const domain::ImageSource& source) override;
   absl::StatusOr<TrainResult> Train(const TrainRequest& request,
                                     const domain::Progress& progress) override;
   absl::StatusOr<std::vector<domain::ImageSignals>> Embed(

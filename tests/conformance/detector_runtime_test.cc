@@ -86,6 +86,28 @@ TEST_P(DetectorRuntimeTest, KnowsItsProfiles) {
   EXPECT_EQ(base::FieldViolations(unknown)[0].field, "detector.profile");
 }
 
+TEST_P(DetectorRuntimeTest, PreparesImagesAndSaysHowLargeTheyAre) {
+  const domain::DetectorSettings settings = TrainRequest("unused").detector;
+  domain::ImageSource source = test::FakeLoader::Example(1).image.source;
+  const auto size = runtime_->Prepare({}, settings, source);
+  ASSERT_TRUE(size.ok()) << size.status();
+  EXPECT_EQ(size->width, 120);
+  EXPECT_EQ(size->height, 90);
+  const auto fault = [&](const std::string& location) {
+    source.location = location;
+    return domain::FaultOf(runtime_->Prepare({}, settings, source).status());
+  };
+  EXPECT_EQ(fault("bad"), domain::ImageFault::kContent);
+  EXPECT_EQ(fault("gone"), domain::ImageFault::kMissing);
+  EXPECT_EQ(fault("away"), domain::ImageFault::kUnreachable);
+  // No reason to reject any image.
+  domain::DetectorSettings unknown = settings;
+  unknown.profile = "enormous";
+  const absl::Status refused = runtime_->Prepare({}, unknown, source).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(domain::FaultOf(refused), domain::ImageFault::kNone);
+}
+
 TEST_P(DetectorRuntimeTest, TrainingLeavesWeightsInItsFolderAndMeasuresThem) {
   const auto request = TrainRequest("a", 2);
   const auto trained = runtime_->Train(request, nullptr);

@@ -116,6 +116,15 @@ TEST_F(CycleTest, AnImageThatBecameUndecodableIsRejectedAndTheRestGoesOn) {
   EXPECT_EQ(Count(place_.Queue(pool, "entropy")), 7u);
 }
 
+TEST_F(CycleTest, NoImageIsDecodedTwice) {
+  const domain::Pool pool = place_.MakePool("pool", "mgral", 5, 6, 4);
+  ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);
+  EXPECT_EQ(place_.loader->decoded, 20);
+  // The next cycle looks at the labeled ones anew, whose files may have changed.
+  ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);
+  EXPECT_EQ(place_.loader->decoded, 20 + 10);
+}
+
 TEST_F(CycleTest, AnImageWhoseAddressDoesNotAnswerIsLeftOutAndNamed) {
   const domain::Pool pool = place_.MakePool("pool", "entropy", 1, 6, 4);
   place_.loader->locations = {"image_02.jpg", "image_12.jpg"};  // labeled, unlabeled

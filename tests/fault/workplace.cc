@@ -72,9 +72,8 @@ void Workplace::Open() {
   loader = std::make_unique<UnreachableImages>(files.get());
   runtime =
       std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, loader.get());
-  stages = std::make_unique<cycle::RunCycle>(
-      cycle::CyclePorts{pools.get(), cycles.get(), jobs.get(), artifacts.get(), loader.get(),
-                        runtime.get(), runtime.get()});
+  stages = std::make_unique<cycle::RunCycle>(cycle::CyclePorts{
+      pools.get(), cycles.get(), jobs.get(), artifacts.get(), runtime.get(), runtime.get()});
 }
 
 Workplace::~Workplace() { std::filesystem::remove_all(folder); }

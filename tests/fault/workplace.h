@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
@@ -24,7 +25,7 @@
 
 namespace mgral::test {
 
-// Reads images as another does, but for those at an address that does not answer.
+// Reads images as another does, but for those at an address that does not answer, and counts.
 class UnreachableImages : public domain::ImageLoader {
  public:
   explicit UnreachableImages(domain::ImageLoader* loader) : loader_(loader) {}
@@ -36,6 +37,7 @@ class UnreachableImages : public domain::ImageLoader {
   absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext& call,
                                              const domain::ImageSource& source) override {
     if (locations.count(source.location) > 0) return NoAnswer();
+    ++decoded;
     return loader_->Verify(call, source);
   }
   absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
@@ -44,13 +46,22 @@ class UnreachableImages : public domain::ImageLoader {
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
                                       const domain::ImageSource& source, int max_side) override {
     if (locations.count(source.location) > 0) return NoAnswer();
+    ++decoded;
     return loader_->Load(call, source, max_side);
+  }
+  absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
+                                            const domain::ImageSource& source,
+                                            int max_side) override {
+    if (locations.count(source.location) > 0) return NoAnswer();
+    ++decoded;
+    return loader_->LoadInTurn(call, source, max_side);
   }
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
     return loader_->LoadBytes(bytes, max_side);
   }
 
   std::set<std::string> locations;
+  std::atomic<int> decoded{0};
 
  private:
   static absl::Status NoAnswer() {

@@ -30,6 +30,15 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
     return base::InvalidField("detector.profile", "is unknown");
   }
 
+  absl::StatusOr<domain::ImageHeader> Prepare(const domain::CallContext& call,
+                                              const domain::DetectorSettings& detector,
+                                              const domain::ImageSource& source) override {
+    const auto profile = Profile(detector.profile);
+    if (!profile.ok()) return WithFault(profile.status(), domain::ImageFault::kNone);
+    if (loader_ == nullptr) return domain::ImageHeader{100, 100};
+    return loader_->Verify(call, source);
+  }
+
   absl::StatusOr<TrainResult> Train(const TrainRequest& request,
                                     const domain::Progress& progress) override {
     const auto profile = Profile(request.detector.profile);

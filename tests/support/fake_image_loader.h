@@ -33,6 +33,11 @@ class FakeImageLoader : public domain::ImageLoader {
                                       int max_side) override {
     return Black(Find(source.location, "source.path"), max_side);
   }
+  absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
+                                            const domain::ImageSource& source,
+                                            int max_side) override {
+    return Load(call, source, max_side);
+  }
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
     return Black(Find(std::string(bytes), "source.data"), max_side);
   }

@@ -54,7 +54,7 @@ absl::StatusOr<domain::SelectionRuntime::RankResult> SeenSelection::Rank(
 }
 
 StageTest::StageTest() {
-  ports_ = {&pools_, &cycles_, &jobs_, &artifacts_, &loader_, &detector_, &selection_};
+  ports_ = {&pools_, &cycles_, &jobs_, &artifacts_, &detector_, &selection_};
   cycle_.pool.classes = {"disc", "square"};
   cycle_.pool.detector.profile = "micro";
   cycle_.pool.selection.batch_size = 2;

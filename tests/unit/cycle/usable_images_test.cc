@@ -8,6 +8,7 @@
 
 #include "server/base/errors.h"
 #include "server/domain/image_fault.h"
+#include "tests/support/fake_detector_runtime.h"
 #include "tests/support/fake_image_loader.h"
 #include "tests/support/mock_pool_store.h"
 #include "tests/unit/cycle/mock_cycle_store.h"
@@ -24,7 +25,8 @@ class UsableImagesTest : public testing::Test {
   UsableImagesTest() {
     ports_.pools = &pools_;
     ports_.cycles = &cycles_;
-    ports_.images = &loader_;
+    ports_.detector = &detector_;
+    cycle_.pool.detector.profile = "micro";
     for (int i = 0; i < 20; ++i) Add(i);
     ON_CALL(pools_, RejectImage(_, _, _))
         .WillByDefault([&](int64_t key, int64_t revision, const std::string& reason) {
@@ -56,8 +58,7 @@ class UsableImagesTest : public testing::Test {
   absl::StatusOr<std::vector<std::string>> Find() {
     std::vector<const domain::Image*> all;
     for (const auto& [id, image] : images_) all.push_back(&image);
-    const domain::CycleStore::CycleContext cycle;
-    const StageContext stage{ports_, job_, cycle, progress_};
+    const StageContext stage{ports_, job_, cycle_, progress_};
     MGRAL_ASSIGN_OR_RETURN(const std::vector<Usability> usable, FindUsable(stage, all, whole_));
     std::vector<std::string> ids;
     for (size_t i = 0; i < all.size(); ++i) {
@@ -73,8 +74,7 @@ class UsableImagesTest : public testing::Test {
         WithFault(base::InvalidField("source.path", "no such file"), domain::ImageFault::kMissing);
   }
   absl::Status Keep(const std::vector<std::vector<domain::Example>*>& lists) {
-    const domain::CycleStore::CycleContext cycle;
-    return KeepUsable({ports_, job_, cycle, progress_}, lists);
+    return KeepUsable({ports_, job_, cycle_, progress_}, lists);
   }
   bool Rejected(const std::string& id) { return rejected_.count(id) > 0; }
 
@@ -82,6 +82,8 @@ class UsableImagesTest : public testing::Test {
   std::map<std::string, domain::Image> images_;  // by image_id
   std::map<std::string, std::string> rejected_;  // reasons by image_id
   test::FakeImageLoader loader_;
+  test::FakeDetectorRuntime detector_{&loader_};
+  domain::CycleStore::CycleContext cycle_;
   testing::NiceMock<test::MockCycleStore> cycles_;
   CyclePorts ports_;
   domain::JobLease job_;
@@ -116,14 +118,14 @@ TEST_F(UsableImagesTest, WhatHasAnotherSizeThanItsLabelsIsRejected) {
 
 TEST_F(UsableImagesTest, AnAddressThatDoesNotAnswerIsTriedAgainThenLeftOut) {
   NoAnswer("i3");
+  job_.retries.errors = 100;  // are no tries of images
   loader_.sizes.erase("i4");
   for (int& tries = job_.retries.images; tries + 1 < kImageTries; ++tries) {
-  job_.retries.errors = 100;  // are no tries of images
     const absl::Status status = Find().status();
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_TRUE(HasFault(status, domain::ImageFault::kUnreachable));
     EXPECT_THAT(std::string(status.message()), HasSubstr("image i3: answered 503"));
     EXPECT_TRUE(left_out_.empty());
-    EXPECT_TRUE(HasFault(status, domain::ImageFault::kUnreachable));
   }
   EXPECT_EQ(Find()->size(), 18u);
   EXPECT_FALSE(Rejected("i3"));
@@ -214,8 +216,6 @@ TEST_F(UsableImagesTest, WithoutItsLabeledImagesACycleDoesNotGoOn) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("image i4"));
 }
 
-TEST_F(UsableImagesTest, AHostThatIsAwayIsAskedForAFewImagesOnly) {
-  for (int i = 20; i < 500; ++i) Add(i);
 TEST_F(UsableImagesTest, WhatTheWorkMeetsRightAfterTheCheckIsTheImages) {
   for (const absl::Status& error : {base::Unavailable("no answer", absl::Seconds(1)),
                                     WithFault(base::InvalidField("source.path", "no such file"),
@@ -229,6 +229,8 @@ TEST_F(UsableImagesTest, WhatTheWorkMeetsRightAfterTheCheckIsTheImages) {
                         domain::ImageFault::kUnreachable));
 }
 
+TEST_F(UsableImagesTest, AHostThatIsAwayIsAskedForAFewImagesOnly) {
+  for (int i = 20; i < 500; ++i) Add(i);
   for (const auto& [id, image] : images_) NoAnswer(id);
   EXPECT_TRUE(absl::IsUnavailable(Find().status()));
   EXPECT_LE(loader_.decoded, 3 + 8);  // those that were being checked end too

@@ -72,6 +72,27 @@ TEST_F(HostileImagesTest, RefusesTruncatedFilesAtAnyLength) {
   EXPECT_NE(Refused("cut.png").find("truncated"), std::string::npos);
 }
 
+// Reducing skips arithmetic, not a byte of the file.
+TEST_F(HostileImagesTest, FindsTheSameDamageInAnImageThatItReduces) {
+  options_.max_pixels = 400 * 300;  // some damage is of the size
+  FileImageLoader loader = Loader();
+  for (const int progressive : {0, 1}) {
+    const std::string jpeg =
+        Encode(".jpg", Picture(400, 300), {cv::IMWRITE_JPEG_PROGRESSIVE, progressive});
+    int damaged = 0;
+    for (size_t at = 2; at < jpeg.size(); at += 29) {
+      std::string changed = jpeg;
+      changed[at] ^= 0x55;
+      const absl::StatusOr<domain::Pixels> full = loader.LoadBytes(changed, 0);
+      for (const int side : {200, 100, 50}) {
+        EXPECT_EQ(loader.LoadBytes(changed, side).status(), full.status()) << at << " " << side;
+      }
+      damaged += full.ok() ? 0 : 1;
+    }
+    EXPECT_GT(damaged, 20);
+  }
+}
+
 TEST_F(HostileImagesTest, RefusesACorruptPng) {
   std::string png = Encode(".png", Picture(64, 48));
   png[png.size() / 2] ^= 0x55;

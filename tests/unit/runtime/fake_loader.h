@@ -31,6 +31,11 @@ class FakeLoader : public domain::ImageLoader {
   absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
     return ReadHeader({}, {domain::ImageSource::Kind::kPath, std::string(bytes)});
   }
+  absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
+                                            const domain::ImageSource& source,
+                                            int max_side) override {
+    return Load(call, source, max_side);
+  }
   absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
     return Load({}, {domain::ImageSource::Kind::kPath, std::string(bytes)}, max_side);
   }
@@ -42,7 +47,8 @@ class FakeLoader : public domain::ImageLoader {
       return WithFault(base::InvalidField("source.path", "no such file"),
                        domain::ImageFault::kMissing);
     }
-    if (source.location == "bad") return base::InvalidField("source.path", "is no image");
+    if (source.location == "bad" || damaged)
+      return base::InvalidField("source.path", "is no image");
     int width = 0, height = 0, number = 0;
     const std::vector<std::string> parts = absl::StrSplit(source.location, absl::ByAnyChar("x:"));
     if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &width) ||
@@ -80,6 +86,7 @@ class FakeLoader : public domain::ImageLoader {
   }
 
   std::atomic<int> loads{0};
+  std::atomic<bool> damaged{false};  // all of them
 
  private:
   static void Draw(const domain::Box& square, double scale, domain::Pixels* pixels) {

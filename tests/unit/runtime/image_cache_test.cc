@@ -40,6 +40,19 @@ TEST(ImageCacheTest, DropsTheLeastRecentlyUsedBeyondItsBytes) {
   EXPECT_EQ(loader.loads, 5);
 }
 
+TEST(ImageCacheTest, ReloadReadsAnewAndForgetsWhatCannotBeReadAnyMore) {
+  test::FakeLoader loader;
+  ImageCache cache(&loader, 1 << 20);
+  ASSERT_TRUE(cache.Get(Source("40x20:1"), 20).ok());
+  ASSERT_TRUE(cache.Reload({}, Source("40x20:1"), 20).ok());
+  EXPECT_EQ(loader.loads, 2);
+  ASSERT_TRUE(cache.Get(Source("40x20:1"), 20).ok());
+  EXPECT_EQ(loader.loads, 2);
+  loader.damaged = true;
+  EXPECT_FALSE(cache.Reload({}, Source("40x20:1"), 20).ok());
+  EXPECT_FALSE(cache.Get(Source("40x20:1"), 20).ok());
+}
+
 TEST(ImageCacheTest, ErrorsAreNotKept) {
   test::FakeLoader loader;
   ImageCache cache(&loader, 1 << 20);

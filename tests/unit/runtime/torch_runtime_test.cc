@@ -96,6 +96,17 @@ TEST_F(TorchRuntimeTest, ACheckpointThatDoesNotFitIsDroppedAndTrainingBeginsAnew
   EXPECT_TRUE(runtime_.Train(request_, nullptr).ok());
 }
 
+TEST_F(TorchRuntimeTest, WhatIsPreparedIsNotDecodedAgain) {
+  for (const auto* examples : {&request_.training, &request_.validation}) {
+    for (const domain::Example& example : *examples) {
+      ASSERT_TRUE(runtime_.Prepare({}, request_.detector, example.image.source).ok());
+    }
+  }
+  EXPECT_EQ(loader_.loads, 12);
+  ASSERT_TRUE(runtime_.Train(request_, nullptr).ok());
+  EXPECT_EQ(loader_.loads, 12);
+}
+
 // Reads nothing while `away`.
 class LeavingLoader : public test::FakeLoader {
  public:
