@@ -87,7 +87,7 @@ std::optional<int64_t> StoreTable(pqxx::work& tx, const JobLease& job,
 void CopyImages(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
   const std::vector<std::string> columns = {"snapshot_key", "image_key",     "cell",
                                             "entry",        "expected_gain", "predictions"};
-  pqxx::stream_to stream(tx, "snapshot_image", columns);
+  pqxx::stream_to stream = CopyTo(tx, "snapshot_image", columns);
   for (const CycleStore::SnapshotImage& image : snapshot.images) {
     stream << std::make_tuple(snapshot_key, image.image_key, image.cell, BytesLiteral(image.entry),
                               FloatArray(image.expected_gain),
@@ -98,7 +98,7 @@ void CopyImages(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot
 
 void CopyQueues(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
   const std::vector<std::string> columns = {"snapshot_key", "image_key", "strategy", "position"};
-  pqxx::stream_to stream(tx, "queue_entry", columns);
+  pqxx::stream_to stream = CopyTo(tx, "queue_entry", columns);
   for (const CycleStore::StrategyQueue& queue : snapshot.queues) {
     const std::string& strategy = Adapt(queue.strategy);
     for (size_t i = 0; i < queue.image_keys.size(); ++i) {

@@ -80,11 +80,13 @@ absl::Status Try(Connection& connection, const std::function<absl::Status(pqxx::
 }  // namespace
 
 Connection::Connection(const std::string& conninfo) try : pq(Checked(conninfo)) {
+#if PQXX_VERSION_MAJOR < 7
   // pqxx would reconnect silently and lose these settings; the pool replaces connections instead.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   pq.inhibit_reactivation(true);
 #pragma GCC diagnostic pop
+#endif
   pqxx::nontransaction setup(pq);
   // Plans of short queries must not wait for a compiler, and a hung client must not keep locks.
   setup.exec(
@@ -127,10 +129,10 @@ double ReadDouble(const pqxx::field& field) {
 
 std::vector<std::string> ReadTextArray(const pqxx::field& field) {
   std::vector<std::string> items;
+  using Part = pqxx::array_parser::juncture;
   pqxx::array_parser parser = field.as_array();
-  for (auto item = parser.get_next(); item.first != pqxx::array_parser::done;
-       item = parser.get_next()) {
-    if (item.first == pqxx::array_parser::string_value) items.push_back(item.second);
+  for (auto item = parser.get_next(); item.first != Part::done; item = parser.get_next()) {
+    if (item.first == Part::string_value) items.push_back(item.second);
   }
   return items;
 }

@@ -29,6 +29,16 @@ struct Connection {
   bool broken = false;  // not to be used again
 };
 
+// COPY into a table. Debian 12 has libpqxx 6, Debian 13 libpqxx 7, which makes it another way.
+inline pqxx::stream_to CopyTo(pqxx::transaction_base& tx, const std::string& table,
+                              const std::vector<std::string>& columns) {
+#if PQXX_VERSION_MAJOR < 7
+  return pqxx::stream_to(tx, table, columns);
+#else
+  return pqxx::stream_to::table(tx, table, columns);
+#endif
+}
+
 // A bytea parameter. pqxx cuts std::string parameters at their first NUL.
 struct Bytes {
   const std::string& value;

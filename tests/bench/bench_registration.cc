@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/storage/connection_pool.h"
 #include "server/storage/postgres_pool_store.h"
+#include "server/storage/transaction.h"
 #include "tests/support/postgres.h"
 
 namespace mgral {
@@ -39,7 +40,7 @@ double Copy(const std::string& conninfo, int64_t pool_key, int64_t images) {
   const std::vector<std::string> columns = {"pool_key", "shuffle",     "width",    "height",  "use",
                                             "state",    "source_kind", "image_id", "location"};
   const double start = Now();
-  pqxx::stream_to stream(tx, "reference_image", columns);
+  pqxx::stream_to stream = storage::CopyTo(tx, "reference_image", columns);
   for (int64_t i = 0; i < images; ++i) {
     const domain::NewImage image = Image(i);
     const auto shuffle = static_cast<int64_t>(static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u);

@@ -135,7 +135,7 @@ int64_t EmbeddingSize(const DetectorConfig& config) {
 
 std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
                              const PredictConfig& config, const ProgressFn& progress) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const int64_t size = samples.size(), step = std::max<int64_t>(1, config.batch_size);
   Workers workers(std::min(size, step));
   const at::Tensor projection = Projection(detector.config());

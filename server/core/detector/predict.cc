@@ -76,7 +76,7 @@ void ToImagePixels(std::vector<Detection>* detections, double scale, int64_t wid
 std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   Workers workers(static_cast<int64_t>(images.size()));
   std::vector<std::vector<Detection>> result;
   const size_t step = static_cast<size_t>(std::max<int64_t>(1, config.batch_size));
@@ -128,7 +128,7 @@ Accuracy Evaluate(const Detector& detector, SampleSource& samples, const Predict
 
 std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
                                    const TrainConfig& config) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const DetectorConfig& shape = detector.config();
   const int64_t size = samples.size();
   Workers workers(std::min(size, kLossBatch));

@@ -148,7 +148,7 @@ Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Wor
       at::zeros({static_cast<int64_t>(images.size()), 3, height, width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   workers.Run(static_cast<int64_t>(images.size()), [&](int64_t i) {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     const at::Tensor resized = Resize(images[i], out.content_height[i], out.content_width[i]);
     out.images[i]
         .slice(1, 0, out.content_height[i])
@@ -170,7 +170,7 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
       at::zeros({count, 3, height, width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   workers.Run(count, [&](int64_t i) {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
     const Placement p = RandomPlacement(random, samples[i], height, width, input_size, config);
     PlaceImage(samples[i], p, random, config, batch.images[i]);

@@ -122,7 +122,7 @@ std::map<std::string, at::Tensor> RetinaNet::State() const {
 }
 
 void RetinaNet::SetState(const std::map<std::string, at::Tensor>& state) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const std::map<std::string, at::Tensor> own = State();
   for (const auto& [name, tensor] : state) {
     if (own.count(name) == 0) throw std::runtime_error("unknown tensor " + name);

@@ -45,7 +45,7 @@ Sgd::Sgd(RetinaNet& net, const TrainConfig& config) : config_(config) {
 }
 
 void Sgd::Step(double learning_rate, int64_t step) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   std::vector<at::Tensor> parameters = decayed_;
   parameters.insert(parameters.end(), plain_.begin(), plain_.end());
   std::vector<at::Tensor> gradients;
@@ -79,7 +79,7 @@ void Sgd::Step(double learning_rate, int64_t step) {
 }
 
 void Sgd::UseAverage() {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   for (auto& [name, average] : average_) tracked_.at(name).copy_(average);
 }
 

@@ -43,7 +43,7 @@ void ShardedNet::Train(bool on) {
 double ShardedNet::Backward(const std::function<at::Tensor(RetinaNet&, int64_t)>& loss) {
   std::vector<double> values(nets_.size(), 0);
   const auto run = [&](int64_t s) {
-    at::AutoGradMode with_gradients(true);
+    c10::AutoGradMode with_gradients(true);
     const at::Tensor value = loss(*nets_[s], s);
     values[s] = value.item<double>();
     value.backward();
@@ -53,7 +53,7 @@ double ShardedNet::Backward(const std::function<at::Tensor(RetinaNet&, int64_t)>
   } else {
     for (int64_t s = 0; s < shards(); ++s) run(s);
   }
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   double sum = values[0];
   for (size_t s = 1; s < nets_.size(); ++s) {
     sum += values[s];
@@ -78,7 +78,7 @@ void ShardedNet::MergeStatistics() {
 }
 
 void ShardedNet::CopyStatistics() {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   for (size_t s = 1; s < nets_.size(); ++s) {
     for (size_t i = 0; i < statistics_[0].size(); ++i) {
       statistics_[s][i].copy_(statistics_[0][i]);
@@ -88,18 +88,18 @@ void ShardedNet::CopyStatistics() {
 
 RawOutput ForwardInParallel(RetinaNet& net, const at::Tensor& images, Workers& workers) {
   if (!net.device().is_cpu()) {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     return net.Forward(images.to(net.device()));
   }
   const int64_t count = images.size(0), parts = std::min<int64_t>(kForwardParts, count);
   std::vector<RawOutput> outputs(parts);
   workers.Run(parts, [&](int64_t p) {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     const auto [first, last] = ShardRange(count, parts, p);
     outputs[p] = net.Forward(images.slice(0, first, last));
   });
   if (parts == 1) return outputs[0];
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const auto join = [&](const std::function<at::Tensor(const RawOutput&)>& part) {
     std::vector<at::Tensor> all;
     for (const RawOutput& o : outputs) all.push_back(part(o));
