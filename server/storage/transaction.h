@@ -35,7 +35,7 @@ inline pqxx::stream_to CopyTo(pqxx::transaction_base& tx, const std::string& tab
 #if PQXX_VERSION_MAJOR < 7
   return pqxx::stream_to(tx, table, columns);
 #else
-  return pqxx::stream_to::table(tx, table, columns);
+  return pqxx::stream_to::raw_table(tx, tx.quote_name(table), tx.conn().quote_columns(columns));
 #endif
 }
 

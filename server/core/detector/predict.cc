@@ -1,6 +1,7 @@
 #include "server/core/detector/predict.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <string>

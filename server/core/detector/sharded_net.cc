@@ -1,6 +1,7 @@
 #include "server/core/detector/sharded_net.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <string>
