@@ -18,27 +18,30 @@ build_jobs() {
 }
 
 # Shows ninja's progress with the time that is left: on one line on a terminal, else every 15 s.
-# Everything else that it prints, errors above all, passes through.
+# Everything else that it prints, errors above all, passes through. In the shell, for Debian's own
+# awk (mawk) would read a whole block of lines before it says anything of the first.
 build_progress() {
-  local tty=no
-  [[ ! -t 1 ]] || tty=yes
-  awk -v tty="$tty" '
-    /^\[[0-9]+ [0-9]+ [0-9.]+\] / {
-      split(substr($0, 2), field, /[] ]/)
-      done = field[1]; total = field[2]; seconds = field[3]
-      if (done < total && seconds - shown < (tty == "yes" ? 1 : 15)) next
-      shown = seconds
+  local line step total seconds rest left text shown=0 pause=15 tty=no
+  if [[ -t 1 ]]; then tty=yes pause=1; fi
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^\[([0-9]+)\ ([0-9]+)\ ([0-9]+)\.[0-9]*\]\  ]]; then
+      step=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]} seconds=${BASH_REMATCH[3]}
+      ((step == total || seconds - shown >= pause)) || continue
+      shown=$seconds
       # The first steps generate sources and tell nothing of the rest.
-      rest = seconds * (total - done) / done
-      left = done == total || seconds < 10 ? "" : sprintf(", about %d:%02d min to go", rest / 60, rest % 60)
-      text = sprintf("  %d of %d steps after %d:%02d min%s", done, total, seconds / 60, seconds % 60, left)
-      if (tty == "yes") printf "\r%-70s", text; else print text
-      if (tty == "yes" && done == total) printf "\n"
-      fflush()
-      next
-    }
-    /^ninja: / { next }
-    { if (tty == "yes" && shown) printf "\n"; print; fflush() }'
+      rest=$((seconds * (total - step) / step)) left=
+      ((step == total || seconds < 10)) ||
+        left=$(printf ', about %d:%02d min to go' $((rest / 60)) $((rest % 60)))
+      text=$(printf '  %d of %d steps after %d:%02d min%s' "$step" "$total" \
+        $((seconds / 60)) $((seconds % 60)) "$left")
+      if [[ $tty == no ]]; then echo "$text"; continue; fi
+      printf '\r%-70s' "$text"
+      ((step < total)) || echo
+    elif [[ $line != "ninja: "* ]]; then
+      [[ $tty == no ]] || ((shown == 0)) || echo
+      echo "$line"
+    fi
+  done
 }
 
 # build TARGET...: configures the release preset and builds the targets ("all" for everything).

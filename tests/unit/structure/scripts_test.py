@@ -35,3 +35,14 @@ def test_a_build_says_how_long_it_still_takes() -> None:
 def test_errors_of_the_compiler_pass_through() -> None:
     output = shown("[1 9 0.5] a\nFAILED: b.o\nb.cc:3: error: no such thing\nninja: build stopped\n")
     assert output == "FAILED: b.o\nb.cc:3: error: no such thing\n"
+
+
+def test_a_build_says_so_while_it_goes() -> None:
+    script = f'source "{ROOT}/deploy/local/common.sh"; build_progress'
+    with subprocess.Popen(["bash", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("[1 4 20.0] a\n")
+        process.stdin.flush()  # and stays open: the build goes on
+        assert process.stdout.readline() == "  1 of 4 steps after 0:20 min, about 1:00 min to go\n"
+        process.stdin.close()
