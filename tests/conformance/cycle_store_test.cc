@@ -178,7 +178,7 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   EXPECT_EQ(published->manifest_sha256, std::string(64, 'c'));
   EXPECT_EQ(published->table, snapshot.table);
   EXPECT_EQ(published->cycle_key, cycle.key);
-  // Published is published: not twice, and no cancelling.
+  // Published is published: not twice, and no canceling.
   EXPECT_TRUE(base::IsLeaseLost(cycles().Publish(job, snapshot, 1)));
   EXPECT_EQ(Value(cycles().CancelCycle(pool_.key, "1")).state, CycleState::kSucceeded);
 }

@@ -197,7 +197,7 @@ TEST_F(JobQueueTest, AFailedJobFailsTheCycle) {
   EXPECT_FALSE(Value(jobs().Claim("w", absl::Minutes(1))).has_value());
 }
 
-TEST_F(JobQueueTest, CancellingStopsTheWork) {
+TEST_F(JobQueueTest, CancelingStopsTheWork) {
   const JobLease job = Claim(JobKind::kTrain);
   EXPECT_EQ(Value(cycles().CancelCycle(pool_.key, cycle_.cycle_id)).state, CycleState::kCanceled);
   ExpectLost(job);

@@ -153,7 +153,7 @@ TEST_F(LabelStoreTest, MovesImagesBetweenTrainingAndValidation) {
   EXPECT_EQ(Counts().validation, 0);
 }
 
-TEST_F(LabelStoreTest, ARejectedImageCanBeLabelledAfterAll) {
+TEST_F(LabelStoreTest, ARejectedImageCanBeLabeledAfterAll) {
   Register(1);
   NewLabels label;
   label.image_id = "img-0";

@@ -42,7 +42,7 @@ struct Explained {
 };
 Explained Explain(const grpc::Status& status);
 
-// A folder of images with hostile neighbours, below a folder that goes with it:
+// A folder of images with hostile neighbors, below a folder that goes with it:
 //   root/img_00.png ... img_59.png    24 x 16 pixels
 //   root/truncated.jpg, root/huge.png (claims 20000 x 20000), root/text.jpg
 //   root/link.png -> outside.png; outside.png lies beside the root

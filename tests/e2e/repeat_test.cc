@@ -98,7 +98,7 @@ TEST_F(RepeatTest, StartCycleStartsOne) {
   EXPECT_EQ(third.state(), v1::CYCLE_STATE_CANCELLED);
 }
 
-// Sends images [from, to) in chunks of 5 and reads the acknowledgements, as long as it can.
+// Sends images [from, to) in chunks of 5 and reads the acknowledgments, as long as it can.
 class Registration {
  public:
   Registration(v1::PoolService::Stub* stub, const std::string& pool, int from, int to)
@@ -125,7 +125,7 @@ class Registration {
     existing += response.existing();
     return true;
   }
-  // A chunk whose acknowledgement nobody waits for.
+  // A chunk whose acknowledgment nobody waits for.
   void WriteOnly() { stream_->Write(requests_[next_++]); }
   void Break() { context_.TryCancel(); }
   grpc::Status Finish() {

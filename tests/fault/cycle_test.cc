@@ -46,7 +46,7 @@ TEST_F(CycleTest, TheSameSeedGivesTheSameQueueInAnyPool) {
   EXPECT_NE(place_.Queue(first, "random"), place_.Queue(other, "random"));
 }
 
-TEST_F(CycleTest, LaterCyclesReplayWhatWasLabelledAndReportTheRealisedGain) {
+TEST_F(CycleTest, LaterCyclesReplayWhatWasLabeledAndReportTheRealizedGain) {
   const domain::Pool pool = place_.MakePool("pool", "mgral", 1, 4, 4);
   ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);
   const domain::Batch batch = place_.LabelBatch(pool, 6);
@@ -156,7 +156,7 @@ TEST_F(CycleTest, WithoutAnyImageTheCycleFailsAndNamesOne) {
       << cycle.error;
 }
 
-TEST_F(CycleTest, WithEverythingLabelledTheQueueIsEmpty) {
+TEST_F(CycleTest, WithEverythingLabeledTheQueueIsEmpty) {
   const domain::Pool pool = place_.MakePool("pool", "mgral", 1, 16, 4);
   const domain::Cycle cycle = place_.RunCycle(pool);
   ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
@@ -171,7 +171,7 @@ TEST_F(CycleTest, APoolWithoutImagesHasAnEmptySnapshot) {
   EXPECT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
 }
 
-TEST_F(CycleTest, ACancelledCycleStopsInTheMiddleAndLeavesTheSnapshotAsItWas) {
+TEST_F(CycleTest, ACanceledCycleStopsInTheMiddleAndLeavesTheSnapshotAsItWas) {
   domain::Pool settings = TinyPool("pool", "entropy", 1);
   const domain::Pool pool = place_.MakePool(settings, 6, 4);
   ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);

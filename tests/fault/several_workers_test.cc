@@ -14,7 +14,7 @@ using domain::JobKind;
 
 class SeveralWorkersTest : public testing::Test {
  protected:
-  // More unlabelled images than fit into one shard of the embedding.
+  // More unlabeled images than fit into one shard of the embedding.
   static constexpr int kImages = 600, kLabeled = 6, kValidation = 4;
 
   domain::Pool MakePool(const std::string& pool_id) {

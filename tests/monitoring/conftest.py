@@ -47,7 +47,7 @@ def _dataset(folder: pathlib.Path) -> Dict[str, str]:
     subprocess.run([_COMMAND, "synth", "--out", str(folder), "--images", "48", "--size", "64"],
                    check=True, stdout=subprocess.DEVNULL)
     whole = json.loads((folder / "annotations.json").read_text())
-    parts = {"validation": slice(0, 12), "training": slice(12, None), "labelled": slice(12, 20)}
+    parts = {"validation": slice(0, 12), "training": slice(12, None), "labeled": slice(12, 20)}
     files = {"all": str(folder / "annotations.json")}
     for name, part in parts.items():
         images = whole["images"][part]
@@ -72,7 +72,7 @@ def _work(service: Service, folder: pathlib.Path) -> None:
     service.mgral("register", "shapes", "--coco", files["validation"], "--use", "validation",
                   *images)
     forgotten = query("--size", "2", "--lease", "1s")
-    for part in ("validation", "labelled"):
+    for part in ("validation", "labeled"):
         service.mgral("label", "shapes", "--coco", files[part])
     service.mgral("cycle", "start", "shapes", "--watch")
     batch = query("--size", "12")

@@ -77,7 +77,7 @@ def test_it_gives_up_after_the_last_attempt():
         assert len(server.calls) == 5 and len(sleeps) == 4
 
 
-def test_the_servers_own_delay_is_honoured():
+def test_the_servers_own_delay_is_honored():
     sleeps = []
     busy = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", "OVERLOADED", retry_seconds=0.7)
     with FakeServer(GetPool=failing(2, busy, pool_service_pb2.Pool(name="pools/p"))) as server:

@@ -119,7 +119,7 @@ def test_the_learning_curve_is_drawn(trained, tmp_path):
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_exception_gives_the_unlabelled_images_back(trained):
+def test_an_exception_gives_the_unlabeled_images_back(trained):
     free = trained.refresh().counts["unlabeled"]
     with pytest.raises(KeyError):
         with trained.query_batch(3) as batch:

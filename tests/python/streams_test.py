@@ -1,4 +1,4 @@
-"""Streams with acknowledgements: what breaks is resumed, nothing is lost or invented."""
+"""Streams with acknowledgments: what breaks is resumed, nothing is lost or invented."""
 
 import threading
 
@@ -162,7 +162,7 @@ def test_it_gives_up_in_time_where_every_attempt_hangs():
     assert 360 <= clock.now < 370
 
 
-def test_a_long_time_that_ends_in_an_acknowledgement_is_no_outage():
+def test_a_long_time_that_ends_in_an_acknowledgment_is_no_outage():
     clock = Clock()
 
     def break_late(request, context):
@@ -221,7 +221,7 @@ def test_a_server_that_acknowledges_nothing_is_left():
 
 
 @pytest.mark.parametrize("claim", [11, -1])
-def test_acknowledgements_that_cannot_be_are_refused(claim):
+def test_acknowledgments_that_cannot_be_are_refused(claim):
     def lie(request, context):
         yield pool_service_pb2.RegisterImagesResponse(acknowledged=claim)
 

@@ -47,7 +47,7 @@ class AckedStream {
         callback_(std::move(acknowledged)) {}
 
   // Runs until the source ends and everything is acknowledged. Gives up after retry.max_attempts
-  // streams without a single acknowledgement, or, when there were some, after
+  // streams without a single acknowledgment, or, when there were some, after
   // options.reconnect_patience.
   absl::Status Run() {
     if (!PullItem()) return source_status_;
@@ -163,7 +163,7 @@ class AckedStream {
     WaitWhile(context, [] { return true; });
   }
 
-  // Waits while `busy` and the stream lives. No acknowledgement for options.timeout cancels it.
+  // Waits while `busy` and the stream lives. No acknowledgment for options.timeout cancels it.
   template <typename Busy>
   bool WaitWhile(grpc::ClientContext* context, const Busy& busy) {
     std::unique_lock<std::mutex> lock(mutex_);

@@ -31,7 +31,7 @@ struct TlsOptions {
 
 struct ClientOptions {
   std::string target = "127.0.0.1:50051";
-  // Of each attempt of a call; of a stream, the longest wait for the next acknowledgement.
+  // Of each attempt of a call; of a stream, the longest wait for the next acknowledgment.
   absl::Duration timeout = absl::Seconds(120);
   int max_message_bytes = 64 << 20;
   std::optional<TlsOptions> tls;  // unset: plain text
@@ -46,7 +46,7 @@ struct ClientOptions {
   std::function<std::string()> new_request_id;
 };
 
-// How much a stream sends before it waits for an acknowledgement. The server takes at most 1000
+// How much a stream sends before it waits for an acknowledgment. The server takes at most 1000
 // items in a message.
 struct StreamOptions {
   int chunk_items = 500;
@@ -55,7 +55,7 @@ struct StreamOptions {
   v1::Verification verification = v1::VERIFICATION_UNSPECIFIED;  // RegisterImages only
 };
 
-// Called from another thread after each acknowledgement, with the items acknowledged so far.
+// Called from another thread after each acknowledgment, with the items acknowledged so far.
 using AcknowledgedCallback = std::function<void(int64_t)>;
 
 // Returns the next item to send, nothing at the end. An error ends the stream once the items before

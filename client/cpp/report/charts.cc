@@ -222,9 +222,9 @@ std::vector<GainPair> GainPairs(const Results& results) {
   std::vector<GainPair> pairs;
   for (const StrategyRun& run : results.runs) {
     for (const CurvePoint& point : run.points) {
-      if (!point.estimated_gain || !point.realised_gain) continue;
+      if (!point.estimated_gain || !point.realized_gain) continue;
       pairs.push_back({run.strategy, *point.estimated_gain, point.estimated_gain_se.value_or(0),
-                       *point.realised_gain, point.test_gain});
+                       *point.realized_gain, point.test_gain});
     }
   }
   return pairs;

@@ -157,8 +157,8 @@ std::string BatchStrip(const StrategyRun& run, size_t at, size_t color, size_t p
     absl::StrAppend(&html, "<div><dt>estimated</dt><dd>", Points(point.estimated_gain), " ± ",
                     Decimal(100 * point.estimated_gain_se.value_or(0), 1), "</dd></div>");
   }
-  if (point.realised_gain) {
-    absl::StrAppend(&html, "<div><dt>realized</dt><dd>", Points(point.realised_gain),
+  if (point.realized_gain) {
+    absl::StrAppend(&html, "<div><dt>realized</dt><dd>", Points(point.realized_gain),
                     "</dd></div>");
   }
   absl::StrAppend(&html, "<div><dt>on test</dt><dd>", Points(point.test_gain),

@@ -42,7 +42,7 @@ Json ToJson(const CurvePoint& point) {
           {"validation_map50", ToJson(point.validation_map50)},
           {"estimated_gain", ToJson(point.estimated_gain)},
           {"estimated_gain_se", ToJson(point.estimated_gain_se)},
-          {"realised_gain", ToJson(point.realised_gain)},
+          {"realised_gain", ToJson(point.realized_gain)},
           {"test_gain", ToJson(point.test_gain)},
           {"strategy_used", point.strategy_used},
           {"strategy_note", point.strategy_note},
@@ -183,7 +183,7 @@ CurvePoint ReadPoint(const Json& value, const std::string& where) {
   point.validation_map50 = ReadNumber(value, "validation_map50", where);
   point.estimated_gain = ReadNumber(value, "estimated_gain", where);
   point.estimated_gain_se = ReadNumber(value, "estimated_gain_se", where);
-  point.realised_gain = ReadNumber(value, "realised_gain", where);
+  point.realized_gain = ReadNumber(value, "realised_gain", where);
   point.test_gain = ReadNumber(value, "test_gain", where);
   point.strategy_used = ReadText(value, "strategy_used", where);
   point.strategy_note = ReadText(value, "strategy_note", where);

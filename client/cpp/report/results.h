@@ -37,7 +37,7 @@ struct CurvePoint {
   Number validation_map50;         // measured by the service on its validation images
   // Of the batch that led here; missing at the first point.
   Number estimated_gain, estimated_gain_se;
-  Number realised_gain;  // change of the validation mAP, measured by the service
+  Number realized_gain;  // change of the validation mAP, measured by the service
   Number test_gain;      // change of map50
   std::string strategy_used, strategy_note;
   std::vector<std::string> batch;

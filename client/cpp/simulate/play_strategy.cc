@@ -166,11 +166,11 @@ absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
   if (!run_.points.empty() && point->map50 && run_.points.back().map50) {
     point->test_gain = *point->map50 - *run_.points.back().map50;
   }
-  if (cycle.has_realised_gain()) point->realised_gain = cycle.realised_gain();
+  if (cycle.has_realised_gain()) point->realized_gain = cycle.realised_gain();
   if (!last_batch_.empty()) {
     absl::StatusOr<v1::Batch> batch = client_.GetBatch(last_batch_);
     if (!batch.ok()) return batch.status();
-    if (batch->has_realised_gain()) point->realised_gain = batch->realised_gain().mean();
+    if (batch->has_realised_gain()) point->realized_gain = batch->realised_gain().mean();
   }
   run_.points.push_back(*point);
   if (cycle.has_table()) lookup_.push_back(TableRow(cycle, run_));

@@ -12,7 +12,7 @@
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kFewestRealised = 5;
+constexpr int64_t kFewestRealized = 5;
 constexpr int64_t kFewestRepeated = 4;
 
 double MeanResponse(const Truth& truth, const Observation& observation, int64_t o) {
@@ -43,7 +43,7 @@ std::vector<std::vector<int64_t>> Batches(const std::vector<const Observation*>&
     }
   }
   for (auto& [id, rows] : repeated) out.push_back(std::move(rows));
-  if (kind == ObservationKind::kRealized && static_cast<int64_t>(out.size()) < kFewestRealised) {
+  if (kind == ObservationKind::kRealized && static_cast<int64_t>(out.size()) < kFewestRealized) {
     out.clear();
   }
   return out;

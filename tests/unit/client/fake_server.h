@@ -25,7 +25,7 @@ grpc::Status Refusal(grpc::StatusCode code, const std::string& reason, const std
 // How a stream of registrations or labels is broken.
 struct Break {
   int commits = 0;              // chunks that are committed and acknowledged before
-  bool unacknowledged = false;  // one more is committed, and its acknowledgement lost
+  bool unacknowledged = false;  // one more is committed, and its acknowledgment lost
   grpc::Status status = grpc::Status(grpc::UNAVAILABLE, "the test pulled the plug");
 };
 

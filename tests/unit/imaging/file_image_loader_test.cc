@@ -156,11 +156,11 @@ TEST_F(FileImageLoaderTest, DecodesAndReduces) {
   EXPECT_EQ(loader.Load({}, Path("good.jpg"), 1000)->width, 200) << "never enlarged";
 }
 
-TEST_F(FileImageLoaderTest, ConvertsGreyAlphaAnd16Bits) {
+TEST_F(FileImageLoaderTest, ConvertsGrayAlphaAnd16Bits) {
   FileImageLoader loader = Loader();
-  cv::Mat grey(8, 8, CV_8UC1, cv::Scalar(77));
+  cv::Mat gray(8, 8, CV_8UC1, cv::Scalar(77));
   for (const char* extension : {".png", ".jpg"}) {
-    const auto pixels = loader.LoadBytes(Encode(extension, grey), 0);
+    const auto pixels = loader.LoadBytes(Encode(extension, gray), 0);
     ASSERT_TRUE(pixels.ok()) << pixels.status();
     EXPECT_NEAR(pixels->rgb[0], 77, 1);
     EXPECT_NEAR(pixels->rgb[2], 77, 1);

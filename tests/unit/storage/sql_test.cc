@@ -20,7 +20,7 @@ TEST(NumberStatesTest, LeavesEmptyArraysAlone) {
 }
 
 TEST(NumberStatesTest, AnUnknownNameIsAMistake) {
-  EXPECT_THROW(NumberStates("state = {image.labelled}"), std::logic_error);
+  EXPECT_THROW(NumberStates("state = {image.annotated}"), std::logic_error);
   EXPECT_THROW(NumberStates("state = {leased}"), std::logic_error);
 }
 

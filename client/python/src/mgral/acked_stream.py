@@ -69,14 +69,14 @@ class AckedStream(Generic[_Item, _Request, _Answer]):
 
     def run(self) -> None:
         """Until the items end and all are acknowledged. Gives up after retry.max_attempts streams
-        without a single acknowledgement, or, if there were some, after retry.reconnect_patience
+        without a single acknowledgment, or, if there were some, after retry.reconnect_patience
         (while there is nothing to acknowledge, nobody is waiting: that time does not count).
         An exception of the items themselves is raised after what came before it is in."""
         retry = self._connection.retry
         if not self._pull(lambda: not self._pending):
             return self._raise_source_error()
         attempt = 1
-        broken_since: Optional[float] = None  # the first break after an acknowledgement
+        broken_since: Optional[float] = None  # the first break after an acknowledgment
         while True:
             before = self._acknowledged
             error = self._run_one_stream()
@@ -149,7 +149,7 @@ class AckedStream(Generic[_Item, _Request, _Answer]):
             known = self._acknowledged - self._base
             if not known <= answer.acknowledged <= self._sent:
                 raise errors.make("DATA_LOSS", "the server acknowledges items that were not sent, "
-                                  "or takes an acknowledgement back")
+                                  "or takes an acknowledgment back")
             for _ in range(answer.acknowledged - known):
                 self._pending.popleft()
             self._acknowledged = self._base + answer.acknowledged

@@ -26,7 +26,7 @@ class Client:
         space around it is ignored. Refused in plaintext to another machine, unless
         allow_plaintext_key.
     timeout: seconds that an attempt of a call may take; of a stream, the longest wait for an
-        acknowledgement.
+        acknowledgment.
     retry: see RetryPolicy. Only what is safe to repeat is: what makes something carries a
         request_id, which makes the server answer a repeated call with its first answer.
     """

@@ -49,7 +49,7 @@ class Tls:
 
 class Connection:
     """The stubs of one channel. Every call blocks at most `timeout` seconds per attempt; of a
-    stream, that is the longest wait for an acknowledgement. Thread-safe."""
+    stream, that is the longest wait for an acknowledgment. Thread-safe."""
 
     def __init__(self, target: str, tls: Union[bool, Tls], api_key: Optional[str], timeout: float,
                  retry: RetryPolicy, allow_plaintext_key: bool) -> None:

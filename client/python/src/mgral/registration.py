@@ -1,4 +1,4 @@
-"""Images in: any number, as a stream with acknowledgements."""
+"""Images in: any number, as a stream with acknowledgments."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ TEST_F(StreamTest, ABrokenStreamGoesOnWithTheFirstImageNotAcknowledged) {
   EXPECT_EQ(acknowledged_.back(), kImages);
 }
 
-TEST_F(StreamTest, ALostAcknowledgementCostsNeitherLossNorDuplicates) {
+TEST_F(StreamTest, ALostAcknowledgmentCostsNeitherLossNorDuplicates) {
   services_.breaks = {AfterCommits(2, /*unacknowledged=*/true)};
   const auto result = Register();
   ASSERT_TRUE(result.ok()) << result.status();

@@ -47,7 +47,7 @@ Results Sample(int strategies, int seeds, int points) {
           if (s == 0) {
             point.estimated_gain = 0.04;
             point.estimated_gain_se = 0.01;
-            point.realised_gain = 0.03;
+            point.realized_gain = 0.03;
           }
         }
         run.points.push_back(point);
@@ -219,7 +219,7 @@ TEST(Report, EqualValuesDoNotBreakTheAxes) {
     for (CurvePoint& point : run.points) {
       point.map50 = 0;
       point.estimated_gain = 0;
-      point.realised_gain = 0;
+      point.realized_gain = 0;
       point.test_gain = 0;
     }
   }

@@ -102,11 +102,11 @@ TEST_F(SimulateTest, PointsHoldWhatWasMeasured) {
   EXPECT_DOUBLE_EQ(*points[1].map, 1);
   EXPECT_DOUBLE_EQ(*points[1].test_gain, 1);
   EXPECT_EQ(points[0].estimated_gain, std::nullopt);
-  EXPECT_EQ(points[0].realised_gain, std::nullopt);
+  EXPECT_EQ(points[0].realized_gain, std::nullopt);
   EXPECT_TRUE(points[0].batch.empty());
   EXPECT_DOUBLE_EQ(*points[1].estimated_gain, 0.02);
   EXPECT_DOUBLE_EQ(*points[1].estimated_gain_se, 0.01);
-  EXPECT_DOUBLE_EQ(*points[1].realised_gain, 0.03);
+  EXPECT_DOUBLE_EQ(*points[1].realized_gain, 0.03);
   EXPECT_EQ(points[1].batch.size(), 4u);
   EXPECT_EQ(points[1].picks[0].reason, "first in order");
   EXPECT_DOUBLE_EQ(*results->runs[0].seconds.train, 6);
