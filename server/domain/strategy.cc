@@ -1,34 +1,47 @@
 #include "server/domain/strategy.h"
 
+#include <array>
+
 #include "absl/strings/str_cat.h"
 
 namespace mgral::domain {
+namespace {
 
-const std::vector<StrategyInfo>& Strategies() {
-  // strategy, name, selectable, cheap, needs_table, needs_embeddings, reason
-  static const auto* table = new std::vector<StrategyInfo>{
-      {Strategy::kMgral, "mgral", true, false, true, false, ""},
-      {Strategy::kLookupGreedy, "lookup_greedy", true, true, true, false, ""},
-      {Strategy::kRandom, "random", true, true, false, false, "chosen at random"},
-      {Strategy::kEntropy, "entropy", true, true, false, false, "the detector is unsure about it"},
-      {Strategy::kMargin, "margin", true, true, false, false, "the detector is unsure about it"},
-      {Strategy::kCoreSet, "core_set", true, true, false, true,
-       "it looks unlike the labeled images"},
-      {Strategy::kColdStart, "cold_start", false, false, false, false,
-       "it looks unlike the others; too few labels to train"},
-  };
-  return *table;
+// A row for each value of the enum, in its order.
+// strategy, name, selectable, cheap, needs_table, needs_embeddings, color, dark_color, reason
+constexpr std::array<StrategyInfo, static_cast<size_t>(Strategy::kCount)> kStrategies = {{
+    {Strategy::kMgral, "mgral", true, false, true, false, "#2450c8", "#86a9ff", ""},
+    {Strategy::kLookupGreedy, "lookup_greedy", true, true, true, false, "#0b8a83", "#4cc9bd", ""},
+    {Strategy::kRandom, "random", true, true, false, false, "#76808d", "#98a2af",
+     "chosen at random"},
+    {Strategy::kEntropy, "entropy", true, true, false, false, "#c46a08", "#f0a04b",
+     "the detector is unsure about it"},
+    {Strategy::kMargin, "margin", true, true, false, false, "#b03a5b", "#ee86a4",
+     "the detector is unsure about it"},
+    {Strategy::kCoreSet, "core_set", true, true, false, true, "#8145b5", "#c296f0",
+     "it looks unlike the labeled images"},
+    {Strategy::kColdStart, "cold_start", false, false, false, false, "#00799e", "#56c4e6",
+     "it looks unlike the others; too few labels to train"},
+}};
+
+constexpr bool EveryRowIsAtItsValue() {
+  for (size_t i = 0; i < kStrategies.size(); ++i) {
+    if (kStrategies[i].strategy != static_cast<Strategy>(i)) return false;
+  }
+  return true;
 }
+static_assert(EveryRowIsAtItsValue(), "a strategy has no row, or not at its place");
+
+}  // namespace
+
+absl::Span<const StrategyInfo> Strategies() { return kStrategies; }
 
 const StrategyInfo& InfoOf(Strategy strategy) {
-  for (const StrategyInfo& info : Strategies()) {
-    if (info.strategy == strategy) return info;
-  }
-  return Strategies()[0];  // not reached: the test of this file finds a value without a row
+  return kStrategies.at(static_cast<size_t>(strategy));
 }
 
 std::optional<Strategy> StrategyNamed(absl::string_view name) {
-  for (const StrategyInfo& info : Strategies()) {
+  for (const StrategyInfo& info : kStrategies) {
     if (name == info.name) return info.strategy;
   }
   return std::nullopt;
@@ -36,17 +49,15 @@ std::optional<Strategy> StrategyNamed(absl::string_view name) {
 
 std::string SelectableStrategies() {
   std::string names;
-  for (const StrategyInfo& info : Strategies()) {
+  for (const StrategyInfo& info : kStrategies) {
     if (info.selectable) absl::StrAppend(&names, names.empty() ? "" : ", ", info.name);
   }
   return names;
 }
 
 bool IsSelectableStrategy(absl::string_view name) {
-  for (const StrategyInfo& info : Strategies()) {
-    if (info.selectable && name == info.name) return true;
-  }
-  return false;
+  const auto strategy = StrategyNamed(name);
+  return strategy && InfoOf(*strategy).selectable;
 }
 
 }  // namespace mgral::domain

@@ -2,28 +2,39 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace mgral::domain {
 
 // How a queue is ordered. To add a strategy: its value here, its row in strategy.cc, and its file
 // server/core/selector/<name>.cc with a line in strategies.h beside it.
-enum class Strategy { kMgral, kLookupGreedy, kRandom, kEntropy, kMargin, kCoreSet, kColdStart };
+enum class Strategy {
+  kMgral,
+  kLookupGreedy,
+  kRandom,
+  kEntropy,
+  kMargin,
+  kCoreSet,
+  kColdStart,
+  kCount,  // how many there are; none itself
+};
 
 struct StrategyInfo {
-  Strategy strategy = Strategy::kMgral;
+  Strategy strategy = Strategy::kCount;
   const char* name = "";
   bool selectable = false;        // for a pool or a query; else the server alone falls back to it
   bool cheap = false;             // ranked in every cycle, so that a query may name it
   bool needs_table = false;       // a look-up table of the candidates
   bool needs_embeddings = false;  // of the labeled images, to keep away from them
+  const char* color = "";         // in a report, as CSS writes it; on a light page
+  const char* dark_color = "";    // on a dark one
   const char* reason = "";        // for an image, where there is no table to tell more
 };
 
-// Every strategy, in the order in which users read of them.
-const std::vector<StrategyInfo>& Strategies();
+// Every strategy, in the order in which users read of them, which is that of the enum.
+absl::Span<const StrategyInfo> Strategies();
 const StrategyInfo& InfoOf(Strategy strategy);
 inline const char* NameOf(Strategy strategy) { return InfoOf(strategy).name; }
 

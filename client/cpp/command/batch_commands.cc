@@ -13,6 +13,7 @@
 #include "client/cpp/command/batch_coco.h"
 #include "client/cpp/command/commands.h"
 #include "client/cpp/command/text_table.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::client {
 namespace {
@@ -205,7 +206,7 @@ void AddQuery(CLI::App& app, Session& session) {
       ->required();
   query->add_option_function<std::string>(
       "--strategy", [options, request](const std::string& v) { request->set_strategy(v); },
-      "mgral, lookup_greedy, random, entropy, margin, or core_set (default: the pool's)");
+      absl::StrCat("One of ", domain::SelectableStrategies(), " (default: the pool's)"));
   query->add_option("--lease", options->lease, "Lease duration: 90s, 45m, 2h")
       ->capture_default_str();
   query->add_option_function<std::string>(

@@ -12,6 +12,7 @@
 #include "client/cpp/command/commands.h"
 #include "client/cpp/command/text_table.h"
 #include "client/cpp/lib/dataset.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::client {
 namespace {
@@ -137,7 +138,7 @@ void AddCreate(CLI::App& pool, Session& session) {
   auto options = std::make_shared<CreateOptions>();
   v1::DetectorSettings* detector = options->request.mutable_pool()->mutable_detector();
   v1::SelectionSettings* selection = options->request.mutable_pool()->mutable_selection();
-  const auto text = [&](const char* flag, auto setter, const char* help) {
+  const auto text = [&](const char* flag, auto setter, const std::string& help) {
     return command->add_option_function<std::string>(flag, setter, help);
   };
   const auto number = [&](const char* flag, auto setter, const char* help) {
@@ -173,7 +174,7 @@ void AddCreate(CLI::App& pool, Session& session) {
       "Longest side of the detector's input in pixels (default: the profile's)");
   text(
       "--strategy", [options, selection](const std::string& v) { selection->set_strategy(v); },
-      "mgral (default), lookup_greedy, random, entropy, margin, or core_set");
+      absl::StrCat("One of ", domain::SelectableStrategies(), " (default: mgral)"));
   number(
       "--batch-size", [options, selection](int32_t v) { selection->set_batch_size(v); },
       "Images to label between two cycles (default: 20)");

@@ -2,10 +2,9 @@
 
 #include <cmath>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/cpp/report/style.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::client {
 namespace {
@@ -83,11 +82,17 @@ std::string Duration(const Number& seconds) {
   return absl::StrFormat("%.1f h", s / 3600);
 }
 
+std::string StrategyColors() {
+  std::string light, dark;
+  for (const domain::StrategyInfo& info : domain::Strategies()) {
+    absl::StrAppend(&light, "--s-", info.name, ":", info.color, ";");
+    absl::StrAppend(&dark, "--s-", info.name, ":", info.dark_color, ";");
+  }
+  return absl::StrCat(":root{", light, "}\n@media(prefers-color-scheme:dark){:root{", dark, "}}\n");
+}
+
 std::string StrategyColor(const std::string& strategy, size_t index) {
-  // The style sheet is the one list of strategies that have a color.
-  const bool known = strategy.find_first_of(":;") == std::string::npos &&
-                     absl::StrContains(kReportStyle, absl::StrCat("--s-", strategy, ":"));
-  if (known) return absl::StrCat("var(--s-", strategy, ")");
+  if (domain::StrategyNamed(strategy)) return absl::StrCat("var(--s-", strategy, ")");
   return absl::StrCat("var(--s-spare", index % kSpareColors, ")");
 }
 

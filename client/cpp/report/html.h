@@ -21,8 +21,10 @@ std::string IntervalText(const std::optional<Interval>& interval, int digits = 3
 std::string Points(const Number& value);
 // "84 µs", "1.3 s", "12 min"; "–" when missing.
 std::string Duration(const Number& seconds);
-// A color of the style sheet for a strategy: "var(--s-mgral)". `index` chooses among spare ones
-// for names that the style sheet doesn't know.
+// Style rules that define the strategies' colors, light and dark.
+std::string StrategyColors();
+// The color of a strategy: "var(--s-mgral)". `index` chooses among spare ones for names that this
+// release does not know.
 std::string StrategyColor(const std::string& strategy, size_t index);
 // The same for the class of a box.
 std::string ClassColor(size_t class_index);

@@ -28,10 +28,11 @@ std::string RenderReport(Results results, const Dataset* dataset) {
   return absl::StrCat(
       "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
       "content='width=device-width,initial-scale=1'><title>mgral on ",
-      Escape(results.dataset), "</title><style>", kReportStyle, "</style></head><body><main>",
-      HeaderSection(results), CurveSection(results), SummarySection(results), GainSection(results),
-      FidelitySection(results), ClassSection(results), GallerySection(results, dataset),
-      CostSection(results), ProtocolSection(results),
+      Escape(results.dataset), "</title><style>", kReportStyle, StrategyColors(),
+      "</style></head><body><main>", HeaderSection(results), CurveSection(results),
+      SummarySection(results), GainSection(results), FidelitySection(results),
+      ClassSection(results), GallerySection(results, dataset), CostSection(results),
+      ProtocolSection(results),
       "<footer>Made by mgral simulate from results.json.</footer></main></body></html>\n");
 }
 

@@ -1,4 +1,5 @@
-// The report's style sheet: system fonts, one accent, light and dark.
+// The report's style sheet: system fonts, one accent, light and dark. StrategyColors of html.h goes
+// with it.
 #pragma once
 
 namespace mgral::client {
@@ -6,16 +7,12 @@ namespace mgral::client {
 inline constexpr char kReportStyle[] = R"css(
 :root{color-scheme:light dark;--page:#fff;--panel:#f6f7f9;--ink:#14181f;--soft:#55606e;--faint:#8a94a3;
 --rule:#e3e7ec;--grid:#edf0f3;--accent:#2450c8;--warn:#9a5b00;
---s-mgral:#2450c8;--s-lookup_greedy:#0b8a83;--s-random:#76808d;--s-entropy:#c46a08;--s-margin:#b03a5b;
---s-core_set:#8145b5;--s-cold_start:#00799e;
 --s-spare0:#a3542a;--s-spare1:#3f7f5f;--s-spare2:#7a6a00;--s-spare3:#5b5fc7;
 --k0:#2f7de1;--k1:#3da35d;--k2:#f07c12;--k3:#e0b400;--k4:#e0393e;--k5:#b04ac8;--k6:#10a5b5;--k7:#8a6d3b;
 --k8:#ec5fa4;--k9:#7cb518;--k10:#5566cc;--k11:#9aa3ad;
 --t0:#2450c8;--t1:#6f95ee;--t2:#0b8a83;--t3:#6cc2b9;--t4:#c46a08;--t5:#8a94a3}
 @media(prefers-color-scheme:dark){:root{--page:#11151b;--panel:#191f27;--ink:#e8ebef;--soft:#a7b0bc;
 --faint:#77818f;--rule:#2b333d;--grid:#222932;--accent:#86a9ff;--warn:#f0b45a;
---s-mgral:#86a9ff;--s-lookup_greedy:#4cc9bd;--s-random:#98a2af;--s-entropy:#f0a04b;--s-margin:#ee86a4;
---s-core_set:#c296f0;--s-cold_start:#56c4e6;
 --s-spare0:#e59a72;--s-spare1:#83c9a4;--s-spare2:#cfc04a;--s-spare3:#a3a6ff;
 --t0:#86a9ff;--t1:#3f5fae;--t2:#4cc9bd;--t3:#24706a;--t4:#f0a04b;--t5:#77818f}}
 *{box-sizing:border-box}

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cpp/synth/seeded_random.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::client {
 namespace {
@@ -110,7 +111,8 @@ std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t s
 }
 
 bool NeedsTable(const std::string& strategy) {
-  return strategy == "mgral" || strategy == "lookup_greedy";
+  const auto known = domain::StrategyNamed(strategy);
+  return known && domain::InfoOf(*known).needs_table;
 }
 
 absl::Status CheckOptions(const SimulateOptions& options) {

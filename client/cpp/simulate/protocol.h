@@ -57,7 +57,7 @@ absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOp
 std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t seed);
 
 // Strategies that need a look-up table; the others are answered from the detector and the
-// embeddings.
+// embeddings, and so are names that this release does not know.
 bool NeedsTable(const std::string& strategy);
 
 // Numbers and names that cannot be right are InvalidArgument and name the option.

@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/statistics.h"
 #include "client/cpp/report/terminal.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/domain/strategy.h"
 
 namespace mgral::client {
 namespace {
@@ -198,6 +200,19 @@ TEST(Report, HoldsItsPartsAndNeedsNothingElse) {
     EXPECT_THAT(html, Not(HasSubstr(outside)));
   }
   ExpectBalanced(html);
+}
+
+TEST(Report, EveryStrategyHasItsColorAndAnUnknownOneASpareOne) {
+  Results results = Sample(2, 1, 3);
+  results.runs[1].strategy = "from_a_newer_server";
+  const std::string html = RenderReport(results, nullptr);
+  EXPECT_THAT(html, HasSubstr("var(--s-mgral)"));
+  EXPECT_THAT(html, HasSubstr("var(--s-spare"));
+  EXPECT_THAT(html, Not(HasSubstr("--s-from_a_newer_server")));
+  for (const domain::StrategyInfo& info : domain::Strategies()) {
+    EXPECT_THAT(html, HasSubstr(absl::StrCat("--s-", info.name, ":", info.color, ";")));
+    EXPECT_THAT(html, HasSubstr(absl::StrCat("--s-", info.name, ":", info.dark_color, ";")));
+  }
 }
 
 TEST(Report, AnyAmountOfDataIsDrawn) {
