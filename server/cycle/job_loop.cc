@@ -76,9 +76,9 @@ class JobLoop::Attempt {
   base::StoppableThread heartbeats_;  // the last member: it uses the others
 };
 
-JobLoop::JobLoop(domain::JobQueue* queue, domain::CycleStore* cycles, RunCycle* stages,
+JobLoop::JobLoop(domain::JobQueue* queue, domain::CycleStore* cycles, JobRunner* runner,
                  const JobLoopOptions& options)
-    : queue_(queue), cycles_(cycles), stages_(stages), options_(options) {}
+    : queue_(queue), cycles_(cycles), runner_(runner), options_(options) {}
 
 void JobLoop::Run() {
   absl::Duration pause = options_.first_backoff;
@@ -107,7 +107,7 @@ void JobLoop::Work(const JobLease& job) {
   Attempt attempt(queue_, job, options_.lease, &stopping_);
   FaultPoint(job.kind, "started");
   const absl::StatusOr<StageOutcome> outcome =
-      stages_->Run(job, [&](double fraction) { return attempt.Progress(fraction); });
+      runner_->Run(job, [&](double fraction) { return attempt.Progress(fraction); });
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   if (outcome.ok()) {
     if (attempt.reports() < 2) FaultPoint(job.kind, "working");

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "server/cycle/run_cycle.h"
+#include "server/cycle/job_runner.h"
 #include "server/domain/cycle_store.h"
 #include "server/domain/job_queue.h"
 
@@ -38,7 +38,7 @@ struct JobLoopOptions {
 class JobLoop {
  public:
   // All pointers must outlive the loop.
-  JobLoop(domain::JobQueue* queue, domain::CycleStore* cycles, RunCycle* stages,
+  JobLoop(domain::JobQueue* queue, domain::CycleStore* cycles, JobRunner* runner,
           const JobLoopOptions& options);
 
   // Works until Stop. Call once, on a thread of its own.
@@ -57,7 +57,7 @@ class JobLoop {
 
   domain::JobQueue* queue_;
   domain::CycleStore* cycles_;
-  RunCycle* stages_;
+  JobRunner* runner_;
   JobLoopOptions options_;
   std::atomic<bool> stopping_{false};
 };

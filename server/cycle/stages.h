@@ -6,7 +6,7 @@
 
 #include "server/base/status_macros.h"
 #include "server/cycle/records.h"
-#include "server/cycle/run_cycle.h"
+#include "server/cycle/job_runner.h"
 #include "server/cycle/seed.h"
 #include "server/cycle/selection_records.h"
 

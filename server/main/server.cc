@@ -23,7 +23,7 @@
 #include "server/base/status_macros.h"
 #include "server/base/stoppable_thread.h"
 #include "server/cycle/job_loop.h"
-#include "server/cycle/run_cycle.h"
+#include "server/cycle/job_runner.h"
 #include "server/cycle/work_folder.h"
 #include "server/imaging/file_image_loader.h"
 #include "server/main/database.h"
@@ -127,7 +127,7 @@ struct Server::Parts {
         ingest_labels(&pools, &labels, &loader, OnePerCore(o.decoders)),
         query_batch(&batches, &runtime),
         predict(&pools, &cycles, &artifacts, &runtime),
-        stages({&pools, &cycles, &queue, &artifacts, &runtime, &runtime}),
+        runner({&pools, &cycles, &queue, &artifacts, &runtime, &runtime}),
         calls({o.max_in_flight, o.max_streams}, security->authentication(),
               [this](const rpc::CallRecord& call) {
                 metrics.OnCall(call);
@@ -162,7 +162,7 @@ struct Server::Parts {
   app::IngestLabels ingest_labels;
   app::QueryBatch query_batch;
   app::Predict predict;
-  cycle::RunCycle stages;
+  cycle::JobRunner runner;
   rpc::CallRunner calls;
   rpc::PoolService pool_service;
   rpc::SelectionService selection_service;
@@ -210,7 +210,7 @@ void Server::Parts::StartWorker() {
     --jobs_running;
     metrics.OnJob(domain::JobKindName(kind), outcome, seconds);
   };
-  loop = std::make_unique<cycle::JobLoop>(&queue, &cycles, &stages, loop_options);
+  loop = std::make_unique<cycle::JobLoop>(&queue, &cycles, &runner, loop_options);
   worker.Start([this](const base::StopSignal&) { loop->Run(); }, [this] { loop->Stop(); });
 }
 

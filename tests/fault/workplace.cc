@@ -72,7 +72,7 @@ void Workplace::Open() {
   loader = std::make_unique<UnreachableImages>(files.get());
   runtime =
       std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, loader.get());
-  stages = std::make_unique<cycle::RunCycle>(cycle::CyclePorts{
+  runner = std::make_unique<cycle::JobRunner>(cycle::CyclePorts{
       pools.get(), cycles.get(), jobs.get(), artifacts.get(), runtime.get(), runtime.get()});
 }
 
@@ -149,7 +149,7 @@ domain::Cycle Workplace::FinishCycle(const domain::Pool& pool, domain::Cycle cyc
     ++ended;
     if (on_job) on_job(outcome);
   };
-  cycle::JobLoop loop(jobs.get(), cycles.get(), stages.get(), options);
+  cycle::JobLoop loop(jobs.get(), cycles.get(), runner.get(), options);
   std::thread worker([&] { loop.Run(); });
   while (!cycle.end_time) {
     if (while_running) while_running(cycle);

@@ -9,7 +9,7 @@
 
 #include "server/base/errors.h"
 #include "server/cycle/job_loop.h"
-#include "server/cycle/run_cycle.h"
+#include "server/cycle/job_runner.h"
 #include "server/imaging/file_image_loader.h"
 #include "server/runtime/torch_runtime.h"
 #include "server/storage/change_listener.h"
@@ -117,7 +117,7 @@ class Workplace {
   std::unique_ptr<imaging::FileImageLoader> files;
   std::unique_ptr<UnreachableImages> loader;
   std::unique_ptr<runtime::TorchRuntime> runtime;
-  std::unique_ptr<cycle::RunCycle> stages;
+  std::unique_ptr<cycle::JobRunner> runner;
 
  private:
   void Open();

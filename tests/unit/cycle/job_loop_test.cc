@@ -92,9 +92,9 @@ class FakeQueue : public domain::JobQueue {
   std::mutex mutex_;
 };
 
-class FakeStages : public RunCycle {
+class FakeRunner : public JobRunner {
  public:
-  FakeStages() : RunCycle(CyclePorts()) {}
+  FakeRunner() : JobRunner(CyclePorts()) {}
   absl::StatusOr<StageOutcome> Run(const JobLease& job, const domain::Progress& progress) override {
     ++runs;
     return work(job, progress);
@@ -131,7 +131,7 @@ class JobLoopTest : public testing::Test {
   }
 
   FakeQueue queue_;
-  FakeStages stages_;
+  FakeRunner stages_;
   JobLoopOptions options_;
   std::vector<std::string> outcomes_;
 };

@@ -164,7 +164,7 @@ StageResult StageTest::Run(const NewJob& job) {
   job_.kind = job.kind;
   job_.shard = job.shard;
   job_.payload = job.payload;
-  StageResult outcome = RunCycle(ports_).Run(job_, progress_);
+  StageResult outcome = JobRunner(ports_).Run(job_, progress_);
   if (outcome.ok()) results_[job.kind].push_back(outcome->result);
   return outcome;
 }

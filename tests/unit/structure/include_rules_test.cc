@@ -230,7 +230,7 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{"server/base/a.h", "#include \"server/domain/pool.h\"", false},
         Planted{"server/core/lookup/a.cc", "#include \"server/base/errors.h\"", false},
         Planted{"server/runtime/a.cc", "#include \"server/core/lookup/table.h\"", true},
-        Planted{"server/runtime/a.cc", "#include \"server/cycle/run_cycle.h\"", false},
+        Planted{"server/runtime/a.cc", "#include \"server/cycle/job_runner.h\"", false},
         Planted{"server/cycle/a.cc", "#include \"server/core/lookup/table.h\"", false},
         Planted{"server/cycle/a.cc", "#include \"server/app/query_batch.h\"", false},
         Planted{"server/cycle/a.cc", "#include \"server/storage/job_queue.h\"", false},

@@ -16,7 +16,7 @@
 
 namespace mgral::cycle {
 
-// What the stages of a cycle work with. All of it outlives the RunCycle.
+// What the stages of a cycle work with. All of it outlives the JobRunner.
 struct CyclePorts {
   domain::PoolStore* pools = nullptr;
   domain::CycleStore* cycles = nullptr;
@@ -35,22 +35,22 @@ struct StageOutcome {
   std::optional<domain::CycleStore::Snapshot> snapshot;  // of kPublish only
 };
 
-// The stages of a cycle: kTrain -> kEmbed (500 images a job) -> kPlan -> kProbe (one batch a
-// job) -> kTable -> kSelector -> kPublish. Cycles without a table (the pool's strategy needs none,
-// `without_table`, cold start) go from kEmbed to kSelector; from kPlan if no image is left to
-// choose, and from kTrain if the pool has no images at all. kProbe is skipped without validation
-// images. The pool is embedded in any case, also for `random`: its predictions are the
-// pre-annotations.
+// Runs one job of a cycle in the stage of its kind. The order is kTrain -> kEmbed (500 images a
+// job) -> kPlan -> kProbe (one batch a job) -> kTable -> kSelector -> kPublish. Cycles without a
+// table (the pool's strategy needs none, `without_table`, cold start) go from kEmbed to kSelector;
+// from kPlan if no image is left to choose, and from kTrain if the pool has no images at all.
+// kProbe is skipped without validation images. The pool is embedded in any case, also for `random`:
+// its predictions are the pre-annotations.
 //
 // What a cycle works on (labels, unlabeled images, the snapshot before it) is fixed by the first
 // attempt at kTrain, so that labels and images which come in meanwhile wait for the next cycle and
 // a stage that is run again by another worker gives the same result. Every random choice follows
 // from the pool's seed and the number of the cycle. Training resumes from its checkpoint, other
 // stages start again. Thread-safe.
-class RunCycle {
+class JobRunner {
  public:
-  explicit RunCycle(const CyclePorts& ports) : ports_(ports) {}
-  virtual ~RunCycle() = default;
+  explicit JobRunner(const CyclePorts& ports) : ports_(ports) {}
+  virtual ~JobRunner() = default;
 
   // Errors: CANCELLED when `progress` asked to stop; ABORTED "LEASE_LOST"; UNAVAILABLE and
   // RESOURCE_EXHAUSTED may pass; any other is final for the cycle.

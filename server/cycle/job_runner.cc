@@ -1,4 +1,4 @@
-#include "server/cycle/run_cycle.h"
+#include "server/cycle/job_runner.h"
 
 #include "absl/strings/str_cat.h"
 #include "server/cycle/stages.h"
@@ -7,7 +7,7 @@ namespace mgral::cycle {
 
 using domain::JobKind;
 
-StageResult RunCycle::Run(const domain::JobLease& job, const domain::Progress& progress) {
+StageResult JobRunner::Run(const domain::JobLease& job, const domain::Progress& progress) {
   MGRAL_ASSIGN_OR_RETURN(const auto cycle, ports_.cycles->ContextOf(job));
   const StageContext stage{ports_, job, cycle, progress};
   switch (job.kind) {
