@@ -39,7 +39,7 @@ absl::StatusOr<std::vector<Image>> BatchOf(const domain::ProbeBatch& probe,
 
 // Without validation images there is nothing to measure a probe by; the table is then its prior.
 absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& examples,
-                            const RevealedImages& revealed,
+                            const LabelHistory& history,
                             domain::SelectionRuntime::PlanRequest* request) {
   if (examples.validation.empty()) return absl::OkStatus();
   const domain::SelectionSettings& selection = stage.cycle.pool.selection;
@@ -48,7 +48,7 @@ absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& exam
   request->probes = selection.probes > 0 ? selection.probes : profile.probes;
   request->replay_probes =
       selection.replay_probes > 0 ? selection.replay_probes : profile.replay_probes;
-  if (revealed.previously_labeled.empty()) request->replay_probes = 0;
+  if (history.previously_labeled.empty()) request->replay_probes = 0;
   return absl::OkStatus();
 }
 
@@ -64,9 +64,9 @@ StageResult RunPlan(const StageContext& stage) {
     outcome.next = {{JobKind::kSelector, 0, ""}};
     return outcome;
   }
-  MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
-  auto request = MakePlanRequest(stage, trained, examples, std::move(pool), revealed);
-  MGRAL_RETURN_IF_ERROR(SetProbeCounts(stage, examples, revealed, &request));
+  MGRAL_ASSIGN_OR_RETURN(const LabelHistory history, LoadLabelHistory(stage, trained, examples));
+  auto request = MakePlanRequest(stage, trained, examples, std::move(pool), history);
+  MGRAL_RETURN_IF_ERROR(SetProbeCounts(stage, examples, history, &request));
   CyclePlan plan;
   MGRAL_ASSIGN_OR_RETURN(plan.plan, stage.ports.selection->PlanProbes(request));
 

@@ -46,8 +46,8 @@ absl::StatusOr<domain::DetectorRuntime::ProbeRequest> MakeRequest(const StageCon
   if (request.probe.replay) {
     if (!trained.inputs.previous) return absl::DataLossError("a replay in a pool's first cycle");
     // The batch was unlabeled to the previous detector: that is where its gain is measured.
-    MGRAL_ASSIGN_OR_RETURN(RevealedImages revealed, LoadRevealed(stage, trained, {}));
-    request.labeled = std::move(revealed.previously_labeled);
+    MGRAL_ASSIGN_OR_RETURN(LabelHistory history, LoadLabelHistory(stage, trained, {}));
+    request.labeled = std::move(history.previously_labeled);
     weights = trained.inputs.previous->weights_sha256;
   }
   MGRAL_ASSIGN_OR_RETURN(request.weights_path, stage.ports.artifacts->PathOf(weights));

@@ -52,13 +52,13 @@ absl::Status AddQueues(const StageContext& stage, const RankedPool& ranked, Snap
 
 // What the next cycle reads of this one.
 absl::Status AddManifest(const StageContext& stage, const TrainedCycle& trained,
-                         const EmbeddedPool& pool, const RevealedImages& revealed,
+                         const EmbeddedPool& pool, const LabelHistory& history,
                          Snapshot* snapshot) {
   Manifest manifest{pool.artifacts, trained.inputs.examples_sha256, trained.cold_start,
-                    revealed.realized};
-  if (!revealed.signals.empty()) {
+                    history.realized};
+  if (!history.newly_labeled.empty()) {
     MGRAL_ASSIGN_OR_RETURN(std::string signals,
-                           PutArtifact(stage, SerializeSignals(revealed.signals)));
+                           PutArtifact(stage, SerializeSignals(history.newly_labeled)));
     manifest.realized.push_back({std::move(signals), ClassGains(trained)});
   }
   MGRAL_ASSIGN_OR_RETURN(snapshot->manifest_sha256,
@@ -93,7 +93,7 @@ absl::StatusOr<Snapshot> MakeSnapshot(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(const EmbeddedPool pool, LoadPool(stage, examples));
-  MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
+  MGRAL_ASSIGN_OR_RETURN(const LabelHistory history, LoadLabelHistory(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const auto table, LoadTable(stage));
   MGRAL_ASSIGN_OR_RETURN(const std::string result, ResultOf(stage, domain::JobKind::kSelector));
   MGRAL_ASSIGN_OR_RETURN(const RankedPool ranked, ParseRankedPool(result));
@@ -101,7 +101,7 @@ absl::StatusOr<Snapshot> MakeSnapshot(const StageContext& stage) {
   Snapshot snapshot;
   MGRAL_RETURN_IF_ERROR(AddImages(pool, table, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddQueues(stage, ranked, &snapshot));
-  MGRAL_RETURN_IF_ERROR(AddManifest(stage, trained, pool, revealed, &snapshot));
+  MGRAL_RETURN_IF_ERROR(AddManifest(stage, trained, pool, history, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddRealizedGains(stage, trained, examples, &snapshot));
   if (table) {
     snapshot.table = table->table;

@@ -108,15 +108,16 @@ absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained
                                      one, "; a cycle goes on without at most ", most));
 }
 
-absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const TrainedCycle& trained,
-                                            const CycleExamples& examples) {
-  RevealedImages revealed;
-  if (!trained.inputs.previous) return revealed;
+absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
+                                              const TrainedCycle& trained,
+                                              const CycleExamples& examples) {
+  LabelHistory history;
+  if (!trained.inputs.previous) return history;
   MGRAL_ASSIGN_OR_RETURN(
       const Manifest manifest,
       LoadRecord(stage.ports, trained.inputs.previous->manifest_sha256, ParseManifest));
-  revealed.realized = manifest.realized;
-  if (manifest.cold_start) return revealed;
+  history.realized = manifest.realized;
+  if (manifest.cold_start) return history;
   MGRAL_ASSIGN_OR_RETURN(CycleExamples before,
                          LoadRecord(stage.ports, manifest.examples_sha256, ParseExamples));
   const std::unordered_set<int64_t> known = KeysOf(before.training);
@@ -129,24 +130,24 @@ absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const Tra
                            LoadRecord(stage.ports, sha256, ParseSignals));
     for (ImageSignals& image : signals) {
       if (image.error.empty() && fresh.count(image.image_key) > 0) {
-        revealed.signals.push_back(std::move(image));
+        history.newly_labeled.push_back(std::move(image));
       }
     }
   }
-  revealed.previously_labeled = std::move(before.training);
-  return revealed;
+  history.previously_labeled = std::move(before.training);
+  return history;
 }
 
 domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                       const TrainedCycle& trained,
                                                       const CycleExamples& examples,
                                                       EmbeddedPool pool,
-                                                      const RevealedImages& revealed) {
+                                                      const LabelHistory& history) {
   domain::SelectionRuntime::PlanRequest request;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);
-  request.revealed = revealed.signals;
+  request.newly_labeled = history.newly_labeled;
   request.labeled_class_counts.assign(request.num_classes, 0);
   for (const domain::Example& example : examples.training) {
     for (const domain::Box& box : example.boxes) {

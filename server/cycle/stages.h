@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "server/base/status_macros.h"
-#include "server/cycle/records.h"
 #include "server/cycle/job_runner.h"
+#include "server/cycle/records.h"
 #include "server/cycle/seed.h"
 #include "server/cycle/selection_records.h"
 
@@ -66,22 +66,24 @@ absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExam
 absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained,
                           const EmbeddedPool& pool);
 
-// What replay probes and realized gains are made of: the images that this cycle trains on and the
-// previous one did not, as the previous detector saw them. Empty after a cold start (its detector
-// knew nothing) and in the first cycle.
-struct RevealedImages {
-  std::vector<domain::ImageSignals> signals;
+// What replay probes and realized gains are made of. Empty in the first cycle; after a cold start,
+// whose detector knew nothing, only what was realized.
+struct LabelHistory {
+  // Images that this cycle trains on and the previous one did not, as the previous detector saw
+  // them.
+  std::vector<domain::ImageSignals> newly_labeled;
   std::vector<domain::Example> previously_labeled;  // what the previous detector was trained on
   std::vector<RealizedRecord> realized;             // of all cycles before
 };
-absl::StatusOr<RevealedImages> LoadRevealed(const StageContext& stage, const TrainedCycle& trained,
-                                            const CycleExamples& examples);
+absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
+                                              const TrainedCycle& trained,
+                                              const CycleExamples& examples);
 
 // Inputs of PlanProbes, and FitTable's.
 domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                       const TrainedCycle& trained,
                                                       const CycleExamples& examples,
                                                       EmbeddedPool pool,
-                                                      const RevealedImages& revealed);
+                                                      const LabelHistory& history);
 
 }  // namespace mgral::cycle

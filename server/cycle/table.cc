@@ -24,15 +24,15 @@ absl::StatusOr<std::vector<domain::ProbeResponse>> LoadResponses(const StageCont
 
 // What the batches of all cycles brought, each as the detector before it saw it.
 absl::StatusOr<std::vector<SelectionRuntime::RealizedBatch>> LoadRealized(
-    const StageContext& stage, const TrainedCycle& trained, const RevealedImages& revealed) {
+    const StageContext& stage, const TrainedCycle& trained, const LabelHistory& history) {
   std::vector<SelectionRuntime::RealizedBatch> batches;
-  for (const RealizedRecord& record : revealed.realized) {
+  for (const RealizedRecord& record : history.realized) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<domain::ImageSignals> signals,
                            LoadRecord(stage.ports, record.signals_sha256, ParseSignals));
     batches.push_back({std::move(signals), record.class_gain});
   }
-  if (!revealed.signals.empty()) {
-    batches.push_back({revealed.signals, ClassGains(trained)});
+  if (!history.newly_labeled.empty()) {
+    batches.push_back({history.newly_labeled, ClassGains(trained)});
   }
   return batches;
 }
@@ -41,14 +41,14 @@ absl::StatusOr<SelectionRuntime::TableRequest> MakeRequest(const StageContext& s
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
-  MGRAL_ASSIGN_OR_RETURN(const RevealedImages revealed, LoadRevealed(stage, trained, examples));
+  MGRAL_ASSIGN_OR_RETURN(const LabelHistory history, LoadLabelHistory(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const std::string plan, ResultOf(stage, JobKind::kPlan));
   MGRAL_ASSIGN_OR_RETURN(CyclePlan planned, LoadRecord(stage.ports, plan, ParsePlan));
   SelectionRuntime::TableRequest request;
-  request.inputs = MakePlanRequest(stage, trained, examples, std::move(pool), revealed);
+  request.inputs = MakePlanRequest(stage, trained, examples, std::move(pool), history);
   request.plan = std::move(planned.plan);
   MGRAL_ASSIGN_OR_RETURN(request.responses, LoadResponses(stage));
-  MGRAL_ASSIGN_OR_RETURN(request.realized, LoadRealized(stage, trained, revealed));
+  MGRAL_ASSIGN_OR_RETURN(request.realized, LoadRealized(stage, trained, history));
   return request;
 }
 

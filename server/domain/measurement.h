@@ -29,7 +29,7 @@ struct ImageSignals {
 struct ProbeBatch {
   bool replay = false;
   bool control = false;             // no images: what the others are compared with
-  std::vector<int64_t> image_keys;  // candidates, or revealed if replay
+  std::vector<int64_t> image_keys;  // candidates, or newly labeled ones if replay
   uint64_t seed = 0;
 };
 

@@ -23,13 +23,13 @@ class SelectionRuntime {
 
   // Everything that a table is made from. `candidates`: U, in key order. `labeled`: L with the
   // signals of the current detector (embeddings count; uncertainty of seen images does not).
-  // `revealed`: images labeled since the previous snapshot, with the signals that the previous
+  // `newly_labeled`: images labeled since the previous snapshot, with the signals that the previous
   // detector had of them, and their labels: what replay probes are made of.
   struct PlanRequest {
     int num_classes = 0;
     std::vector<ImageSignals> candidates;
     std::vector<ImageSignals> labeled;
-    std::vector<ImageSignals> revealed;
+    std::vector<ImageSignals> newly_labeled;
     std::vector<int64_t> labeled_class_counts;  // boxes per class in L
     Accuracy validation;
     int batch_size = 20;

@@ -141,9 +141,9 @@ absl::StatusOr<core::CycleImages> ToCore(const SelectionRuntime::PlanRequest& re
     if (image.embedding.size() == dim) images.labeled_keys.push_back(image.image_key);
   }
   images.labeled_embeddings = Embeddings(request.labeled, dim);
-  auto revealed = ToImageSet(request.revealed, request.num_classes);
-  if (!revealed.ok()) return revealed.status();
-  images.revealed = *std::move(revealed);
+  auto newly_labeled = ToImageSet(request.newly_labeled, request.num_classes);
+  if (!newly_labeled.ok()) return newly_labeled.status();
+  images.newly_labeled = *std::move(newly_labeled);
   images.labeled_objects.assign(request.labeled_class_counts.begin(),
                                 request.labeled_class_counts.end());
   images.labeled_objects.resize(request.num_classes, 0.0);

@@ -55,7 +55,7 @@ class SelectionRuntimeTest : public testing::TestWithParam<Kind> {
     request.num_classes = 2;
     request.candidates = Signals(30, 1);
     request.labeled = Signals(12, 100);
-    request.revealed = Signals(8, 100);
+    request.newly_labeled = Signals(8, 100);
     request.labeled_class_counts = {12, 5};
     request.validation.classes.resize(2);
     request.batch_size = 4;

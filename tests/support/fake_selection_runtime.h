@@ -26,8 +26,8 @@ class FakeSelectionRuntime : public domain::SelectionRuntime {
     if (!request.candidates.empty()) {
       AddProbes(false, request.probes, request.candidates, request, &plan);
     }
-    if (!request.revealed.empty()) {
-      AddProbes(true, request.replay_probes, request.revealed, request, &plan);
+    if (!request.newly_labeled.empty()) {
+      AddProbes(true, request.replay_probes, request.newly_labeled, request, &plan);
     }
     return plan;
   }

@@ -49,8 +49,8 @@ class Probe {
     // The first half is the control's own whatever the kind, and so are its augmentations.
     std::vector<Sample> samples = labeled_.Get(step * size, size);
     if (!batch_.empty() && !consistency_) {
-      const std::vector<Sample> revealed = batch_[0].Get(step * from_batch, from_batch);
-      std::copy(revealed.begin(), revealed.end(), samples.end() - from_batch);
+      const std::vector<Sample> labeled_batch = batch_[0].Get(step * from_batch, from_batch);
+      std::copy(labeled_batch.begin(), labeled_batch.end(), samples.end() - from_batch);
     }
     const int input_size = detector_.config().input_size;
     const ShardedBatch supervised(

@@ -33,7 +33,7 @@ struct Observation {
 };
 
 // Describes `batch` (indices into the set of images that `features` and `assignment` describe:
-// the candidates for kSemiSupervised, the images held back for kReplay, the earlier candidates,
+// the candidates for kSemiSupervised, the newly labeled images for kReplay, the earlier candidates,
 // embedded anew, for kRealized). `same_set` says that the set is the table's own candidates, so
 // that the cell means need not be carried. Throws std::invalid_argument naming the input.
 Observation Observe(ObservationKind kind, const Cells& cells, const CellAssignment& assignment,

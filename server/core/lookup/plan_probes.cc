@@ -48,7 +48,7 @@ std::vector<int64_t> Permutation(int64_t n, RandomStream* random) {
 constexpr int64_t kProbesForTwoSeeds = 6;
 // From so many replay probes on, every batch is measured twice.
 constexpr int64_t kReplaysForRepeats = 12;
-constexpr size_t kMinRevealed = 6;
+constexpr size_t kMinReplayImages = 6;
 constexpr uint64_t kReplaySeeds = 1000;  // added to the seed: replay has controls of its own
 
 void AddControls(bool replay, int64_t seeds, uint64_t seed, ProbePlan* plan) {
@@ -102,11 +102,11 @@ std::vector<std::vector<int64_t>> PlanSemiSupervised(const Cells& cells,
   return out;
 }
 
-std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& held_back, int64_t probes,
+std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& newly_labeled, int64_t probes,
                                              int64_t batch_size, uint64_t seed) {
   if (probes < 0) throw std::invalid_argument("probes: must not be negative");
   if (batch_size < 0) throw std::invalid_argument("batch_size: must not be negative");
-  const int64_t images = held_back.images;
+  const int64_t images = newly_labeled.images;
   const int64_t size = std::min(batch_size, (images + 1) / 2);
   std::vector<std::vector<int64_t>> out;
   if (size == 0) return out;
@@ -117,7 +117,8 @@ std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& held_back, int
       const int feature = static_cast<int>((probe / 4 * 3 + probe % 4) / 2 % kNumImageFeatures);
       std::vector<double> total(images, 0.0);
       for (int64_t i = 0; i < images; ++i) {
-        for (int64_t c = 0; c < held_back.classes; ++c) total[i] += held_back.At(i, c)[feature];
+        for (int64_t c = 0; c < newly_labeled.classes; ++c)
+          total[i] += newly_labeled.At(i, c)[feature];
       }
       const bool upper = (probe / 4 * 3 + probe % 4) % 2 == 0;
       std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
@@ -132,11 +133,11 @@ std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& held_back, int
   return out;
 }
 
-RevealedImages DescribeRevealed(const CycleImages& images, const ImageSet& earlier) {
+EarlierImages DescribeEarlier(const CycleImages& images, const ImageSet& earlier) {
   const int64_t classes = earlier.signals.classes, dim = images.candidates.signals.dim;
   std::unordered_map<int64_t, int64_t> labeled;
   for (size_t i = 0; i < images.labeled_keys.size(); ++i) labeled[images.labeled_keys[i]] = i;
-  RevealedImages out;
+  EarlierImages out;
   ImageSignals signals;
   signals.classes = classes;
   for (int64_t i = 0; i < earlier.signals.images; ++i) {
@@ -171,14 +172,15 @@ ProbePlan PlanProbes(const CycleImages& images, int64_t probes, int64_t replay_p
       AddProbe(false, batches[i], images.candidates.keys, seed + i % seeds, &plan);
     }
   }
-  if (replay_probes > 0 && images.revealed.keys.size() >= kMinRevealed) {
-    const RevealedImages revealed = DescribeRevealed(images, images.revealed);
+  if (replay_probes > 0 && images.newly_labeled.keys.size() >= kMinReplayImages) {
+    const EarlierImages newly_labeled = DescribeEarlier(images, images.newly_labeled);
     const int64_t repeats = replay_probes >= kReplaysForRepeats ? 2 : 1;
-    const auto batches = PlanReplay(revealed.features, replay_probes / repeats, batch_size, seed);
+    const auto batches =
+        PlanReplay(newly_labeled.features, replay_probes / repeats, batch_size, seed);
     AddControls(true, repeats, seed + kReplaySeeds, &plan);
     for (const std::vector<int64_t>& batch : batches) {
       for (int64_t r = 0; r < repeats; ++r) {
-        AddProbe(true, batch, revealed.keys, seed + kReplaySeeds + r, &plan);
+        AddProbe(true, batch, newly_labeled.keys, seed + kReplaySeeds + r, &plan);
       }
     }
   }

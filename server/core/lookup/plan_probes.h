@@ -23,23 +23,23 @@ struct CycleImages {
   std::vector<float> labeled_embeddings;  // [labeled, candidates.signals.dim]
   // Images that were labeled since the previous snapshot, as the detector of that time saw them
   // when they were candidates: replay probes are made of them. Embeddings are not used.
-  ImageSet revealed;
+  ImageSet newly_labeled;
   std::vector<double> labeled_objects;  // [C] objects of each class in L
   std::vector<double> class_ap;         // [C] AP@.5 of the current detector on V, 0: unknown
 };
 
 // Images of an earlier time in the cells of today: features by what the detector of that time said,
 // embeddings by the current one.
-struct RevealedImages {
+struct EarlierImages {
   std::vector<int64_t> keys;      // [n] those of `earlier` that are in L
   ImageFeatures features;         // of n images
   std::vector<float> embeddings;  // [n, d]
 };
-RevealedImages DescribeRevealed(const CycleImages& images, const ImageSet& earlier);
+EarlierImages DescribeEarlier(const CycleImages& images, const ImageSet& earlier);
 
 // One fine-tune of a detector, to measure what a batch does to AP.
 struct Probe {
-  bool replay = false;        // the batch has labels and comes from `revealed`
+  bool replay = false;        // the batch has labels and comes from `newly_labeled`
   bool control = false;       // no batch: what the others of its kind and seed are compared with
   std::vector<int64_t> keys;  // the batch
   uint64_t seed = 0;
@@ -51,8 +51,8 @@ struct ProbePlan {
 };
 
 // docs/method.md, "Probes": `probes` semi-supervised batches of candidates that share two seeds
-// from six on, and `replay_probes` replays of revealed images (none below six images), each of them
-// twice from twelve on, which gives the test-retest ceiling. A control per kind and seed comes
+// from six on, and `replay_probes` replays of newly labeled images (none below six images), each of
+// them twice from twelve on, which gives the test-retest ceiling. A control per kind and seed comes
 // before its probes. The same arguments, the same plan. Throws std::invalid_argument naming the
 // input.
 ProbePlan PlanProbes(const CycleImages& images, int64_t probes, int64_t replay_probes,
@@ -67,10 +67,10 @@ std::vector<std::vector<int64_t>> PlanSemiSupervised(const Cells& cells,
                                                      int64_t probes, int64_t batch_size,
                                                      uint64_t seed);
 
-// Replay: `probes` batches out of the images that are held back, in contrast to each other: for
+// Replay: `probes` batches out of the newly labeled images, in contrast to each other: for
 // each feature in turn one from the upper and one from the lower half (summed over classes), and
 // every fourth one at random. `batch_size` is limited to half of the images.
-std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& held_back, int64_t probes,
+std::vector<std::vector<int64_t>> PlanReplay(const ImageFeatures& newly_labeled, int64_t probes,
                                              int64_t batch_size, uint64_t seed);
 
 }  // namespace mgral::core

@@ -54,17 +54,17 @@ void AddProbes(const ProbeEvidence& evidence, TableInput* input) {
   const CycleImages& images = evidence.images;
   const Cells& cells = input->clustering.cells;
   const ImageFeatures features = ComputeFeatures(input->candidates, input->labeled_objects);
-  const RevealedImages revealed = DescribeRevealed(images, images.revealed);
-  const CellAssignment revealed_cells =
-      AssignCells(cells, revealed.embeddings, static_cast<int64_t>(revealed.keys.size()));
+  const EarlierImages newly_labeled = DescribeEarlier(images, images.newly_labeled);
+  const CellAssignment newly_labeled_cells =
+      AssignCells(cells, newly_labeled.embeddings, static_cast<int64_t>(newly_labeled.keys.size()));
   const auto candidate_index = IndexOf(images.candidates.keys);
-  const auto revealed_index = IndexOf(revealed.keys);
+  const auto newly_labeled_index = IndexOf(newly_labeled.keys);
   std::map<std::vector<int64_t>, int64_t> batch_ids;  // repeats of one batch share its id
   for (size_t i = 0; i < evidence.plan.probes.size(); ++i) {
     const Probe& probe = evidence.plan.probes[i];
     const int64_t control = ControlOf(evidence.plan, probe);
     if (probe.control || control < 0) continue;
-    const auto& index = probe.replay ? revealed_index : candidate_index;
+    const auto& index = probe.replay ? newly_labeled_index : candidate_index;
     std::vector<int64_t> batch;
     for (const int64_t key : probe.keys) {
       const auto found = index.find(key);
@@ -76,8 +76,8 @@ void AddProbes(const ProbeEvidence& evidence, TableInput* input) {
     for (size_t c = 0; c < response.size(); ++c) response[c] -= without.at(c);
     Observation observation =
         probe.replay
-            ? Observe(ObservationKind::kReplay, cells, revealed_cells, revealed.features, batch,
-                      KnownOrZero(response), false)
+            ? Observe(ObservationKind::kReplay, cells, newly_labeled_cells, newly_labeled.features,
+                      batch, KnownOrZero(response), false)
             : Observe(ObservationKind::kSemiSupervised, cells, input->clustering.assignment,
                       features, batch, KnownOrZero(response), true);
     SetResponse(response, &observation);
@@ -92,7 +92,7 @@ void AddRealized(const CycleImages& images, const RealizedBatch& realized, Table
   if (static_cast<int64_t>(realized.class_gain.size()) != input->candidates.classes) {
     throw std::invalid_argument("realized.class_gain: has another number of classes");
   }
-  const RevealedImages set = DescribeRevealed(images, realized.images);
+  const EarlierImages set = DescribeEarlier(images, realized.images);
   const int64_t n = static_cast<int64_t>(set.keys.size());
   if (n == 0) return;
   const Cells& cells = input->clustering.cells;

@@ -75,7 +75,7 @@ TEST_F(PlanTest, EveryProbeIsAJobWhoseImagesThePlanHolds) {
   const StageOutcome outcome = *Run(JobKind::kPlan);
   const CyclePlan plan = PlanOf(outcome);
   EXPECT_EQ(Count(plan, false), detector_.Profile("micro")->probes);
-  EXPECT_EQ(Count(plan, true), 0);  // nothing was revealed in a pool's first cycle
+  EXPECT_EQ(Count(plan, true), 0);  // no image was newly labeled in a pool's first cycle
   ASSERT_EQ(outcome.next.size(), plan.plan.probes.size());
   ASSERT_EQ(plan.images.size(), plan.plan.probes.size());
   for (size_t i = 0; i < outcome.next.size(); ++i) {

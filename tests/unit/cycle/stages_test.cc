@@ -121,19 +121,19 @@ TEST_F(StagesTest, ImagesThatWentMissingInAllShardsTogetherFailTheCycle) {
             "most 3");
 }
 
-TEST_F(StagesTest, RevealedAreTheImagesThatGotLabelsSinceTheSnapshotBefore) {
-  EXPECT_THAT(LoadRevealed(Stage(), trained_, examples_)->signals, IsEmpty());
+TEST_F(StagesTest, NewlyLabeledAreTheImagesThatGotLabelsSinceTheSnapshotBefore) {
+  EXPECT_THAT(LoadLabelHistory(Stage(), trained_, examples_)->newly_labeled, IsEmpty());
   AddPrevious(false);
-  RevealedImages revealed = *LoadRevealed(Stage(), trained_, examples_);
-  ASSERT_EQ(revealed.signals.size(), 1u);
-  EXPECT_EQ(revealed.signals[0].image_key, 1);
-  EXPECT_EQ(revealed.previously_labeled.at(0).image.key, 2);
-  EXPECT_EQ(revealed.realized.at(0).signals_sha256, "earlier");
+  LabelHistory history = *LoadLabelHistory(Stage(), trained_, examples_);
+  ASSERT_EQ(history.newly_labeled.size(), 1u);
+  EXPECT_EQ(history.newly_labeled[0].image_key, 1);
+  EXPECT_EQ(history.previously_labeled.at(0).image.key, 2);
+  EXPECT_EQ(history.realized.at(0).signals_sha256, "earlier");
   // An untrained detector saw nothing.
   AddPrevious(true);
-  revealed = *LoadRevealed(Stage(), trained_, examples_);
-  EXPECT_THAT(revealed.signals, IsEmpty());
-  EXPECT_EQ(revealed.realized.size(), 1u);
+  history = *LoadLabelHistory(Stage(), trained_, examples_);
+  EXPECT_THAT(history.newly_labeled, IsEmpty());
+  EXPECT_EQ(history.realized.size(), 1u);
 }
 
 TEST_F(StagesTest, LabelsOfAClassThatThePoolDoesNotHaveAreDataLoss) {

@@ -36,8 +36,8 @@ ImageSet MakeSet(int64_t images, int64_t first_key, uint64_t seed) {
 CycleImages MakeImages() {
   CycleImages images;
   images.candidates = MakeSet(40, 1, 1);
-  images.revealed = MakeSet(12, 100, 2);
-  const ImageSet labeled = MakeSet(16, 96, 3);  // 100 .. 111 are those that were revealed
+  images.newly_labeled = MakeSet(12, 100, 2);
+  const ImageSet labeled = MakeSet(16, 96, 3);  // 100 .. 111 are the newly labeled ones
   images.labeled_keys = labeled.keys;
   images.labeled_embeddings = labeled.signals.embeddings;
   images.labeled_objects = {20, 5};
@@ -76,10 +76,10 @@ TEST(PlanProbesTest, EveryProbeHasAControlBeforeIt) {
   EXPECT_EQ(replays, 12);  // six batches, twice each
 }
 
-TEST(PlanProbesTest, FewProbesShareOneSeedAndFewRevealedImagesAreNotReplayed) {
+TEST(PlanProbesTest, FewProbesShareOneSeedAndFewNewlyLabeledImagesAreNotReplayed) {
   CycleImages images = MakeImages();
   EXPECT_EQ(PlanProbes(images, 2, 4, 5, 7).probes.size(), 2u + 1 + 4 + 1);
-  images.revealed = MakeSet(5, 100, 2);
+  images.newly_labeled = MakeSet(5, 100, 2);
   EXPECT_EQ(PlanProbes(images, 2, 4, 5, 7).probes.size(), 2u + 1);
   EXPECT_TRUE(PlanProbes(images, 0, 0, 5, 7).probes.empty());
   images = MakeImages();
@@ -87,13 +87,13 @@ TEST(PlanProbesTest, FewProbesShareOneSeedAndFewRevealedImagesAreNotReplayed) {
   EXPECT_TRUE(PlanProbes(images, 2, 0, 5, 7).probes.empty());
 }
 
-TEST(DescribeRevealedTest, TakesSignalsOfThenAndEmbeddingsOfNow) {
+TEST(DescribeEarlierTest, TakesSignalsOfThenAndEmbeddingsOfNow) {
   const CycleImages images = MakeImages();
-  const RevealedImages revealed = DescribeRevealed(images, MakeSet(20, 100, 9));
-  EXPECT_EQ(revealed.keys.size(), 12u) << "the others are not labeled";
-  EXPECT_EQ(revealed.embeddings.size(), 12u * kDim);
-  EXPECT_EQ(revealed.embeddings[0], images.labeled_embeddings[4 * kDim]);
-  EXPECT_EQ(revealed.features.At(0, 1)[kUncertainty], MakeSet(20, 100, 9).signals.uncertainty[1]);
+  const EarlierImages earlier = DescribeEarlier(images, MakeSet(20, 100, 9));
+  EXPECT_EQ(earlier.keys.size(), 12u) << "the others are not labeled";
+  EXPECT_EQ(earlier.embeddings.size(), 12u * kDim);
+  EXPECT_EQ(earlier.embeddings[0], images.labeled_embeddings[4 * kDim]);
+  EXPECT_EQ(earlier.features.At(0, 1)[kUncertainty], MakeSet(20, 100, 9).signals.uncertainty[1]);
 }
 
 TEST(FitTableFromProbesTest, TruthMovesTheTableAndRepeatsGiveACeiling) {
