@@ -20,7 +20,7 @@ namespace mgral::cycle {
 struct PreviousSnapshot {
   std::string weights_sha256;
   std::string manifest_sha256;
-  std::string selector_sha256;     // empty without a policy
+  std::string selector_sha256;     // empty without a selector
   std::vector<double> class_ap50;  // NaN where unknown
   double map50 = 0;
 };

@@ -40,7 +40,7 @@ absl::Status ParseTableImages(absl::string_view bytes,
 // kSelector's result.
 struct RankedPool {
   std::vector<std::pair<std::string, std::string>> queues;  // strategy, artifact with its keys
-  std::string selector_sha256;                              // empty without a policy
+  std::string selector_sha256;                              // empty without a selector
   double selector_gain = 0, greedy_gain = 0;
 };
 absl::StatusOr<std::string> SerializeRankedPool(const RankedPool& ranked);

@@ -71,7 +71,7 @@ class SelectionRuntime {
   };
   struct RankResult {
     std::vector<int64_t> image_keys;  // at most `limit`, best first; every prefix is a batch
-    std::string selector;             // mgral: parameters of the policy
+    std::string selector;             // mgral: its parameters
     double selector_gain = 0, greedy_gain = 0;
     std::vector<std::pair<std::string, double>> metrics;
   };

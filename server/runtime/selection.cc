@@ -87,7 +87,7 @@ domain::SelectionRuntime::RankResult ToRankResult(
   result.metrics = {{"selector_gain", report.gain},
                     {"greedy_gain", report.greedy_gain},
                     {"rollout_gain", report.rollout_gain},
-                    {"agent_won", report.agent_won ? 1.0 : 0.0},
+                    {"agent_won", report.policy_won ? 1.0 : 0.0},  // as scripts know it
                     {"updates", static_cast<double>(report.updates)}};
   return result;
 }

@@ -36,11 +36,11 @@ void Measure(int64_t images, int64_t batch, int64_t classes) {
   std::printf(
       "{\"images\": %ld, \"batch\": %ld, \"classes\": %ld, \"cluster_and_table_s\": %.3f, "
       "\"train_s\": %.3f, \"decode_s\": %.3f, \"greedy_s\": %.3f, \"updates\": %ld, "
-      "\"gain\": %.6f, \"greedy_gain\": %.6f, \"rollout_gain\": %.6f, \"agent_won\": %s}\n",
+      "\"gain\": %.6f, \"greedy_gain\": %.6f, \"rollout_gain\": %.6f, \"policy_won\": %s}\n",
       static_cast<long>(images), static_cast<long>(batch), static_cast<long>(classes), table, train,
       decode, greedy, static_cast<long>(policy.updates), queue.report.gain,
       queue.report.greedy_gain, queue.report.rollout_gain,
-      queue.report.agent_won ? "true" : "false");
+      queue.report.policy_won ? "true" : "false");
   std::fflush(stdout);
 }
 

@@ -50,7 +50,7 @@ class BatchState {
   double gain_ = 0;
 };
 
-// gain(S) of many batches over one table, without allocating per call: the agent's reward. About a
+// gain(S) of many batches over one table, without allocating per call: the policy's reward. About a
 // microsecond per hundred images. Near-duplicates count once, repeated images too. Not thread-safe.
 class GainEvaluator {
  public:

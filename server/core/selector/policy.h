@@ -50,9 +50,9 @@ int64_t StepInputs(int64_t classes);
 std::vector<TensorPlace> PolicyLayout(int64_t classes);
 int64_t PolicySize(int64_t classes);
 
-// Parameters of the LSTM policy (equations 24 to 26 of docs/method.md): plain arrays, so that a
-// rollout needs no torch. Shapes depend on the number of classes only: a policy can be carried over
-// to another state of the pool, with other cells and images.
+// Parameters of the selector, an LSTM policy (equations 24 to 26 of docs/method.md): plain arrays,
+// so that a rollout needs no torch. Shapes depend on the number of classes only: a policy can be
+// carried over to another state of the pool, with other cells and images.
 struct PolicyParameters {
   int64_t classes = 0;
   std::vector<float> values;  // all parameters, in the order of PolicyTensor

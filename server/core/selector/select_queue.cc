@@ -17,7 +17,7 @@
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kAgentSegments = 4;    // batches of the queue that the agent decodes
+constexpr int64_t kPolicySegments = 4;   // batches of the queue that the policy decodes
 constexpr int64_t kRolloutWork = 20000;  // steps spent on rollouts of one segment
 constexpr int64_t kRefineWork = 2000;    // images of batches that are refined per segment
 constexpr uint64_t kDecodeStream = 0x9e3779b97f4a7c15;
@@ -34,8 +34,8 @@ struct Segment {
 };
 
 // The best of several refined rollouts of `steps` images on top of `base`.
-Segment AgentSegment(const PolicyProblem& problem, const PolicyParameters& policy,
-                     const BatchState& base, int64_t steps, RandomStream* random) {
+Segment PolicySegment(const PolicyProblem& problem, const PolicyParameters& policy,
+                      const BatchState& base, int64_t steps, RandomStream* random) {
   Rollout rollout(problem, policy);
   const int64_t rollouts = std::clamp<int64_t>(kRolloutWork / std::max<int64_t>(1, steps), 3, 16);
   std::vector<std::pair<double, std::vector<int64_t>>> found;
@@ -88,14 +88,14 @@ Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings
   BatchState state(table);
   const int64_t limit = std::min(table.images, QueueLength(options));
   for (int64_t segment = 0;
-       segment < kAgentSegments && static_cast<int64_t>(out.order.size()) < limit; ++segment) {
+       segment < kPolicySegments && static_cast<int64_t>(out.order.size()) < limit; ++segment) {
     const int64_t steps =
         std::min(options.batch_size, limit - static_cast<int64_t>(out.order.size()));
-    const Segment agent = AgentSegment(problem, own, state, steps, &random);
+    const Segment decoded = PolicySegment(problem, own, state, steps, &random);
     const std::vector<int64_t> greedy = ContinueLookupGreedy(table, out.order, steps);
     const double greedy_gain = GainOn(state, greedy);
-    const bool agent_won = agent.gain >= greedy_gain - 1e-12;
-    std::vector<int64_t> batch = agent_won ? OrderBatch(state, agent.batch) : greedy;
+    const bool policy_won = decoded.gain >= greedy_gain - 1e-12;
+    std::vector<int64_t> batch = policy_won ? OrderBatch(state, decoded.batch) : greedy;
     for (int64_t image : batch) state.Add(image);
     FillUp(steps, &state, &batch);
     if (segment == 0) {
@@ -103,8 +103,8 @@ Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings
       out.report.gain = estimate.gain;
       out.report.standard_error = estimate.standard_error;
       out.report.greedy_gain = greedy_gain;
-      out.report.rollout_gain = agent.rollout_gain;
-      out.report.agent_won = agent_won;
+      out.report.rollout_gain = decoded.rollout_gain;
+      out.report.policy_won = policy_won;
     }
     out.order.insert(out.order.end(), batch.begin(), batch.end());
   }

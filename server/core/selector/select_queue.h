@@ -24,8 +24,8 @@ struct QueueReport {
   double gain = 0;  // estimated gain of the first batch: change of mAP
   double standard_error = 0;
   double greedy_gain = 0;   // of lookup_greedy's batch on the same table
-  double rollout_gain = 0;  // of the agent's best rollout before refinement
-  bool agent_won = false;   // the queue is the agent's; false: greedy's was better and is used
+  double rollout_gain = 0;  // of the policy's best rollout before refinement
+  bool policy_won = false;  // the queue is the policy's; false: greedy's was better and is used
   int64_t updates = 0;
   double seconds = 0;  // wall time of training and decoding; the only field that may differ
                        // between two runs with the same seed

@@ -46,7 +46,7 @@ TEST_F(SelectorTest, ABrokenTableIsDataLoss) {
   EXPECT_TRUE(absl::IsDataLoss(Run(JobKind::kSelector).status()));
 }
 
-TEST_F(SelectorTest, ADamagedPreviousPolicyIsNamed) {
+TEST_F(SelectorTest, ADamagedPreviousSelectorIsNamed) {
   AddSmallPool();
   RunCycleToEnd();
   Label("u1");
@@ -88,7 +88,7 @@ TEST_F(SelectorTest, WithoutATableTheStrategiesThatNeedOneAreLeftOut) {
   EXPECT_EQ(ranked.selector_sha256, "");
 }
 
-TEST_F(SelectorTest, LeavesTheQueuesAndThePolicy) {
+TEST_F(SelectorTest, LeavesTheQueuesAndTheSelector) {
   AddSmallPool();
   RunBefore(JobKind::kSelector);
   const StageOutcome outcome = *Run(JobKind::kSelector);
@@ -104,7 +104,7 @@ TEST_F(SelectorTest, LeavesTheQueuesAndThePolicy) {
   EXPECT_EQ(outcome.next[0].kind, JobKind::kPublish);
 }
 
-TEST_F(SelectorTest, ThePreviousPolicyIsHandedOn) {
+TEST_F(SelectorTest, ThePreviousSelectorIsHandedOn) {
   AddSmallPool();
   RunCycleToEnd();
   EXPECT_EQ(selection_.ranked.at(0).previous_selector, "");

@@ -105,7 +105,7 @@ TEST(SelectQueueTest, BeatsGreedyWhereCellsHelpOnlyTogether) {
     const double greedy = GainOf(hand.table, ContinueLookupGreedy(hand.table, {}, 8));
     EXPECT_GT(gain, 1.005 * greedy) << seed;
     EXPECT_GE(gain, 0.98 * CountOptimum(hand.table, 8)) << seed;
-    EXPECT_TRUE(selection.queue.report.agent_won);
+    EXPECT_TRUE(selection.queue.report.policy_won);
     ratio += gain / greedy / 4;
   }
   EXPECT_GT(ratio, 1.1);
