@@ -10,7 +10,7 @@
 #include "client/cpp/command/commands.h"
 #include "client/cpp/command/dataset_options.h"
 #include "client/cpp/lib/dataset.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 #include "client/cpp/report/report.h"
 #include "client/cpp/report/results.h"
 #include "client/cpp/report/statistics.h"
@@ -42,7 +42,7 @@ absl::Status RunReport(const ReportOptions& options, Session& session) {
           ? (std::filesystem::path(options.results).parent_path() / "report.html").string()
           : options.out;
   const std::string html = RenderReport(*results, dataset ? &*dataset : nullptr);
-  if (absl::Status status = ReplaceTextFile(out, html); !status.ok()) return status;
+  if (absl::Status status = ReplaceFile(out, html); !status.ok()) return status;
   if (session.json) {
     session.PrintJson({{"report", out}, {"bytes", html.size()}});
     return absl::OkStatus();

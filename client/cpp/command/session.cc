@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "client/cpp/lib/credentials.h"
 #include "client/cpp/lib/errors.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace mgral::client {
@@ -154,7 +154,7 @@ absl::StatusOr<absl::Duration> ParseDurationOption(const std::string& text,
 }
 
 absl::Status WriteFile(const std::string& path, absl::string_view content) {
-  const absl::Status status = ReplaceTextFile(path, content);
+  const absl::Status status = ReplaceFile(path, content);
   return status.ok() ? status : UsageError(std::string(status.message()));
 }
 

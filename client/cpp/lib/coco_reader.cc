@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/lib/dataset.h"
 #include "client/cpp/lib/dataset_builder.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 #include "nlohmann/json.hpp"
 
 namespace mgral::client {
@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 
 absl::StatusOr<json> ParseJsonFile(const std::string& path) {
-  absl::StatusOr<std::string> text = ReadTextFile(path);
+  absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
   // Masks are most of a COCO file and nothing of them is used.
   const json::parser_callback_t keep = [](int, json::parse_event_t event, json& parsed) {

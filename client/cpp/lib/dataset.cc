@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/lib/dataset_builder.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 
 namespace mgral::client {
 namespace {
@@ -101,7 +101,7 @@ absl::StatusOr<v1::NewImage> ToNewImage(const DatasetImage& image, v1::ImageUse 
         absl::StrCat(image.path, ": is ", size, " bytes, too many for a message: put it below ",
                      "the server's image root and use --server-path"));
   }
-  absl::StatusOr<std::string> bytes = ReadTextFile(image.path);
+  absl::StatusOr<std::string> bytes = ReadFile(image.path);
   if (!bytes.ok()) return bytes.status();
   result.mutable_source()->set_data(*std::move(bytes));
   return result;

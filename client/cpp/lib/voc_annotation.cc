@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 
 namespace mgral::client {
 namespace {
@@ -63,7 +63,7 @@ absl::Status ParseXml(const std::string& text, pugi::xml_document* document) {
 }
 
 absl::StatusOr<VocAnnotation> ReadAnnotation(const fs::path& file) {
-  absl::StatusOr<std::string> text = ReadTextFile(file.string());
+  absl::StatusOr<std::string> text = ReadFile(file.string());
   if (!text.ok()) return text.status();
   pugi::xml_document document;
   const absl::Status parsed = ParseXml(*text, &document);

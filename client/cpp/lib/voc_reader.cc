@@ -11,7 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "client/cpp/lib/dataset.h"
 #include "client/cpp/lib/dataset_builder.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 #include "client/cpp/lib/voc_annotation.h"
 
 namespace mgral::client {
@@ -118,7 +118,7 @@ void AddClasses(const std::vector<VocAnnotation>& annotations, DatasetBuilder* b
 
 absl::Status ReadImageSet(const fs::path& file, const std::string& split, SplitLists* names,
                           const Dataset& dataset, std::vector<int>* list) {
-  absl::StatusOr<std::string> text = ReadTextFile(file.string());
+  absl::StatusOr<std::string> text = ReadFile(file.string());
   if (!text.ok()) return text.status();
   std::map<std::string, std::string> by_stem;
   for (const DatasetImage& image : dataset.images) {

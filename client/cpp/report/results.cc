@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 
 namespace mgral::client {
 namespace {
@@ -275,7 +275,7 @@ absl::StatusOr<Results> ResultsFromJson(const Json& document) {
 }
 
 absl::StatusOr<Results> ReadResults(const std::string& file) {
-  absl::StatusOr<std::string> text = ReadTextFile(file);
+  absl::StatusOr<std::string> text = ReadFile(file);
   if (!text.ok()) return text.status();
   const Json document = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {
@@ -290,7 +290,7 @@ absl::StatusOr<Results> ReadResults(const std::string& file) {
 
 absl::Status WriteResults(const Results& results, const std::string& file) {
   // Names from outside may hold broken UTF-8: replaced, never a reason to lose a run.
-  return ReplaceTextFile(
+  return ReplaceFile(
       file, ResultsToJson(results).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

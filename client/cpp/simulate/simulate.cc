@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 #include "client/cpp/report/report.h"
 #include "client/cpp/report/statistics.h"
 #include "client/cpp/simulate/play_strategy.h"
@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::Status WriteReport(const Results& results, const Dataset& dataset, const std::string& out) {
-  return ReplaceTextFile((fs::path(out) / "report.html").string(), RenderReport(results, &dataset));
+  return ReplaceFile((fs::path(out) / "report.html").string(), RenderReport(results, &dataset));
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 namespace mgral::client {
 
 // The whole of a file, at most 4 GiB. Errors name the file.
-absl::StatusOr<std::string> ReadTextFile(const std::string& path);
+absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 // Writes beside the file, then renames: readers see the old or the new content, never a part.
-absl::Status ReplaceTextFile(const std::string& path, absl::string_view content);
+absl::Status ReplaceFile(const std::string& path, absl::string_view content);
 
 }  // namespace mgral::client

@@ -1,4 +1,4 @@
-#include "client/cpp/lib/text_file.h"
+#include "client/cpp/lib/files.h"
 
 #include <unistd.h>
 
@@ -17,7 +17,7 @@ constexpr uintmax_t kMaxFileBytes = uintmax_t{4} << 30;
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) {
     return absl::NotFoundError(absl::StrCat(path, ": there is no such file"));
@@ -27,14 +27,14 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": is larger than 4 GiB"));
   }
   std::ifstream file(path, std::ios::binary);
-  std::string text(size, '\0');
-  if (!file.read(text.data(), static_cast<std::streamsize>(size))) {
+  std::string content(size, '\0');
+  if (!file.read(content.data(), static_cast<std::streamsize>(size))) {
     return absl::PermissionDeniedError(absl::StrCat(path, ": cannot be read"));
   }
-  return text;
+  return content;
 }
 
-absl::Status ReplaceTextFile(const std::string& path, absl::string_view content) {
+absl::Status ReplaceFile(const std::string& path, absl::string_view content) {
   const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   file.write(content.data(), static_cast<std::streamsize>(content.size()));
