@@ -142,9 +142,9 @@ std::vector<OptionSpec> DatabaseOptions() {
 
 std::vector<OptionSpec> FileOptions() {
   return {
-      {"image_root", "", "Directory that image paths are relative to; empty refuses paths.",
+      {"image_root", "", "Folder that image paths are relative to; empty refuses paths.",
        Text(&Options::image_root)},
-      {"artifact_dir", "artifacts", "Directory for weights, embeddings, and images sent as bytes.",
+      {"artifact_dir", "artifacts", "Folder for weights, embeddings, and images sent as bytes.",
        Text(&Options::artifact_dir)},
       {"uri_prefixes", "",
        "Comma-separated URI prefixes that images may be fetched from; empty refuses URIs.",

@@ -100,7 +100,7 @@ def test_files_that_are_no_json(tmp_path, text, complaint):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(mgral.DatasetError, match="no such file"):
         mgral.read_coco(tmp_path / "none.json", require_files=False)
-    with pytest.raises(mgral.DatasetError, match="no such directory of images"):
+    with pytest.raises(mgral.DatasetError, match="no such folder of images"):
         mgral.read_coco(write_coco(tmp_path))
     (tmp_path / "images").mkdir()
     with pytest.raises(mgral.DatasetError, match="there is no file .*a.png") as caught:
@@ -238,7 +238,7 @@ def test_yolo_without_classes_or_images(tmp_path):
         mgral.read_yolo(tmp_path)
     with pytest.raises(mgral.DatasetError, match="there are no images"):
         mgral.read_yolo(tmp_path, classes=["a"])
-    with pytest.raises(mgral.DatasetError, match="no such directory"):
+    with pytest.raises(mgral.DatasetError, match="no such folder"):
         mgral.read_yolo(tmp_path / "none")
 
 

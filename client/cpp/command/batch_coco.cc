@@ -11,7 +11,7 @@
 namespace mgral::client {
 namespace {
 
-// The image's file below the directory that it was registered from. An id doesn't tell whether its
+// The image's file below the folder that it was registered from. An id doesn't tell whether its
 // ":" stands for a "/"; the path does, if the server was given one.
 std::string FileName(const v1::Image& image, const std::string& image_id) {
   for (absl::string_view rest = image.path(); !rest.empty();) {

@@ -37,18 +37,17 @@ void AddDatasetOptions(CLI::App& command, DatasetOptions* options) {
                    ->type_name("FILE");
   auto* images =
       command
-          .add_option(
-              "--images", options->images,
-              options->allows_unlabeled
-                  ? "A directory of JPEG and PNG images, searched recursively; with --coco, "
-                    "the directory of that file's images (default: images beside the file)"
-                  : "The directory of the COCO file's images (default: images beside the "
-                    "file)")
+          .add_option("--images", options->images,
+                      options->allows_unlabeled
+                          ? "A folder of JPEG and PNG images, searched recursively; with --coco, "
+                            "the folder of that file's images (default: images beside the file)"
+                          : "The folder of the COCO file's images (default: images beside the "
+                            "file)")
           ->type_name("DIR");
   if (!options->allows_unlabeled) images->needs(coco);
   command
       .add_option("--voc", options->voc,
-                  "The dataset: a directory with Annotations/*.xml and JPEGImages")
+                  "The dataset: a folder with Annotations/*.xml and JPEGImages")
       ->type_name("DIR")
       ->excludes(coco)
       ->excludes(images);

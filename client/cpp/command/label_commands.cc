@@ -213,7 +213,7 @@ absl::Status Export(const ExportOptions& options, Session& session) {
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   if (!file) {
     return UsageError(
-        absl::StrCat(options.out, " cannot be written: check that its directory exists"));
+        absl::StrCat(options.out, " cannot be written: check that its folder exists"));
   }
   v1::ExportLabelsRequest request;
   request.set_parent(PoolName(options.pool));

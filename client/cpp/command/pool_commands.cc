@@ -153,7 +153,7 @@ void AddCreate(CLI::App& pool, Session& session) {
           ->delimiter(',')
           ->allow_extra_args(false);
   auto* coco = command->add_option("--coco", options->coco, "Use the classes of this COCO file");
-  auto* voc = command->add_option("--voc", options->voc, "Use the classes of this VOC directory");
+  auto* voc = command->add_option("--voc", options->voc, "Use the classes of this VOC folder");
   classes->excludes(coco)->excludes(voc);
   coco->excludes(voc);
   text(

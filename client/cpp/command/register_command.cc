@@ -109,7 +109,7 @@ absl::Status Register(const Options& options, Session& session) {
 
 void AddRegisterCommand(CLI::App& app, Session& session) {
   auto* command =
-      app.add_subcommand("register", "Register the images of a directory or a labeled dataset");
+      app.add_subcommand("register", "Register the images of a folder or a labeled dataset");
   command->footer(
       "Examples:\n"
       "  mgral register cells --images photos   (images without labels)\n"
@@ -134,7 +134,7 @@ void AddRegisterCommand(CLI::App& app, Session& session) {
   // Not an option of an optional: CLI11 takes "" for nothing there.
   command->add_option_function<std::string>(
       "--server-path", [options](const std::string& v) { options->server_path = v; },
-      "Send paths instead of bytes: the directory of the images below the server's image root "
+      "Send paths instead of bytes: the folder of the images below the server's image root "
       "(\"\" is the root itself)");
   command
       ->add_option("--verification", options->verification,

@@ -61,7 +61,7 @@ void AddReportCommand(CLI::App& app, Session& session) {
   command->add_option("--results", options->results, "A results.json written by mgral simulate")
       ->required();
   command->add_option("--dataset", options->dataset,
-                      "The dataset's directory; without it, images are not shown");
+                      "The dataset's folder; without it, images are not shown");
   AddVocCornersOption(*command, &options->voc_corners);
   command->add_option("--out", options->out,
                       "Output file (default: report.html beside the results)");

@@ -70,9 +70,9 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
   command->footer(
       "Example:\n  mgral simulate --dataset cells --strategies mgral,random --initial 40 "
       "--batch 20 --cycles 4 --seeds 3 --out run\n\n"
-      "The directory holds COCO annotations.json and images/, or a VOC layout; optionally "
+      "The folder holds COCO annotations.json and images/, or a VOC layout; optionally "
       "splits.json.");
-  command->add_option("--dataset", options.dataset, "Directory of the labeled dataset")->required();
+  command->add_option("--dataset", options.dataset, "Folder of the labeled dataset")->required();
   command->add_option("--splits", options.splits,
                       "JSON file with lists of file names: train or pool, val, test");
   AddVocCornersOption(*command, &line->voc_corners);
@@ -89,8 +89,7 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
   command->add_option("--seeds", line->seeds, "Number of seeds (1 to N), or a list such as 3,5,8")
       ->capture_default_str();
   command->add_option("--profile", options.profile, "The detector's size")->capture_default_str();
-  command->add_option("--out", options.out, "Directory for results.json and report.html")
-      ->required();
+  command->add_option("--out", options.out, "Folder for results.json and report.html")->required();
   command->add_option("--training-steps", options.training_steps,
                       "Training steps per cycle; 0: the profile's");
   command->add_option("--input-size", options.input_size,

@@ -16,11 +16,11 @@ Json SummaryJson(const SynthOptions& options, const SynthSummary& summary) {
   for (int kind = 0; kind < kSynthClasses; ++kind) {
     classes[SynthClassNames()[kind]] = summary.class_images[kind];
   }
-  return {{"directory", options.directory}, {"images", summary.images},
-          {"boxes", summary.boxes},         {"empty_images", summary.empty_images},
-          {"bursts", summary.bursts},       {"burst_images", summary.burst_images},
-          {"images_with_class", classes},   {"train", summary.train},
-          {"val", summary.validation},      {"test", summary.test}};
+  return {{"directory", options.folder},  {"images", summary.images},
+          {"boxes", summary.boxes},       {"empty_images", summary.empty_images},
+          {"bursts", summary.bursts},     {"burst_images", summary.burst_images},
+          {"images_with_class", classes}, {"train", summary.train},
+          {"val", summary.validation},    {"test", summary.test}};
 }
 
 void RunSynth(const SynthOptions& options, Session& session) {
@@ -37,7 +37,7 @@ void RunSynth(const SynthOptions& options, Session& session) {
   if (session.json) {
     session.PrintJson(SummaryJson(options, *summary));
   } else {
-    session.out() << options.directory << ": " << summary->images << " images (train "
+    session.out() << options.folder << ": " << summary->images << " images (train "
                   << summary->train << ", val " << summary->validation << ", test " << summary->test
                   << "), " << summary->boxes << " boxes, " << summary->empty_images << " empty, "
                   << summary->burst_images << " in " << summary->bursts << " bursts\nimages with";
@@ -60,7 +60,7 @@ void AddSynthCommand(CLI::App& app, Session& session) {
       "Example:\n"
       "  mgral synth --out drawn --images 200\n"
       "Writes images/, annotations.json (COCO), and splits.json.");
-  command->add_option("--out", options->directory, "Output directory")->required();
+  command->add_option("--out", options->folder, "Output folder")->required();
   command->add_option("--images", options->images, "Number of images")->capture_default_str();
   command->add_option("--seed", options->seed, "The same seed generates the same dataset")
       ->capture_default_str();

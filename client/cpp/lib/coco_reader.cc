@@ -175,7 +175,7 @@ absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::stri
                                  const ReadOptions& options) {
   std::error_code error;
   if (options.require_files && !std::filesystem::is_directory(images, error)) {
-    return absl::NotFoundError(absl::StrCat(images, ": there is no such directory of images"));
+    return absl::NotFoundError(absl::StrCat(images, ": there is no such folder of images"));
   }
   absl::StatusOr<json> document = ParseJsonFile(annotations);
   if (!document.ok()) return document.status();

@@ -16,22 +16,22 @@ constexpr uintmax_t kMaxImageBytes = 60 << 20;  // leaves room in a message of 6
 
 }  // namespace
 
-absl::StatusOr<Dataset> ReadDataset(const std::string& directory, const std::string& splits_file,
+absl::StatusOr<Dataset> ReadDataset(const std::string& folder, const std::string& splits_file,
                                     const ReadOptions& options) {
-  const fs::path root(directory);
+  const fs::path root(folder);
   std::error_code error;
   absl::StatusOr<Dataset> dataset;
   if (fs::is_regular_file(root / "annotations.json", error)) {
     dataset = ReadCoco((root / "annotations.json").string(), (root / "images").string(), options);
   } else if (fs::is_directory(root / "Annotations", error)) {
-    dataset = ReadVoc(directory, options);
+    dataset = ReadVoc(folder, options);
   } else {
     return absl::NotFoundError(absl::StrCat(
-        directory, ": is not a dataset: it has neither annotations.json (COCO) nor a directory ",
+        folder, ": is not a dataset: it has neither annotations.json (COCO) nor a folder ",
         "Annotations (VOC) is in it"));
   }
   if (!dataset.ok()) return dataset;
-  dataset->name = DatasetName(directory);
+  dataset->name = DatasetName(folder);
   const std::string file = splits_file.empty() ? (root / "splits.json").string() : splits_file;
   if (!splits_file.empty() || fs::is_regular_file(file, error)) {
     absl::StatusOr<DatasetSplits> splits = ReadSplits(file, *dataset);

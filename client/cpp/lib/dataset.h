@@ -26,7 +26,7 @@ struct DatasetImage {
   // file_name with "/" as ":", unless the file carries the id; unique. Empty where MatchImages
   // finds no image, or still has to (ReadOptions::any_file_name).
   std::string image_id;
-  std::string file_name;    // below the images' directory, forward slashes
+  std::string file_name;    // below the images' folder, forward slashes
   std::string listed_name;  // as the dataset's file writes it, forward slashes
   std::string listed_id;    // "mgral_image_id" of a COCO file; empty: it has none
   MatchedBy matched_by = MatchedBy::kNothing;  // set by MatchImages
@@ -43,7 +43,7 @@ struct DatasetSplits {
 };
 
 struct Dataset {
-  std::string name;                  // of its directory
+  std::string name;                  // of its folder
   std::vector<std::string> classes;  // COCO: by category id; VOC: by name
   std::vector<DatasetImage> images;  // in the file's order; VOC: by file name
   std::optional<DatasetSplits> splits;
@@ -63,39 +63,38 @@ enum class VocCorners { kAuto, kFromZero, kFromOne };
 absl::StatusOr<VocCorners> ParseVocCorners(const std::string& text);
 
 struct ReadOptions {
-  // Every image must have its file below the images' directory: at the path that the dataset names,
+  // Every image must have its file below the images' folder: at the path that the dataset names,
   // or else the only file there of that base name. Off for labels alone.
   bool require_files = true;
-  // Without require_files: take file names that lead out of the images' directory, too. Such an
+  // Without require_files: take file names that lead out of the images' folder, too. Such an
   // image has no image_id until MatchImages has found one.
   bool any_file_name = false;
   VocCorners voc_corners = VocCorners::kAuto;
 };
 
-// COCO: `annotations` is the JSON file, `images` the directory that its file names are below. An
+// COCO: `annotations` is the JSON file, `images` the folder that its file names are below. An
 // image's "mgral_image_id", if there is one, is its id.
 absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::string& images,
                                  const ReadOptions& options = {});
 
-// Pascal VOC: `directory`/Annotations/*.xml and `directory`/JPEGImages (or images); splits from
-// `directory`/ImageSets/Main/{train,val,test}.txt if there are any. kAuto decides how corners are
+// Pascal VOC: `folder`/Annotations/*.xml and `folder`/JPEGImages (or images); splits from
+// `folder`/ImageSets/Main/{train,val,test}.txt if there are any. kAuto decides how corners are
 // counted for the dataset as a whole, by what its files say, and notes what it decided and why.
 // Counted from 1, x_min = xmin - 1 and width = xmax - xmin + 1; from 0, x_min = xmin and width =
 // xmax - xmin.
-absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions& options = {});
+absl::StatusOr<Dataset> ReadVoc(const std::string& folder, const ReadOptions& options = {});
 
-// Images without labels: every .jpg, .jpeg and .png of `directory` and of the directories
-// below it, sorted by name; no classes, no boxes. Links to directories are not followed.
-absl::StatusOr<Dataset> ReadFolder(const std::string& directory);
+// Images without labels: every .jpg, .jpeg and .png of `folder` and of the folders
+// below it, sorted by name; no classes, no boxes. Links to folders are not followed.
+absl::StatusOr<Dataset> ReadFolder(const std::string& folder);
 
 // JSON lists of file names under "train" or "pool", "val" (or "validation", "valid") and "test".
 // Images in no list are left out of the splits.
 absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset& dataset);
 
-// `directory` holds annotations.json and images/, or a VOC layout; splits from `splits_file`, or
-// from `directory`/splits.json if that exists.
-absl::StatusOr<Dataset> ReadDataset(const std::string& directory,
-                                    const std::string& splits_file = "",
+// `folder` holds annotations.json and images/, or a VOC layout; splits from `splits_file`, or
+// from `folder`/splits.json if that exists.
+absl::StatusOr<Dataset> ReadDataset(const std::string& folder, const std::string& splits_file = "",
                                     const ReadOptions& options = {});
 
 // Sets each image_id to that of the one of `image_ids` that the image is: by the id that the file

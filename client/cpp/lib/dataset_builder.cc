@@ -36,7 +36,7 @@ std::string TextProblem(const std::string& text, const std::string& what, size_t
   return "";
 }
 
-// Why a file name may not be joined to a directory; empty if it may.
+// Why a file name may not be joined to a folder; empty if it may.
 std::string PathProblem(const std::string& name) {
   if (name[0] == '/') return absl::StrCat("\"", name, "\" is an absolute path");
   for (const absl::string_view part : absl::StrSplit(name, '/')) {
@@ -67,9 +67,9 @@ double Length(double low, double high) {
 
 }  // namespace
 
-DatasetBuilder::DatasetBuilder(std::string file, std::string images_directory,
+DatasetBuilder::DatasetBuilder(std::string file, std::string images_folder,
                                const ReadOptions& options)
-    : file_(std::move(file)), images_directory_(std::move(images_directory)), options_(options) {}
+    : file_(std::move(file)), images_folder_(std::move(images_folder)), options_(options) {}
 
 void DatasetBuilder::Problem(const std::string& entry, const std::string& what) {
   if (!GivesUp()) problems_.push_back(absl::StrCat(file_, ": ", entry, ": ", what));
@@ -126,27 +126,27 @@ std::string DatasetBuilder::CheckName(DatasetImage* image) {
 }
 
 std::string DatasetBuilder::FindFile(DatasetImage* image) {
-  const fs::path root(images_directory_);
+  const fs::path root(images_folder_);
   const std::string wrong = PathProblem(image->listed_name);
   std::error_code error;
   MatchedBy by = MatchedBy::kPath;
   if (!wrong.empty() || !fs::is_regular_file(root / image->listed_name, error)) {
     if (matcher_ == nullptr) {
-      files_ = ListImageFiles(images_directory_).value_or(std::vector<std::string>());
+      files_ = ListImageFiles(images_folder_).value_or(std::vector<std::string>());
       std::vector<std::string> ids;
       for (const std::string& file : files_) ids.push_back(ImageIdOfFile(file));
       matcher_ = std::make_unique<ImageMatcher>(ids);
     }
     const ImageMatcher::Match match = matcher_->Find(image->listed_name);
     if (match.by == MatchedBy::kAmbiguous) {
-      return absl::StrCat("\"", image->listed_name, "\" is not below ", images_directory_,
+      return absl::StrCat("\"", image->listed_name, "\" is not below ", images_folder_,
                           ", where several files have that base name");
     }
     if (match.position < 0) {
       if (image->listed_name.size() > kMaxImageIdBytes) return kTooLongForAnId;
       return wrong.empty()
                  ? absl::StrCat("there is no file ", (root / image->listed_name).string())
-                 : absl::StrCat(wrong, ", and no file below ", images_directory_, " has its name");
+                 : absl::StrCat(wrong, ", and no file below ", images_folder_, " has its name");
     }
     image->file_name = files_[match.position];
     by = match.by;
@@ -200,7 +200,7 @@ absl::StatusOr<Dataset> DatasetBuilder::Build() && {
   }
   if (matched_.by_name() > 0) {
     dataset_.notes.push_back(
-        absl::StrCat(file_, ": images found below ", images_directory_, ": ", Describe(matched_)));
+        absl::StrCat(file_, ": images found below ", images_folder_, ": ", Describe(matched_)));
   }
   return std::move(dataset_);
 }
@@ -228,9 +228,9 @@ absl::Status SplitLists::Add(const std::string& file_name, const std::string& sp
   return absl::OkStatus();
 }
 
-std::string DatasetName(const std::string& directory) {
+std::string DatasetName(const std::string& folder) {
   std::error_code error;
-  fs::path path = fs::absolute(directory, error).lexically_normal();
+  fs::path path = fs::absolute(folder, error).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   return path.filename().string();
 }

@@ -17,7 +17,7 @@ namespace mgral::client {
 class DatasetBuilder {
  public:
   // `file` is named in messages.
-  DatasetBuilder(std::string file, std::string images_directory, const ReadOptions& options);
+  DatasetBuilder(std::string file, std::string images_folder, const ReadOptions& options);
 
   void AddClass(const std::string& name, const std::string& entry);
   // The image's position, or -1 when something is wrong with it. `image_id`: that of the file;
@@ -44,9 +44,9 @@ class DatasetBuilder {
   std::string CheckName(DatasetImage* image);
   void Warn(const std::string& text);
 
-  const std::string file_, images_directory_;
+  const std::string file_, images_folder_;
   const ReadOptions options_;
-  // The files below images_directory_, listed when a path first leads nowhere.
+  // The files below images_folder_, listed when a path first leads nowhere.
   std::unique_ptr<ImageMatcher> matcher_;
   std::vector<std::string> files_;
   MatchCounts matched_;
@@ -56,9 +56,9 @@ class DatasetBuilder {
   std::vector<std::string> problems_;
 };
 
-// Every .jpg, .jpeg and .png of `directory` and of the directories below it, relative to it,
-// sorted. Links to directories are not followed.
-absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& directory);
+// Every .jpg, .jpeg and .png of `folder` and of the folders below it, relative to it,
+// sorted. Links to folders are not followed.
+absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& folder);
 
 // A sorted table from file name to position; and the check that lists don't overlap.
 class SplitLists {
@@ -73,7 +73,7 @@ class SplitLists {
   std::map<int, std::string> taken_;
 };
 
-// The directory's last component.
-std::string DatasetName(const std::string& directory);
+// The folder's last component.
+std::string DatasetName(const std::string& folder);
 
 }  // namespace mgral::client

@@ -45,7 +45,7 @@ absl::Status ReplaceFile(const std::string& path, absl::string_view content) {
     fs::remove(temporary, error);
     return absl::FailedPreconditionError(
         absl::StrCat(path,
-                     " cannot be written: check that its directory exists and that the disk "
+                     " cannot be written: check that its folder exists and that the disk "
                      "has space"));
   }
   return absl::OkStatus();

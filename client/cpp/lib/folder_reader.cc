@@ -20,32 +20,32 @@ bool IsImageName(const fs::path& file) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& directory) {
+absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& folder) {
   std::error_code error;
-  if (!fs::is_directory(directory, error)) {
-    return absl::NotFoundError(absl::StrCat(directory, ": there is no such directory"));
+  if (!fs::is_directory(folder, error)) {
+    return absl::NotFoundError(absl::StrCat(folder, ": there is no such folder"));
   }
   std::vector<std::string> names;
-  fs::recursive_directory_iterator entry(directory, error), end;
+  fs::recursive_directory_iterator entry(folder, error), end;
   for (; !error && entry != end; entry.increment(error)) {
     if (!IsImageName(entry->path()) || !entry->is_regular_file(error)) continue;
-    names.push_back(entry->path().lexically_relative(directory).generic_string());
+    names.push_back(entry->path().lexically_relative(folder).generic_string());
   }
-  if (error) return absl::PermissionDeniedError(absl::StrCat(directory, ": ", error.message()));
+  if (error) return absl::PermissionDeniedError(absl::StrCat(folder, ": ", error.message()));
   std::sort(names.begin(), names.end());
   return names;
 }
 
-absl::StatusOr<Dataset> ReadFolder(const std::string& directory) {
-  const absl::StatusOr<std::vector<std::string>> names = ListImageFiles(directory);
+absl::StatusOr<Dataset> ReadFolder(const std::string& folder) {
+  const absl::StatusOr<std::vector<std::string>> names = ListImageFiles(folder);
   if (!names.ok()) return names.status();
-  DatasetBuilder builder(directory, directory, {});
+  DatasetBuilder builder(folder, folder, {});
   for (const std::string& name : *names) {
     builder.AddImage(name, 0, 0, name);
     if (builder.GivesUp()) break;
   }
   absl::StatusOr<Dataset> dataset = std::move(builder).Build();
-  if (dataset.ok()) dataset->name = DatasetName(directory);
+  if (dataset.ok()) dataset->name = DatasetName(folder);
   return dataset;
 }
 

@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 
 // Finds the images that an annotation file names among those that exist. Tools rename files and
-// change their directories: Label Studio's export says "../../upload/1/f5e0cb5c-a.jpg" of a.jpg.
+// change their folders: Label Studio's export says "../../upload/1/f5e0cb5c-a.jpg" of a.jpg.
 namespace mgral::client {
 
 // What identified an image, the strongest evidence first.

@@ -93,13 +93,13 @@ absl::StatusOr<VocAnnotation> ReadAnnotation(const fs::path& file) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<VocAnnotation>> ReadVocAnnotations(const std::string& directory) {
+absl::StatusOr<std::vector<VocAnnotation>> ReadVocAnnotations(const std::string& folder) {
   std::vector<fs::path> files;
   std::error_code error;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (it->path().extension() == ".xml") files.push_back(it->path());
   }
-  if (error) return absl::NotFoundError(absl::StrCat(directory, ": cannot be listed"));
+  if (error) return absl::NotFoundError(absl::StrCat(folder, ": cannot be listed"));
   std::sort(files.begin(), files.end());
   std::vector<VocAnnotation> annotations;
   for (const fs::path& file : files) {

@@ -26,7 +26,7 @@ struct VocAnnotation {
   std::vector<VocObject> objects;
 };
 
-// `directory`/*.xml, sorted by name. An error names the file, and the line where it is not XML.
-absl::StatusOr<std::vector<VocAnnotation>> ReadVocAnnotations(const std::string& directory);
+// `folder`/*.xml, sorted by name. An error names the file, and the line where it is not XML.
+absl::StatusOr<std::vector<VocAnnotation>> ReadVocAnnotations(const std::string& folder);
 
 }  // namespace mgral::client

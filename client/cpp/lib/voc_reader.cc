@@ -136,9 +136,9 @@ absl::Status ReadImageSet(const fs::path& file, const std::string& split, SplitL
   return absl::OkStatus();
 }
 
-absl::Status ReadImageSets(const fs::path& directory, Dataset* dataset) {
+absl::Status ReadImageSets(const fs::path& folder, Dataset* dataset) {
   std::error_code error;
-  const fs::path main = directory / "ImageSets" / "Main";
+  const fs::path main = folder / "ImageSets" / "Main";
   if (!fs::is_regular_file(main / "train.txt", error)) return absl::OkStatus();
   DatasetSplits splits;
   SplitLists names(main.string(), *dataset);
@@ -164,14 +164,14 @@ absl::StatusOr<VocCorners> ParseVocCorners(const std::string& text) {
       absl::StrCat("--voc-corners: \"", text, "\" is none of auto, 0 and 1"));
 }
 
-absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions& options) {
-  const fs::path root(directory);
+absl::StatusOr<Dataset> ReadVoc(const std::string& folder, const ReadOptions& options) {
+  const fs::path root(folder);
   std::error_code error;
   fs::path images = root / "JPEGImages";
   if (!fs::is_directory(images, error)) images = root / "images";
   if (options.require_files && !fs::is_directory(images, error)) {
     return absl::NotFoundError(
-        absl::StrCat(directory, ": neither JPEGImages nor images is a directory in it"));
+        absl::StrCat(folder, ": neither JPEGImages nor images is a folder in it"));
   }
   absl::StatusOr<std::vector<VocAnnotation>> annotations =
       ReadVocAnnotations((root / "Annotations").string());
@@ -198,7 +198,7 @@ absl::StatusOr<Dataset> ReadVoc(const std::string& directory, const ReadOptions&
   }
   absl::StatusOr<Dataset> dataset = std::move(builder).Build();
   if (!dataset.ok()) return dataset;
-  dataset->name = DatasetName(directory);
+  dataset->name = DatasetName(folder);
   if (!note.empty()) dataset->notes.push_back(absl::StrCat(file, ": ", note));
   const absl::Status status = ReadImageSets(root, &*dataset);
   if (!status.ok()) return status;

@@ -14,7 +14,7 @@
 namespace mgral::client {
 
 struct SimulateOptions {
-  std::string dataset;  // directory
+  std::string dataset;  // folder
   std::string splits;   // file; empty: the dataset's own, or a seeded split
   std::vector<std::string> strategies = {"mgral", "random"};
   int initial = 40;
@@ -22,7 +22,7 @@ struct SimulateOptions {
   int cycles = 4;  // batches that are picked and labeled; curves have one point more
   std::vector<int64_t> seeds = {1};
   std::string profile = "tiny";
-  std::string out;         // directory
+  std::string out;         // folder
   int training_steps = 0;  // these four: 0 for the server's own
   int input_size = 0;
   int probes = 0;

@@ -29,7 +29,7 @@ std::string FileName(size_t index) { return absl::StrFormat("frame_%05d.jpg", in
 double Rounded(double value) { return std::round(value * 100) / 100; }
 
 absl::Status Check(const SynthOptions& options) {
-  if (options.directory.empty()) return absl::InvalidArgumentError("--out: a directory is needed");
+  if (options.folder.empty()) return absl::InvalidArgumentError("--out: a folder is needed");
   if (options.images < kLeastSynthImages || options.images > kMostSynthImages) {
     return absl::InvalidArgumentError(absl::StrCat("--images: ", options.images, " is not in ",
                                                    kLeastSynthImages, "..", kMostSynthImages));
@@ -229,7 +229,7 @@ SynthSplits SplitFrames(const std::vector<Frame>& frames, uint64_t seed) {
 absl::StatusOr<SynthSummary> WriteSynthDataset(const SynthOptions& options,
                                                const std::function<void(int64_t)>& progress) {
   if (absl::Status status = Check(options); !status.ok()) return status;
-  const std::filesystem::path root = options.directory;
+  const std::filesystem::path root = options.folder;
   std::error_code error;
   std::filesystem::create_directories(root / "images", error);
   if (error) {

@@ -21,7 +21,7 @@ constexpr int kLeastSynthSize = 64;
 constexpr int kMostSynthSize = 1024;
 
 struct SynthOptions {
-  std::string directory;  // made if it isn't there
+  std::string folder;  // made if it isn't there
   int images = 600;
   uint64_t seed = 1;
   int size = 160;  // pixels, width and height

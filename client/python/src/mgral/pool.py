@@ -94,10 +94,10 @@ class Pool:
                       progress: Optional[bool] = None) -> values.RegisterReport:
         """The images of a COCO file; labels are submitted with ingest_coco.
 
-        images: their directory, `images` beside the file by default.
+        images: their folder, `images` beside the file by default.
         splits: False registers all for `use`; a JSON file of lists "train" (or "pool"), "val" and
             "test" registers the first two; True takes splits.json beside the annotations.
-        server_path: the server has the files, in this directory below its image root (""
+        server_path: the server has the files, in this folder below its image root (""
             is the root itself), and gets their paths; without it, it gets their bytes.
         verification: how closely the server looks: it decodes the image, reads its "header", or
             "none": looks when the image is first used.
@@ -121,7 +121,7 @@ class Pool:
                       use: values.Use = "training", splits: SplitsGiven = False,
                       server_path: Optional[str] = None, verification: Verification = "decode",
                       progress: Optional[bool] = None) -> values.RegisterReport:
-        """As register_coco; `splits=True` takes the directories train, val (or valid) and test."""
+        """As register_coco; `splits=True` takes the folders train, val (or valid) and test."""
         dataset = read_yolo(directory, classes)
         registration.choose_splits(dataset, splits, None)
         return self.register(dataset, use=use, server_path=server_path, verification=verification,

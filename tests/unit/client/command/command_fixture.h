@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/client/fake_server.h"
-#include "tests/unit/client/temporary_directory.h"
+#include "tests/unit/client/temporary_folder.h"
 
 namespace mgral::client {
 
@@ -48,19 +48,19 @@ class CommandTest : public testing::Test {
                                {"images", nlohmann::json::array()}};
     for (int i = 1; i <= 3; ++i) {
       const std::string name = std::string(1, static_cast<char>('a' + i - 1)) + ".jpg";
-      directory_.Write("images/" + name, "bytes of " + name);
+      folder_.Write("images/" + name, "bytes of " + name);
       document["images"].push_back(
           {{"id", i}, {"file_name", name}, {"width", 100}, {"height", 80}});
       if (i == 3) break;
       document["annotations"].push_back(
           {{"id", i}, {"image_id", i}, {"category_id", 1}, {"bbox", {1, 1, 20, 20}}});
     }
-    return directory_.Write("annotations.json", document.dump());
+    return folder_.Write("annotations.json", document.dump());
   }
 
   FakeServer server_;
   FakeServices& services_ = server_.services();
-  TemporaryDirectory directory_;
+  TemporaryFolder folder_;
   std::string out_, error_;
 };
 

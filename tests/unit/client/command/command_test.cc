@@ -138,7 +138,7 @@ TEST_F(CommandTest, PoolListShowDelete) {
 }
 
 TEST_F(CommandTest, QueryPrintsTheBatchAndWritesIt) {
-  const std::string file = directory_.path("batch.json");
+  const std::string file = folder_.path("batch.json");
   EXPECT_EQ(Run({"query", "cats", "--size", "1", "--out", file}), 0) << error_;
   EXPECT_THAT(out_, testing::AllOf(HasSubstr("a.jpg"), HasSubstr("cell 3 is rare"),
                                    HasSubstr("random"), HasSubstr("no cycle has been published"),
@@ -147,7 +147,7 @@ TEST_F(CommandTest, QueryPrintsTheBatchAndWritesIt) {
   EXPECT_EQ(json::parse(written)["images"][0]["image_id"], "a.jpg");
   EXPECT_EQ(Run({"query", "cats", "--size", "1", "--json"}), 0);
   EXPECT_EQ(json::parse(out_)["name"], "pools/cats/batches/7");
-  EXPECT_EQ(Run({"query", "cats", "--size", "1", "--out", "/no/such/directory/x"}), 2);
+  EXPECT_EQ(Run({"query", "cats", "--size", "1", "--out", "/no/such/folder/x"}), 2);
   EXPECT_THAT(error_, HasSubstr("mgral release pools/cats/batches/7"));
 }
 
@@ -166,7 +166,7 @@ TEST_F(CommandTest, ReleaseAndEstimate) {
   EXPECT_THAT(out_, HasSubstr("released"));
   EXPECT_EQ(Run({"estimate", "cats", "--images", "a.jpg,b.jpg", "--json"}), 0) << error_;
   EXPECT_DOUBLE_EQ(json::parse(out_)["gain"]["mean"], 0.002);
-  const std::string file = directory_.Write("ids.txt", "a.jpg\n\n b.jpg \r\nc.jpg");
+  const std::string file = folder_.Write("ids.txt", "a.jpg\n\n b.jpg \r\nc.jpg");
   EXPECT_EQ(Run({"estimate", "cats", "--file", file, "--json"}), 0);
   EXPECT_DOUBLE_EQ(json::parse(out_)["gain"]["mean"], 0.003);
 }
@@ -201,13 +201,13 @@ TEST_F(CommandTest, AFailedCycleIsExitCode1) {
 }
 
 TEST_F(CommandTest, PredictSendsFilesAndReportsTheBrokenOne) {
-  const std::string good = directory_.Write("good.jpg", "fine");
-  const std::string bad = directory_.Write("bad.jpg", "broken");
+  const std::string good = folder_.Write("good.jpg", "fine");
+  const std::string bad = folder_.Write("bad.jpg", "broken");
   EXPECT_EQ(Run({"predict", "cats", good}), 0) << error_;
   EXPECT_THAT(out_, testing::AllOf(HasSubstr("good.jpg"), HasSubstr("cat")));
   EXPECT_EQ(Run({"predict", "cats", good, bad, "--json"}), 1);
   EXPECT_THAT(json::parse(out_)["predictions"], SizeIs(2));
-  EXPECT_EQ(Run({"predict", "cats", directory_.path("none.jpg")}), 2);
+  EXPECT_EQ(Run({"predict", "cats", folder_.path("none.jpg")}), 2);
 }
 
 TEST_F(CommandTest, TextThatIsNoUtf8DoesNotBreakTheDocument) {

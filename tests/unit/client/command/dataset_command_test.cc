@@ -25,7 +25,7 @@ TEST_F(CommandTest, QueryWritesACocoFileThatLabelTakesBack) {
   box->set_height(20);
   box->set_score(0.5);
   services_.batch.mutable_images(0)->add_predictions()->set_score(0.2);  // too unsure
-  const std::string file = directory_.path("to_label.json");
+  const std::string file = folder_.path("to_label.json");
   EXPECT_EQ(Run({"query", "cats", "--size", "1", "--coco-out", file}), 0) << error_;
   std::ifstream written(file);
   const json document = json::parse(written);
@@ -38,7 +38,7 @@ TEST_F(CommandTest, QueryWritesACocoFileThatLabelTakesBack) {
   EXPECT_EQ(Run({"label", "cats", "--coco", file, "--batch", "pools/cats/batches/7"}), 0) << error_;
   EXPECT_THAT(services_.labeled, ElementsAre("day1:a.jpg"));
   EXPECT_EQ(services_.last_labels.boxes(0).class_name(), "cat");
-  EXPECT_EQ(Run({"query", "cats", "--size", "1", "--coco-out", "/no/such/directory/x"}), 2);
+  EXPECT_EQ(Run({"query", "cats", "--size", "1", "--coco-out", "/no/such/folder/x"}), 2);
   EXPECT_THAT(error_, HasSubstr("mgral release pools/cats/batches/7"));
 }
 
@@ -68,27 +68,27 @@ TEST_F(CommandTest, RegisterSendsBytesOrPaths) {
   EXPECT_EQ(services_.images["b.jpg"].source().path(), "b.jpg");
 }
 
-TEST_F(CommandTest, RegisterTakesADirectoryOfImagesWithoutLabels) {
-  directory_.Write("photos/b.JPG", "bytes of b");
-  directory_.Write("photos/day1/a.png", "bytes of a");
-  directory_.Write("photos/remarks.txt", "x");
-  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("photos")}), 0) << error_;
+TEST_F(CommandTest, RegisterTakesAFolderOfImagesWithoutLabels) {
+  folder_.Write("photos/b.JPG", "bytes of b");
+  folder_.Write("photos/day1/a.png", "bytes of a");
+  folder_.Write("photos/remarks.txt", "x");
+  EXPECT_EQ(Run({"register", "cats", "--images", folder_.path("photos")}), 0) << error_;
   ASSERT_THAT(services_.images, SizeIs(2));
   EXPECT_EQ(services_.images["b.JPG"].source().data(), "bytes of b");
   EXPECT_EQ(services_.images["day1:a.png"].source().data(), "bytes of a");
   services_.images.clear();
-  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("photos/"), "--server-path", "x"}),
+  EXPECT_EQ(Run({"register", "cats", "--images", folder_.path("photos/"), "--server-path", "x"}),
             0);
   EXPECT_EQ(services_.images["day1:a.png"].source().path(), "x/day1/a.png");
-  std::filesystem::create_directory(directory_.path("empty"));
-  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("empty")}), 2);
+  std::filesystem::create_directory(folder_.path("empty"));
+  EXPECT_EQ(Run({"register", "cats", "--images", folder_.path("empty")}), 2);
   EXPECT_THAT(error_, HasSubstr("there are no images in it"));
-  EXPECT_EQ(Run({"register", "cats", "--images", directory_.path("nowhere")}), 2);
-  EXPECT_THAT(error_, HasSubstr("there is no such directory"));
+  EXPECT_EQ(Run({"register", "cats", "--images", folder_.path("nowhere")}), 2);
+  EXPECT_THAT(error_, HasSubstr("there is no such folder"));
 }
 
 TEST_F(CommandTest, RegisterKeepsTheTestSplitOut) {
-  const std::string splits = directory_.Write(
+  const std::string splits = folder_.Write(
       "my_splits.json", R"({"train": ["a.jpg"], "val": ["b.jpg"], "test": ["c.jpg"]})");
   EXPECT_EQ(Run({"register", "cats", "--coco", Coco(), "--splits", splits}), 0) << error_;
   ASSERT_THAT(services_.images, SizeIs(2));
@@ -97,18 +97,18 @@ TEST_F(CommandTest, RegisterKeepsTheTestSplitOut) {
 }
 
 TEST_F(CommandTest, SplitsThatLeaveNothingToRegisterAreAMistake) {
-  const std::string splits = directory_.Write("my_splits.json", R"({"test": ["c.jpg"]})");
+  const std::string splits = folder_.Write("my_splits.json", R"({"test": ["c.jpg"]})");
   EXPECT_EQ(Run({"register", "cats", "--coco", Coco(), "--splits", splits}), 2);
   EXPECT_THAT(error_, HasSubstr("nothing to register"));
 }
 
 TEST_F(CommandTest, RefusedImagesAreExitCode1AndTheRestIsRegistered) {
-  const std::string coco = directory_.Write(
+  const std::string coco = folder_.Write(
       "refuse.json",
       R"({"images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "refuse.jpg"}],
           "categories": [], "annotations": []})");
   Coco();
-  directory_.Write("images/refuse.jpg", "x");
+  folder_.Write("images/refuse.jpg", "x");
   EXPECT_EQ(Run({"register", "cats", "--coco", coco, "--json"}), 1);
   const json document = json::parse(out_);  // one document, in spite of the error
   EXPECT_EQ(document["registered"], 1);
@@ -117,8 +117,8 @@ TEST_F(CommandTest, RefusedImagesAreExitCode1AndTheRestIsRegistered) {
 }
 
 TEST_F(CommandTest, BrokenDatasetsNameTheEntryAndAskNothing) {
-  const std::string coco = directory_.Write("bad.json", R"({"images": [{"id": 1}]})");
-  EXPECT_EQ(Run({"register", "cats", "--coco", coco, "--images", directory_.path()}), 2);
+  const std::string coco = folder_.Write("bad.json", R"({"images": [{"id": 1}]})");
+  EXPECT_EQ(Run({"register", "cats", "--coco", coco, "--images", folder_.path()}), 2);
   EXPECT_THAT(error_, testing::AllOf(HasSubstr("bad.json"), HasSubstr("images[0]")));
   EXPECT_THAT(services_.stream_images, SizeIs(0));
 }
@@ -147,7 +147,7 @@ TEST_F(CommandTest, LabelSaysWhatTheImagesAreForOnlyWhenAsked) {
 }
 
 TEST_F(CommandTest, ExportWritesTheFileWholeOrNotAtAll) {
-  const std::string file = directory_.path("labels.json");
+  const std::string file = folder_.path("labels.json");
   services_.failures = {grpc::Status(grpc::DATA_LOSS, "broken in the middle")};
   EXPECT_EQ(Run({"export", "cats", "--out", file}), 1);
   EXPECT_FALSE(std::filesystem::exists(file));
@@ -165,10 +165,10 @@ TEST_F(CommandTest, QueryNamesTheFilesThatTheImagesWereRegisteredFrom) {
     if (!path.empty()) services_.images[id].mutable_source()->set_path(path);
   };
   add("12:30.jpg", "shots/12:30.jpg");    // a ":" of its own
-  add("day1:a.jpg", "shots/day1/a.jpg");  // a directory's
+  add("day1:a.jpg", "shots/day1/a.jpg");  // a folder's
   add("cam:7", "shots/0007.jpg");         // made of no name
   add("::", "");                          // of none that a file could have
-  const std::string file = directory_.path("to_label.json");
+  const std::string file = folder_.path("to_label.json");
   EXPECT_EQ(Run({"query", "cats", "--size", "4", "--coco-out", file}), 0) << error_;
   std::ifstream written(file);
   const json document = json::parse(written);
@@ -193,7 +193,7 @@ TEST_F(CommandTest, LabelsGoToImagesOfTheSameBaseNameAndThatIsSaid) {
     document["annotations"].push_back(
         {{"image_id", name}, {"category_id", 1}, {"bbox", {1, 1, 20, 20}}});
   }
-  const std::string file = directory_.Write("export.json", document.dump());
+  const std::string file = folder_.Write("export.json", document.dump());
   EXPECT_EQ(Run({"label", "cats", "--coco", file}), 0) << error_;
   EXPECT_THAT(services_.labeled, ElementsAre("a.jpg", "day1:b.jpg"));
   EXPECT_THAT(error_, HasSubstr("1 by path, 1 by base name without its upload prefix, 1 ambiguous, "
@@ -228,16 +228,16 @@ TEST_F(CommandTest, AFileInWhichMostImagesHaveNoAnnotationIsRefused) {
 
 TEST_F(CommandTest, LabelSaysHowItCountsTheCornersOfVoc) {
   services_.images["a.jpg"] = {};
-  directory_.Write("voc/Annotations/a.xml",
-                   "<annotation><filename>a.jpg</filename><object><name>cat</name><bndbox><xmin>0"
-                   "</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"
-                   "</annotation>");
-  EXPECT_EQ(Run({"label", "cats", "--voc", directory_.path("voc")}), 0) << error_;
+  folder_.Write("voc/Annotations/a.xml",
+                "<annotation><filename>a.jpg</filename><object><name>cat</name><bndbox><xmin>0"
+                "</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"
+                "</annotation>");
+  EXPECT_EQ(Run({"label", "cats", "--voc", folder_.path("voc")}), 0) << error_;
   EXPECT_THAT(error_, HasSubstr("corners count from 0: 1 of 1 boxes begin at 0"));
   EXPECT_EQ(services_.last_labels.boxes(0).width(), 9);
-  EXPECT_EQ(Run({"label", "cats", "--voc", directory_.path("voc"), "--voc-corners", "1"}), 0);
+  EXPECT_EQ(Run({"label", "cats", "--voc", folder_.path("voc"), "--voc-corners", "1"}), 0);
   EXPECT_EQ(services_.last_labels.boxes(0).y_min(), 1);
-  EXPECT_EQ(Run({"label", "cats", "--voc", directory_.path("voc"), "--voc-corners", "2"}), 2);
+  EXPECT_EQ(Run({"label", "cats", "--voc", folder_.path("voc"), "--voc-corners", "2"}), 2);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/unit/client/temporary_directory.h"
+#include "tests/unit/client/temporary_folder.h"
 
 namespace mgral::client {
 namespace {
@@ -23,27 +23,27 @@ class CocoReaderTest : public testing::Test {
                  {"categories", {{{"id", 7}, {"name", "dog"}}, {{"id", 3}, {"name", "cat"}}}},
                  {"annotations",
                   {{{"id", 1}, {"image_id", 1}, {"category_id", 7}, {"bbox", {1.5, 2, 30, 40}}}}}};
-    directory_.Write("images/a.jpg", "x");
-    directory_.Write("images/b.jpg", "x");
+    folder_.Write("images/a.jpg", "x");
+    folder_.Write("images/b.jpg", "x");
   }
 
   absl::StatusOr<Dataset> Read(const ReadOptions& options = {}) {
     return ReadText(document_.dump(), options);
   }
   absl::StatusOr<Dataset> ReadText(const std::string& text, const ReadOptions& options = {}) {
-    return ReadCoco(directory_.Write("annotations.json", text), directory_.path("images"), options);
+    return ReadCoco(folder_.Write("annotations.json", text), folder_.path("images"), options);
   }
   // The error's text, which names the file.
   std::string Error() {
     const absl::StatusOr<Dataset> dataset = Read();
     EXPECT_FALSE(dataset.ok());
     const std::string message(dataset.status().message());
-    EXPECT_THAT(message, HasSubstr(directory_.path("annotations.json")));
+    EXPECT_THAT(message, HasSubstr(folder_.path("annotations.json")));
     return message;
   }
   json& annotation() { return document_["annotations"][0]; }
 
-  TemporaryDirectory directory_;
+  TemporaryFolder folder_;
   json document_;
 };
 
@@ -53,7 +53,7 @@ TEST_F(CocoReaderTest, ReadsClassesInTheOrderOfTheirIds) {
   EXPECT_THAT(dataset->classes, ElementsAre("cat", "dog"));
   ASSERT_EQ(dataset->images.size(), 2u);
   EXPECT_EQ(dataset->images[0].image_id, "a.jpg");
-  EXPECT_EQ(dataset->images[0].path, directory_.path("images/a.jpg"));
+  EXPECT_EQ(dataset->images[0].path, folder_.path("images/a.jpg"));
   ASSERT_EQ(dataset->images[0].boxes.size(), 1u);
   EXPECT_EQ(dataset->images[0].boxes[0].class_index, 1);
   EXPECT_EQ(dataset->images[0].boxes[0].x_min, 1.5);
@@ -118,20 +118,19 @@ TEST_F(CocoReaderTest, NoImages) {
 
 TEST_F(CocoReaderTest, MissingFileIsNamedWithItsEntry) {
   document_["images"][1]["file_name"] = "gone.jpg";
-  EXPECT_THAT(Error(),
-              HasSubstr("images[1]: there is no file " + directory_.path("images/gone.jpg")));
+  EXPECT_THAT(Error(), HasSubstr("images[1]: there is no file " + folder_.path("images/gone.jpg")));
   ReadOptions labels_only;
   labels_only.require_files = false;
   EXPECT_TRUE(Read(labels_only).ok());
 }
 
-TEST_F(CocoReaderTest, ADirectoryIsNoImageFile) {
-  directory_.Write("images/sub/c.jpg", "x");
+TEST_F(CocoReaderTest, AFolderIsNoImageFile) {
+  folder_.Write("images/sub/c.jpg", "x");
   document_["images"][1]["file_name"] = "sub";
   EXPECT_THAT(Error(), HasSubstr("images[1]: there is no file"));
 }
 
-TEST_F(CocoReaderTest, PathsOutOfTheDirectoryAreRefused) {
+TEST_F(CocoReaderTest, PathsOutOfTheFolderAreRefused) {
   for (const char* name : {"../a.jpg", "/etc/passwd", "x/../../a.jpg", "..\\a.jpg", "", "a//c.jpg",
                            "./a.jpg", "a\nb.jpg"}) {
     document_["images"][1]["file_name"] = name;
@@ -143,8 +142,8 @@ TEST_F(CocoReaderTest, PathsOutOfTheDirectoryAreRefused) {
   EXPECT_THAT(Error(), HasSubstr("too long for an image_id"));
 }
 
-TEST_F(CocoReaderTest, SubdirectoriesBecomePartOfTheId) {
-  directory_.Write("images/left/a.jpg", "x");
+TEST_F(CocoReaderTest, SubfoldersBecomePartOfTheId) {
+  folder_.Write("images/left/a.jpg", "x");
   document_["images"][1]["file_name"] = "left/a.jpg";
   const absl::StatusOr<Dataset> dataset = Read();
   ASSERT_TRUE(dataset.ok()) << dataset.status();
@@ -263,11 +262,11 @@ TEST_F(CocoReaderTest, SeveralMistakesAreNamedAtOnceButNotWithoutEnd) {
 
 TEST_F(CocoReaderTest, MissingFilesOfTheDatasetItself) {
   EXPECT_TRUE(
-      absl::IsNotFound(ReadCoco(directory_.path("none.json"), directory_.path("images")).status()));
+      absl::IsNotFound(ReadCoco(folder_.path("none.json"), folder_.path("images")).status()));
   EXPECT_TRUE(absl::IsNotFound(
-      ReadCoco(directory_.Write("annotations.json", "{}"), directory_.path("none")).status()));
-  EXPECT_TRUE(absl::IsNotFound(ReadDataset(directory_.path("nowhere")).status()));
-  EXPECT_FALSE(ReadCoco(directory_.path(), directory_.path("images")).ok());
+      ReadCoco(folder_.Write("annotations.json", "{}"), folder_.path("none")).status()));
+  EXPECT_TRUE(absl::IsNotFound(ReadDataset(folder_.path("nowhere")).status()));
+  EXPECT_FALSE(ReadCoco(folder_.path(), folder_.path("images")).ok());
 }
 
 TEST_F(CocoReaderTest, LabelsAndImagesForTheServer) {
@@ -285,7 +284,7 @@ TEST_F(CocoReaderTest, LabelsAndImagesForTheServer) {
   EXPECT_EQ(ToNewImage(image, v1::IMAGE_USE_TRAINING, "cells/")->source().path(), "cells/a.jpg");
   EXPECT_EQ(ToNewImage(image, v1::IMAGE_USE_TRAINING, "")->source().path(), "a.jpg");
   DatasetImage gone = image;
-  gone.path = directory_.path("gone.jpg");
+  gone.path = folder_.path("gone.jpg");
   EXPECT_FALSE(ToNewImage(gone, v1::IMAGE_USE_TRAINING, std::nullopt).ok());
 }
 

@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/unit/client/temporary_directory.h"
+#include "tests/unit/client/temporary_folder.h"
 
 namespace mgral::client {
 namespace {
@@ -50,7 +50,7 @@ class MatchImagesTest : public testing::Test {
         document["images"].back()["mgral_image_id"] = name.substr(equals + 1);
       }
     }
-    return directory_.Write("annotations.json", document.dump());
+    return folder_.Write("annotations.json", document.dump());
   }
 
   std::vector<std::string> Match(const std::vector<std::string>& names,
@@ -58,7 +58,7 @@ class MatchImagesTest : public testing::Test {
     ReadOptions options;
     options.require_files = false;
     options.any_file_name = true;
-    absl::StatusOr<Dataset> dataset = ReadCoco(Write(names), directory_.path("images"), options);
+    absl::StatusOr<Dataset> dataset = ReadCoco(Write(names), folder_.path("images"), options);
     EXPECT_TRUE(dataset.ok()) << dataset.status();
     if (!dataset.ok()) return {};
     MatchImages(image_ids, &*dataset);
@@ -68,10 +68,10 @@ class MatchImagesTest : public testing::Test {
     return found;
   }
   absl::StatusOr<Dataset> ReadFiles(const std::vector<std::string>& names) {
-    return ReadCoco(Write(names), directory_.path("images"));
+    return ReadCoco(Write(names), folder_.path("images"));
   }
 
-  TemporaryDirectory directory_;
+  TemporaryFolder folder_;
   MatchCounts counts_;
 };
 
@@ -93,33 +93,33 @@ TEST_F(MatchImagesTest, IdsThatCannotBeAreRefused) {
        {std::string(), std::string("a/b"), std::string(257, 'a'), std::string("a\n")}) {
     ReadOptions options;
     options.require_files = false;
-    const auto dataset = ReadCoco(Write({"a.jpg=" + id}), directory_.path("images"), options);
+    const auto dataset = ReadCoco(Write({"a.jpg=" + id}), folder_.path("images"), options);
     ASSERT_FALSE(dataset.ok()) << id;
     EXPECT_THAT(std::string(dataset.status().message()), HasSubstr("images[0]"));
   }
 }
 
-TEST_F(MatchImagesTest, FilesAreFoundByBaseNameBelowTheDirectoryAndNowhereElse) {
-  directory_.Write("images/a.jpg", "x");
-  directory_.Write("images/deep/b.jpg", "x");
-  directory_.Write("secret.jpg", "x");
+TEST_F(MatchImagesTest, FilesAreFoundByBaseNameBelowTheFolderAndNowhereElse) {
+  folder_.Write("images/a.jpg", "x");
+  folder_.Write("images/deep/b.jpg", "x");
+  folder_.Write("secret.jpg", "x");
   auto dataset = ReadFiles({"a.jpg", "../../upload/1/f5e0cb5c-b.jpg"});
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(dataset->images[1].image_id, "deep:b.jpg");
-  EXPECT_EQ(dataset->images[1].path, directory_.path("images/deep/b.jpg"));
+  EXPECT_EQ(dataset->images[1].path, folder_.path("images/deep/b.jpg"));
   EXPECT_THAT(dataset->notes,
               ElementsAre(HasSubstr("1 by path, 1 by base name without its upload prefix")));
   const auto splits = ReadSplits(
-      directory_.Write("splits.json", R"({"val": ["../../upload/1/f5e0cb5c-b.jpg"]})"), *dataset);
+      folder_.Write("splits.json", R"({"val": ["../../upload/1/f5e0cb5c-b.jpg"]})"), *dataset);
   ASSERT_TRUE(splits.ok()) << splits.status();
   EXPECT_THAT(splits->validation, ElementsAre(1));
-  for (const std::string& name : {std::string("../secret.jpg"), directory_.path("secret.jpg"),
+  for (const std::string& name : {std::string("../secret.jpg"), folder_.path("secret.jpg"),
                                   std::string("x/../../secret.jpg")}) {
     dataset = ReadFiles({name});
     ASSERT_FALSE(dataset.ok()) << name;
     EXPECT_THAT(std::string(dataset.status().message()), HasSubstr("no file below"));
   }
-  directory_.Write("images/more/b.jpg", "x");
+  folder_.Write("images/more/b.jpg", "x");
   dataset = ReadFiles({"up/b.jpg"});
   ASSERT_FALSE(dataset.ok());
   EXPECT_THAT(std::string(dataset.status().message()),

@@ -3,7 +3,7 @@
 #include "client/cpp/lib/dataset.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/client/temporary_directory.h"
+#include "tests/unit/client/temporary_folder.h"
 
 namespace mgral::client {
 namespace {
@@ -21,7 +21,7 @@ class SplitsTest : public testing::Test {
     }
   }
   absl::StatusOr<DatasetSplits> Read(const std::string& text) {
-    return ReadSplits(directory_.Write("splits.json", text), dataset_);
+    return ReadSplits(folder_.Write("splits.json", text), dataset_);
   }
   std::string Error(const std::string& text) {
     const auto splits = Read(text);
@@ -30,7 +30,7 @@ class SplitsTest : public testing::Test {
     return std::string(splits.status().message());
   }
 
-  TemporaryDirectory directory_;
+  TemporaryFolder folder_;
   Dataset dataset_;
 };
 
@@ -59,19 +59,19 @@ TEST_F(SplitsTest, Mistakes) {
 }
 
 TEST_F(SplitsTest, ReadDatasetTakesSplitsBesideTheAnnotations) {
-  directory_.Write("images/a.jpg", "x");
-  directory_.Write("annotations.json", R"({"images": [{"id": 1, "file_name": "a.jpg"}],
+  folder_.Write("images/a.jpg", "x");
+  folder_.Write("annotations.json", R"({"images": [{"id": 1, "file_name": "a.jpg"}],
       "categories": [{"id": 1, "name": "cat"}], "annotations": []})");
-  auto dataset = ReadDataset(directory_.path());
+  auto dataset = ReadDataset(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_FALSE(dataset->splits.has_value());
   EXPECT_EQ(dataset->images[0].width, 0);
-  directory_.Write("splits.json", R"({"test": ["a.jpg"]})");
-  dataset = ReadDataset(directory_.path() + "/");
+  folder_.Write("splits.json", R"({"test": ["a.jpg"]})");
+  dataset = ReadDataset(folder_.path() + "/");
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->splits->test, ElementsAre(0));
-  EXPECT_EQ(dataset->name, directory_.path().substr(directory_.path().rfind('/') + 1));
-  EXPECT_FALSE(ReadDataset(directory_.path(), directory_.path("other.json")).ok());
+  EXPECT_EQ(dataset->name, folder_.path().substr(folder_.path().rfind('/') + 1));
+  EXPECT_FALSE(ReadDataset(folder_.path(), folder_.path("other.json")).ok());
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "client/cpp/lib/dataset.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/client/temporary_directory.h"
+#include "tests/unit/client/temporary_folder.h"
 
 namespace mgral::client {
 namespace {
@@ -25,8 +25,8 @@ class VocCornersTest : public testing::Test {
  protected:
   void Write(const std::string& stem, const std::string& head, const std::string& x_min,
              const std::string& y_min) {
-    directory_.Write(absl::StrCat("JPEGImages/", stem, ".jpg"), "x");
-    directory_.Write(
+    folder_.Write(absl::StrCat("JPEGImages/", stem, ".jpg"), "x");
+    folder_.Write(
         absl::StrCat("Annotations/", stem, ".xml"),
         absl::StrCat("<annotation>", head, "<filename>", stem,
                      ".jpg</filename><size><width>100</width><height>80</height></size><object>"
@@ -37,7 +37,7 @@ class VocCornersTest : public testing::Test {
   absl::StatusOr<Dataset> Read(VocCorners corners = VocCorners::kAuto) {
     ReadOptions options;
     options.voc_corners = corners;
-    return ReadVoc(directory_.path(), options);
+    return ReadVoc(folder_.path(), options);
   }
   // Of the first image: 10, 20, 30, 50.
   void ExpectBox(const Dataset& dataset, bool from_zero) {
@@ -46,7 +46,7 @@ class VocCornersTest : public testing::Test {
                 from_zero ? ElementsAre(10, 20, 20, 30) : ElementsAre(9, 19, 21, 31));
   }
 
-  TemporaryDirectory directory_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(VocCornersTest, AreDecidedByEvidence) {

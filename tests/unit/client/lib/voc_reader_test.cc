@@ -3,7 +3,7 @@
 #include "client/cpp/lib/dataset.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/client/temporary_directory.h"
+#include "tests/unit/client/temporary_folder.h"
 
 namespace mgral::client {
 namespace {
@@ -21,28 +21,28 @@ std::string Corners(const std::string& a, const std::string& b, const std::strin
 
 class VocReaderTest : public testing::Test {
  protected:
-  VocReaderTest() { directory_.Write("JPEGImages/a.jpg", "x"); }
+  VocReaderTest() { folder_.Write("JPEGImages/a.jpg", "x"); }
 
   void Annotate(const std::string& name, const std::string& objects,
                 const std::string& file = "<filename>a.jpg</filename>") {
-    directory_.Write("Annotations/" + name,
-                     "<?xml version=\"1.0\"?>\n<annotation verified='yes'>" + file +
-                         "<size><width>100</width><height>80</height><depth>3</depth></size>" +
-                         objects + "</annotation>\n");
+    folder_.Write("Annotations/" + name,
+                  "<?xml version=\"1.0\"?>\n<annotation verified='yes'>" + file +
+                      "<size><width>100</width><height>80</height><depth>3</depth></size>" +
+                      objects + "</annotation>\n");
   }
   std::string Error() {
-    const auto dataset = ReadVoc(directory_.path());
+    const auto dataset = ReadVoc(folder_.path());
     EXPECT_FALSE(dataset.ok());
     return std::string(dataset.status().message());
   }
 
-  TemporaryDirectory directory_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(VocReaderTest, PixelsCountFromOneAndTheLastBelongsToTheBox) {
   Annotate("a.xml", Object("dog", Corners("1", "11", "100", "20")) +
                         Object("cat", Corners("3", "3", "3", "3"), "<difficult>1</difficult>"));
-  const auto dataset = ReadVoc(directory_.path());
+  const auto dataset = ReadVoc(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->classes, ElementsAre("cat", "dog"));
   const auto& boxes = dataset->images[0].boxes;
@@ -60,16 +60,16 @@ TEST_F(VocReaderTest, PartsOfObjectsAreNoObjects) {
   Annotate("a.xml", Object("person", Corners("1", "1", "50", "50"),
                            "<part><name>head</name><bndbox>" + Corners("5", "5", "9", "9") +
                                "</bndbox></part>"));
-  const auto dataset = ReadVoc(directory_.path());
+  const auto dataset = ReadVoc(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->classes, ElementsAre("person"));
   EXPECT_EQ(dataset->images[0].boxes[0].width, 50);
 }
 
 TEST_F(VocReaderTest, AFileWhoseNameElementIsStaleIsFoundByItsOwnName) {
-  directory_.Write("JPEGImages/b.png", "x");
+  folder_.Write("JPEGImages/b.png", "x");
   Annotate("b.xml", "", "<filename>old_name.jpg</filename>");
-  const auto dataset = ReadVoc(directory_.path());
+  const auto dataset = ReadVoc(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(dataset->images[0].file_name, "b.png");
 }
@@ -79,11 +79,11 @@ TEST_F(VocReaderTest, MissingImage) {
   EXPECT_THAT(Error(), HasSubstr("z.xml: there is no file"));
 }
 
-TEST_F(VocReaderTest, PathsOutOfTheDirectoryAreRefused) {
-  directory_.Write("secret.jpg", "x");
+TEST_F(VocReaderTest, PathsOutOfTheFolderAreRefused) {
+  folder_.Write("secret.jpg", "x");
   Annotate("q.xml", "", "<filename>../secret.jpg</filename>");
   EXPECT_THAT(Error(), HasSubstr("\"..\""));
-  Annotate("q.xml", "", "<filename>" + directory_.path("secret.jpg") + "</filename>");
+  Annotate("q.xml", "", "<filename>" + folder_.path("secret.jpg") + "</filename>");
   EXPECT_THAT(Error(), HasSubstr("is an absolute path"));
 }
 
@@ -108,7 +108,7 @@ TEST_F(VocReaderTest, BoxesOutsideAreClippedOrDropped) {
   Annotate("a.xml", Object("dog", Corners("50", "50", "400", "400")) +
                         Object("dog", Corners("300", "300", "400", "400")) +
                         Object("dog", Corners("20", "20", "10", "10")));
-  const auto dataset = ReadVoc(directory_.path());
+  const auto dataset = ReadVoc(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(dataset->images[0].boxes.size(), 1u);
   EXPECT_EQ(dataset->clipped_boxes, 1);
@@ -116,21 +116,21 @@ TEST_F(VocReaderTest, BoxesOutsideAreClippedOrDropped) {
 }
 
 TEST_F(VocReaderTest, BrokenXmlNamesFileAndLine) {
-  directory_.Write("Annotations/a.xml", "<annotation>\n<filename>a.jpg\n");
+  folder_.Write("Annotations/a.xml", "<annotation>\n<filename>a.jpg\n");
   EXPECT_THAT(Error(), testing::AllOf(HasSubstr("a.xml: is not XML"), HasSubstr("line 2")));
   for (const char* text : {"", "text", "<", "<annotation", "<annotation><object></annotation>",
                            "<annotation/><annotation/>", "<annotation x=1></annotation>"}) {
-    directory_.Write("Annotations/a.xml", text);
+    folder_.Write("Annotations/a.xml", text);
     EXPECT_THAT(Error(), HasSubstr("a.xml: is not XML")) << text;
   }
-  directory_.Write("Annotations/a.xml", "<html></html>");
+  folder_.Write("Annotations/a.xml", "<html></html>");
   EXPECT_THAT(Error(), HasSubstr("not the <annotation>"));
 }
 
 TEST_F(VocReaderTest, DeclarationsOfEntitiesAreRefused) {
   for (const char* type : {"<!DOCTYPE a [<!ENTITY x \"xx\"><!ENTITY y \"&x;&x;\">]>",
                            "<!DOCTYPE a SYSTEM \"file:///etc/passwd\">"}) {
-    directory_.Write("Annotations/a.xml", std::string(type) + "<annotation>&y;</annotation>");
+    folder_.Write("Annotations/a.xml", std::string(type) + "<annotation>&y;</annotation>");
     EXPECT_THAT(Error(), HasSubstr("a.xml: has a document type with declarations"));
   }
 }
@@ -138,31 +138,31 @@ TEST_F(VocReaderTest, DeclarationsOfEntitiesAreRefused) {
 TEST_F(VocReaderTest, EntitiesCommentsAndDataAreReadAndDepthIsNoDanger) {
   Annotate("a.xml", "<!-- <object> -->" +
                         Object("cat &amp; <![CDATA[<dog>]]>", Corners("1", "1", "9", "9")));
-  const auto dataset = ReadVoc(directory_.path());
+  const auto dataset = ReadVoc(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(dataset->images[0].boxes.size(), 1u);
   std::string deep;
   for (int i = 0; i < 100000; ++i) deep += "<a>";
-  directory_.Write("Annotations/a.xml", deep);
+  folder_.Write("Annotations/a.xml", deep);
   EXPECT_THAT(Error(), HasSubstr("is not XML"));
 }
 
-TEST_F(VocReaderTest, NoDirectories) {
+TEST_F(VocReaderTest, NoFolders) {
   EXPECT_THAT(Error(), HasSubstr("Annotations"));
-  EXPECT_TRUE(absl::IsNotFound(ReadVoc(directory_.path("nowhere")).status()));
+  EXPECT_TRUE(absl::IsNotFound(ReadVoc(folder_.path("nowhere")).status()));
 }
 
 TEST_F(VocReaderTest, ImageSetsAreSplits) {
-  directory_.Write("JPEGImages/b.jpg", "x");
+  folder_.Write("JPEGImages/b.jpg", "x");
   Annotate("a.xml", "");
   Annotate("b.xml", "", "<filename>b.jpg</filename>");
-  directory_.Write("ImageSets/Main/train.txt", "b\r\n\n");
-  directory_.Write("ImageSets/Main/test.txt", "a 1\n");
-  auto dataset = ReadVoc(directory_.path());
+  folder_.Write("ImageSets/Main/train.txt", "b\r\n\n");
+  folder_.Write("ImageSets/Main/test.txt", "a 1\n");
+  auto dataset = ReadVoc(folder_.path());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->splits->train, ElementsAre(1));
   EXPECT_THAT(dataset->splits->test, ElementsAre(0));
-  directory_.Write("ImageSets/Main/test.txt", "unknown\n");
+  folder_.Write("ImageSets/Main/test.txt", "unknown\n");
   EXPECT_THAT(Error(), HasSubstr("\"unknown\""));
 }
 

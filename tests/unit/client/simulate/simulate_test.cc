@@ -25,16 +25,16 @@ class SimulateTest : public testing::Test {
         fs::temp_directory_path() / ("mgral-simulate-" + std::to_string(getpid()) + "-" +
                                      testing::UnitTest::GetInstance()->current_test_info()->name());
     SynthOptions synth;
-    synth.directory = (root_ / "data").string();
+    synth.folder = (root_ / "data").string();
     synth.images = 60;
     synth.size = 64;
     ASSERT_TRUE(WriteSynthDataset(synth, nullptr).ok());
-    dataset_ = *ReadDataset(synth.directory);
+    dataset_ = *ReadDataset(synth.folder);
     for (const DatasetImage& image : dataset_.images) {
       const v1::NewLabels labels = ToNewLabels(dataset_, image);
       service_.truth[image.image_id].assign(labels.boxes().begin(), labels.boxes().end());
     }
-    options_.dataset = synth.directory;
+    options_.dataset = synth.folder;
     options_.out = (root_ / "out").string();
     options_.initial = 6;
     options_.batch = 4;

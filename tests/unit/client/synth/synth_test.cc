@@ -38,7 +38,7 @@ class SynthTest : public testing::Test {
 
   SynthOptions Options(const std::string& name, int images, uint64_t seed) {
     SynthOptions options;
-    options.directory = (root_ / name).string();
+    options.folder = (root_ / name).string();
     options.images = images;
     options.seed = seed;
     options.size = 96;
@@ -57,7 +57,7 @@ TEST_F(SynthTest, RefusesNumbersOutOfRange) {
   options.size = 10;
   EXPECT_TRUE(absl::IsInvalidArgument(WriteSynthDataset(options, nullptr).status()));
   options.size = 96;
-  options.directory = "";
+  options.folder = "";
   EXPECT_TRUE(absl::IsInvalidArgument(WriteSynthDataset(options, nullptr).status()));
   EXPECT_FALSE(fs::exists(root_));
 }

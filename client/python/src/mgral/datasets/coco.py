@@ -1,4 +1,4 @@
-"""COCO: one JSON file, and the directory that its file names are below."""
+"""COCO: one JSON file, and the folder that its file names are below."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pathlib
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from mgral.connection import Path
-from mgral.datasets.dataset import Builder, Dataset, DatasetImage, directory_name
+from mgral.datasets.dataset import Builder, Dataset, DatasetImage, folder_name
 from mgral.datasets.json_file import read_json_object
 from mgral.errors import DatasetError
 from mgral.values import Box
@@ -15,25 +15,25 @@ from mgral.values import Box
 
 def read_coco(annotations: Path, images: Optional[Path] = None, *,
               require_files: bool = True) -> Dataset:
-    """`images`: the directory of the images; `images` beside the file by default. An image that is
+    """`images`: the folder of the images; `images` beside the file by default. An image that is
     not there at its path is found by a base name that is unique there, and that is noted. Without
     `require_files` the images need not be there: for labels alone."""
     file = pathlib.Path(annotations)
     folder = pathlib.Path(images) if images is not None else file.parent / "images"
     if require_files and not folder.is_dir():
-        raise DatasetError(f"{folder}: there is no such directory of images")
+        raise DatasetError(f"{folder}: there is no such folder of images")
     return _read(file, Builder(str(file), folder, require_files))
 
 
 def read_coco_labels(annotations: Path) -> Dataset:
-    """For labels alone: an image whose file name leads out of its directory has no id yet."""
+    """For labels alone: an image whose file name leads out of its folder has no id yet."""
     file = pathlib.Path(annotations)
     return _read(file, Builder(str(file), file.parent, require_files=False, any_name=True))
 
 
 def _read(file: pathlib.Path, builder: Builder) -> Dataset:
     _CocoReader(read_json_object(file), builder).read()
-    return builder.build(directory_name(file.parent))
+    return builder.build(folder_name(file.parent))
 
 
 class _CocoReader:

@@ -30,7 +30,7 @@ _MAX_IMAGE_BYTES = 60 << 20  # leaves room in a message of 64 MiB
 @dataclasses.dataclass(frozen=True)
 class DatasetImage:
     """image_id: file_name with "/" as ":", unless the file carries the id. file_name: below the
-    images' directory. path: where the file is on this machine. width, height: 0 where the dataset
+    images' folder. path: where the file is on this machine. width, height: 0 where the dataset
     does not say. listed_name, listed_id: the file name and the id as the dataset's file has them."""
 
     image_id: str
@@ -93,7 +93,7 @@ class Builder:
                  any_name: bool = False) -> None:
         """require_files: every image must have its file below `images`, at the path that the dataset
         names, or else the only one there of that base name. any_name: without require_files, take
-        names that lead out of the directory, too; such an image has no id yet."""
+        names that lead out of the folder, too; such an image has no id yet."""
         self._file, self._images, self._require_files = file, images, require_files
         self._any_name = any_name
         self._dataset = Dataset("", [], [])
@@ -243,8 +243,8 @@ def is_file(path: pathlib.Path) -> bool:
         return False
 
 
-def directory_name(directory: pathlib.Path) -> str:
-    return pathlib.Path(os.path.abspath(directory)).name
+def folder_name(folder: pathlib.Path) -> str:
+    return pathlib.Path(os.path.abspath(folder)).name
 
 
 class _Wrong(Exception):
@@ -252,7 +252,7 @@ class _Wrong(Exception):
 
 
 def _image_files(folder: pathlib.Path) -> List[str]:
-    """Below `folder`, relative to it. Links to directories are not followed."""
+    """Below `folder`, relative to it. Links to folders are not followed."""
     return [(pathlib.Path(parent) / name).relative_to(folder).as_posix()
             for parent, _, names in os.walk(folder) for name in names
             if pathlib.PurePath(name).suffix.lower() in IMAGE_ENDINGS]
@@ -272,7 +272,7 @@ def _check_text(text: str, what: str, max_bytes: int) -> None:
 
 
 def _path_problem(name: str) -> str:
-    """Why a file name may not be joined to a directory; empty if it may."""
+    """Why a file name may not be joined to a folder; empty if it may."""
     if name.startswith("/"):
         return f'"{name}" is an absolute path'
     if any(part in ("", ".", "..") for part in name.split("/")):

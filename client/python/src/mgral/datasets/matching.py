@@ -1,6 +1,6 @@
 """Finds the images that an annotation file names among those that exist.
 
-Tools rename files and change their directories: Label Studio's export says
+Tools rename files and change their folders: Label Studio's export says
 "../../upload/1/f5e0cb5c-a.jpg" of a.jpg.
 """
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from mgral.connection import Path
-from mgral.datasets.dataset import (Builder, Dataset, DatasetImage, directory_name, is_file,
+from mgral.datasets.dataset import (Builder, Dataset, DatasetImage, folder_name, is_file,
                                     read_text)
 from mgral.datasets.splits import SplitLists
 from mgral.errors import DatasetError
@@ -39,10 +39,10 @@ def read_voc(directory: Path, *, require_files: bool = True, corners: Corners = 
     if not images.is_dir():
         images = root / "images"
     if require_files and not images.is_dir():
-        raise DatasetError(f"{root}: neither JPEGImages nor images is a directory in it")
+        raise DatasetError(f"{root}: neither JPEGImages nor images is a folder in it")
     annotations = root / "Annotations"
     if not annotations.is_dir():
-        raise DatasetError(f"{annotations}: there is no such directory")
+        raise DatasetError(f"{annotations}: there is no such folder")
     builder = Builder(str(annotations), images, require_files)
     documents = [(file.name, _parse(file)) for file in sorted(annotations.glob("*.xml"))]
     first, note = _decide_corners(annotations, documents) if corners == "auto" else (
@@ -57,7 +57,7 @@ def read_voc(directory: Path, *, require_files: bool = True, corners: Corners = 
                                   _size(document, "width"), _size(document, "height"), entry)
         for position, thing in enumerate(document.findall("object"), 1):
             _add_object(builder, image, thing, first, f"{entry} object {position}")
-    dataset = builder.build(directory_name(root))
+    dataset = builder.build(folder_name(root))
     if note:
         builder.note(note)
     _read_image_sets(root / "ImageSets" / "Main", dataset)

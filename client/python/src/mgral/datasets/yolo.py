@@ -9,7 +9,7 @@ import pathlib
 from typing import Dict, List, Optional, Sequence
 
 from mgral.connection import Path
-from mgral.datasets.dataset import Builder, Dataset, DatasetImage, directory_name, read_text
+from mgral.datasets.dataset import Builder, Dataset, DatasetImage, folder_name, read_text
 from mgral.datasets.image_size import image_size
 from mgral.datasets.splits import SplitLists
 from mgral.errors import DatasetError
@@ -20,13 +20,13 @@ _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test":
 
 
 def read_yolo(directory: Path, classes: Optional[Sequence[str]] = None) -> Dataset:
-    """Images are all JPEG and PNG files in a directory `images` or below one (images/train/,
+    """Images are all JPEG and PNG files in a folder `images` or below one (images/train/,
     train/images/, or flat); one without a text file has no boxes. Class names: `classes`, else
     classes.txt (one a line), else `names` of data.yaml, which needs PyYAML. Splits come from
-    directories named train, val (or valid) and test. A polygon counts as the box around it."""
+    folders named train, val (or valid) and test. A polygon counts as the box around it."""
     root = pathlib.Path(directory)
     if not root.is_dir():
-        raise DatasetError(f"{root}: there is no such directory")
+        raise DatasetError(f"{root}: there is no such folder")
     builder = Builder(str(root), root, require_files=True)
     names = list(classes) if classes is not None else _class_names(root)
     for number, name in enumerate(names):
@@ -42,7 +42,7 @@ def read_yolo(directory: Path, classes: Optional[Sequence[str]] = None) -> Datas
         part = next((part for part in file.parts[:-1] if part in _SPLITS), None)
         if part is not None:
             said[file.as_posix()] = part
-    dataset = builder.build(directory_name(root))
+    dataset = builder.build(folder_name(root))
     if said:
         lists = SplitLists(str(root), dataset)
         for name, part in said.items():

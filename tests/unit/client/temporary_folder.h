@@ -8,25 +8,25 @@
 
 namespace mgral::client {
 
-// A directory of a test, removed with everything in it.
-class TemporaryDirectory {
+// A folder of a test, removed with everything in it.
+class TemporaryFolder {
  public:
-  TemporaryDirectory() {
+  TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "mgral-client-XXXXXX").string();
     path_ = mkdtemp(pattern.data());
   }
-  ~TemporaryDirectory() {
+  ~TemporaryFolder() {
     std::error_code error;
     std::filesystem::remove_all(path_, error);
   }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
   std::string path(const std::string& name = "") const {
     return name.empty() ? path_.string() : (path_ / name).string();
   }
 
-  // Writes a file, its directories too, and returns its path.
+  // Writes a file, its folders too, and returns its path.
   std::string Write(const std::string& name, const std::string& content) const {
     const std::filesystem::path file = path_ / name;
     std::filesystem::create_directories(file.parent_path());
