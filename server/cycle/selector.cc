@@ -1,5 +1,6 @@
-// kSelector. Reads TrainedCycle, Examples, all Signals, Table where there is one, and the selector of
-// the previous snapshot. Leaves a Queue per strategy, the selector and, as its result, RankedPool.
+// kSelector. Reads TrainedCycle, Examples, all Signals, Table where there is one, and the selector
+// of the previous snapshot. Leaves a Queue per strategy, the selector and, as its result,
+// RankedPool.
 #include <algorithm>
 
 #include "server/cycle/stages.h"

@@ -1,14 +1,11 @@
 // The server as such: reflection, metrics, log, export, what it keeps and deletes.
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "tests/e2e/api.h"
+#include "tests/support/loopback.h"
 
 namespace mgral::test {
 namespace {
@@ -17,24 +14,6 @@ using grpc::StatusCode;
 using ::testing::HasSubstr;
 
 class ServerTest : public ApiTest {};
-
-std::string HttpGet(int port, const std::string& path) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
-    if (write(fd, request.data(), request.size()) > 0) {
-      char buffer[4096];
-      for (ssize_t got; (got = read(fd, buffer, sizeof(buffer))) > 0;) answer.append(buffer, got);
-    }
-  }
-  close(fd);
-  return answer;
-}
 
 // Every string in the answer to "list the services" of grpc.reflection; Debian has no stub of it.
 std::string ListServices(const std::shared_ptr<grpc::Channel>& channel) {
@@ -72,7 +51,7 @@ TEST_F(ServerTest, ReflectionListsTheServices) {
 TEST_F(ServerTest, MetricsCountCalls) {
   v1::Batch batch;
   EXPECT_FALSE(Query("pools/nobody", 1, &batch).ok());
-  const std::string metrics = HttpGet(Server().metrics_port(), "/metrics");
+  const std::string metrics = Ask(Server().metrics_port(), "GET /metrics HTTP/1.0\r\n\r\n");
   EXPECT_THAT(metrics, HasSubstr("mgral_build_info{"));
   EXPECT_THAT(metrics, HasSubstr("mgral_database_up 1"));
   EXPECT_THAT(metrics, HasSubstr("code=\"NOT_FOUND\""));

@@ -1,6 +1,5 @@
 // Peers that are slow or silent: whoever waits for them keeps neither other callers nor the drain
 // waiting.
-#include <arpa/inet.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 
 #include "tests/e2e/api.h"
 #include "tests/support/image_server.h"
+#include "tests/support/loopback.h"
 
 namespace mgral::test {
 namespace {
@@ -27,27 +27,7 @@ using ::testing::HasSubstr;
 // ones hold.
 constexpr std::chrono::seconds kPrompt(8);
 
-int Connect(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  return fd;
-}
-
-std::string MetricsPage(int port) {
-  const int fd = Connect(port);
-  const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
-  EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL),
-            static_cast<ssize_t>(request.size()));
-  std::string page;
-  char buffer[4096];
-  for (ssize_t got; (got = recv(fd, buffer, sizeof(buffer), 0)) > 0;) page.append(buffer, got);
-  close(fd);
-  return page;
-}
+std::string MetricsPage(int port) { return Ask(port, "GET /metrics HTTP/1.0\r\n\r\n"); }
 
 // The processes of PostgreSQL that answer mgral; still while it exists.
 class Frozen {
