@@ -40,28 +40,24 @@ prometheus::Counter& Metrics::AddCounter(const std::string& name, const std::str
 
 Metrics::Metrics(const std::string& version)
     : registry_(std::make_unique<prometheus::Registry>()),
-      calls_(Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_total",
-                      "Completed calls by method and status code.")),
-      call_seconds_(
-          Register(prometheus::BuildHistogram(), *registry_, "mgral_rpc_seconds",
-                   "Call duration by method; for streams, from the first message to the last.")),
+      calls_(
+          Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_total", "Completed calls.")),
+      call_seconds_(Register(prometheus::BuildHistogram(), *registry_, "mgral_rpc_seconds",
+                             "Call duration; of streams, from the first message to the last.")),
       refused_(Register(prometheus::BuildCounter(), *registry_, "mgral_rpc_refused_total",
-                        "Calls refused because the concurrency limit was reached.")),
+                        "Calls refused at the limit.")),
       jobs_(Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_total",
-                     "Cycle jobs that ended in this worker, by stage and outcome.")),
-      taken_over_(
-          Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_taken_over_total",
-                   "Jobs that this worker claimed after another worker's lease on them expired.")),
+                     "Jobs that ended in this worker.")),
+      taken_over_(Register(prometheus::BuildCounter(), *registry_, "mgral_jobs_taken_over_total",
+                           "Jobs that this worker claimed after another's lease expired.")),
       job_seconds_(Register(prometheus::BuildHistogram(), *registry_, "mgral_cycle_stage_seconds",
-                            "Job duration in this worker by stage.")),
+                            "Job duration in this worker.")),
       leases_granted_(AddCounter("mgral_leases_granted_total", "Batches leased by this process.")),
-      leases_expired_(
-          AddCounter("mgral_leases_expired_total",
-                     "Batches whose lease expired before all their images were labeled.")),
+      leases_expired_(AddCounter("mgral_leases_expired_total",
+                                 "Batches whose lease expired before all images were labeled.")),
       labels_(AddCounter("mgral_labels_total", "Images whose labels this process stored.")),
-      labels_late_(
-          AddCounter("mgral_labels_late_total",
-                     "Images whose labels this process stored after their lease had ended.")),
+      labels_late_(AddCounter("mgral_labels_late_total",
+                              "Images whose labels this process stored after their lease.")),
       database_up_(Register(prometheus::BuildGauge(), *registry_, "mgral_database_up",
                             "1 while the database responds.")
                        .Add({})) {

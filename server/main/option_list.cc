@@ -109,27 +109,23 @@ std::string SetUriPrefixes(const std::string& value, Options* options) {
 
 std::vector<OptionSpec> ProcessOptions() {
   return {
-      {"listen", "127.0.0.1:50051", "Address and port for gRPC; port 0 lets the kernel choose.",
+      {"listen", "127.0.0.1:50051", "Address for gRPC; port 0 lets the kernel choose.",
        Text(&Options::listen)},
-      {"metrics_listen", "127.0.0.1:9464",
-       "Address and port of the Prometheus page /metrics; port 0 lets the kernel choose, empty "
-       "turns it off.",
+      {"metrics_listen", "127.0.0.1:9464", "Address of the page /metrics, as `listen`; empty turns it off.",
        Text(&Options::metrics_listen)},
-      {"port_file", "",
-       "File written once the server answers, with two lines: `grpc PORT` and `metrics PORT`.",
+      {"port_file", "", "File written once the server answers: `grpc PORT`, `metrics PORT`.",
        Text(&Options::port_file)},
-      {"roles", "api,worker", "What this process does: `api` answers calls, `worker` runs cycles.",
-       SetRoles},
+      {"roles", "api,worker", "`api` answers calls, `worker` runs cycles.", SetRoles},
   };
 }
 
 std::vector<OptionSpec> DatabaseOptions() {
   return {
       {"database", "dbname=mgral",
-       "PostgreSQL connection string for libpq: `host=... dbname=...` or `postgresql://...`.",
+       "Connection string for libpq: `host=... dbname=...` or `postgresql://...`.",
        Text(&Options::database)},
       {"database_password_file", "",
-       "File whose first line is the database password, used if `database` contains none.",
+       "File whose first line is the password, if `database` contains none.",
        Text(&Options::database_password_file)},
       {"database_connections", "16", "Size of the database connection pool.",
        Whole(&Options::database_connections, 2, 1000)},
@@ -158,13 +154,12 @@ std::vector<OptionSpec> FileOptions() {
 
 std::vector<OptionSpec> ComputeOptions() {
   return {
-      {"threads", "0", "CPU threads per tensor operation; 0 means one per core.",
+      {"threads", "0", "Threads per tensor operation; 0: one per core.",
        Whole(&Options::threads, 0, 1024)},
       {"device", "cpu",
-       "Device for the detector: `cpu`, `cuda` (the first GPU), `cuda:N`, or `auto` (a GPU if "
-       "there is one).",
+       "Detector's device: `cpu`, `cuda` (the first GPU), `cuda:N`, `auto` (a GPU if present).",
        Text(&Options::device)},
-      {"decoders", "0", "Images decoded in parallel during registration; 0 means one per core.",
+      {"decoders", "0", "Images decoded in parallel; 0: one per core.",
        Whole(&Options::decoders, 0, 1024)},
       {"cache_mb", "512", "Memory for decoded images, in MiB.",
        Whole(&Options::cache_mb, int64_t{0}, int64_t{1} << 20)},
@@ -175,21 +170,17 @@ std::vector<OptionSpec> LoadOptions() {
   const absl::Duration tick = absl::Milliseconds(10);
   constexpr int kMany = 100'000;
   return {
-      {"max_in_flight", "64",
-       "Maximum number of concurrent unary calls; further calls get RESOURCE_EXHAUSTED.",
+      {"max_in_flight", "64", "Concurrent unary calls; others get RESOURCE_EXHAUSTED.",
        Whole(&Options::max_in_flight, 1, kMany)},
-      {"max_streams", "64",
-       "Maximum number of concurrent streams; further streams get RESOURCE_EXHAUSTED.",
+      {"max_streams", "64", "Concurrent streams; others get RESOURCE_EXHAUSTED.",
        Whole(&Options::max_streams, 1, kMany)},
-      {"job_lease", "30s",
-       "How long a worker may go without a heartbeat before another takes over its job.",
+      {"job_lease", "30s", "How long after its last heartbeat a worker loses its job.",
        Duration(&Options::job_lease, absl::Milliseconds(100))},
-      {"poll_interval", "1s", "How often workers poll for jobs in case a notification is missed.",
+      {"poll_interval", "1s", "How often workers poll for jobs, should a notification be missed.",
        Duration(&Options::poll_interval, tick)},
       {"expire_interval", "5s", "How often expired leases are swept.",
        Duration(&Options::expire_interval, tick)},
-      {"max_cycle_attempts", "5",
-       "How many times a job may be started without finishing before its cycle fails.",
+      {"max_cycle_attempts", "5", "How often a job may be started without finishing before its cycle fails.",
        Whole(&Options::max_cycle_attempts, 1, 1000)},
       {"drain_timeout", "30s", "How long calls in flight may take to finish after SIGTERM.",
        Duration(&Options::drain_timeout, absl::ZeroDuration())},
@@ -201,22 +192,18 @@ std::vector<OptionSpec> SecurityOptions() {
       {"tls_cert", "", "PEM file with the server's certificate chain; empty serves without TLS.",
        Text(&Options::tls_cert)},
       {"tls_key", "", "PEM file with the private key of `tls_cert`.", Text(&Options::tls_key)},
-      {"tls_client_ca", "",
-       "PEM file with the CA that must have signed client certificates; empty requires none.",
+      {"tls_client_ca", "", "PEM file with the CA of client certificates; empty requires none.",
        Text(&Options::tls_client_ca)},
-      {"api_keys", "",
-       "File of API keys, one line per key as printed by `mgral-server key`; empty requires no "
-       "key.",
+      {"api_keys", "", "File of lines printed by `mgral-server key`; empty requires no key.",
        Text(&Options::api_keys)},
   };
 }
 
 std::vector<OptionSpec> LogOptions() {
   return {
-      {"log_level", "info", "Least severe level to log: trace, debug, info, warn, or error.",
+      {"log_level", "info", "Least severe level: trace, debug, info, warn, or error.",
        Choice(&Options::log_level, {"trace", "debug", "info", "warn", "error"})},
-      {"log_format", "json",
-       "Log format on standard error: `json` (one object per line) or `text`.",
+      {"log_format", "json", "`json` (one object per line) or `text`.",
        Choice(&Options::log_format, {"json", "text"})},
   };
 }

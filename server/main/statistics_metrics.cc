@@ -21,22 +21,19 @@ void AddWork(const Statistics& s, Families* families) {
        {double(s.jobs_running), {{"state", "running"}}},
        {double(s.jobs_overdue), {{"state", "overdue"}}}}));
   families->push_back(FamilyOf("mgral_jobs_oldest_waiting_seconds",
-                               "How long the oldest waiting job has been ready to be claimed.",
+                               "How long the oldest waiting job has been ready.",
                                {{s.oldest_waiting_seconds, {}}}));
   families->push_back(FamilyOf("mgral_jobs_oldest_overdue_seconds",
-                               "Longest time that an overdue job has been without a live worker.",
+                               "How long the oldest overdue job has had no live worker.",
                                {{s.oldest_overdue_seconds, {}}}));
-  families->push_back(FamilyOf("mgral_cycles", "Active cycles by state.",
+  families->push_back(FamilyOf("mgral_cycles", "Active cycles.",
                                {{double(s.cycles_queued), {{"state", "queued"}}},
                                 {double(s.cycles_running), {{"state", "running"}}}}));
   families->push_back(FamilyOf(
       "mgral_cycle_stalled_seconds",
       "Longest time without progress among cycles with a live worker; 0 if there are none.",
       {{s.stalled_seconds, {}}}));
-  families->push_back(
-      FamilyOf("mgral_pools",
-               "Number of pools; metrics with the label pool cover only the most active ones.",
-               {{double(s.pool_count), {}}}));
+  families->push_back(FamilyOf("mgral_pools", "Number of pools.", {{double(s.pool_count), {}}}));
 }
 
 void AddImages(const std::vector<Figures>& pools, Families* families) {
@@ -51,7 +48,7 @@ void AddImages(const std::vector<Figures>& pools, Families* families) {
     }
   }
   if (samples.empty()) return;
-  families->push_back(FamilyOf("mgral_pool_images", "Images in the pool by state.", samples));
+  families->push_back(FamilyOf("mgral_pool_images", "Images in the pool.", samples));
 }
 
 // One value per pool that has one.
@@ -75,8 +72,7 @@ void AddPublished(const std::vector<Figures>& pools, Families* families) {
     };
     AddFigure(pools, name, help, of_pool, families);
   };
-  add("mgral_pool_published_age_seconds",
-      "Time since the snapshot that answers queries was published.",
+  add("mgral_pool_published_age_seconds", "Age of the snapshot that answers queries.",
       [](const Published& p) { return p.age_seconds; });
   add("mgral_pool_map50_ratio",
       "mAP at IoU 0.5 of the published detector on the validation images.",
@@ -97,7 +93,7 @@ void AddPublished(const std::vector<Figures>& pools, Families* families) {
         return static_cast<double>(*p.replay_probes);
       });
   add("mgral_pool_table_fidelity_ratio",
-      "Rank correlation, -1 to 1, between the published table's estimates and measured gains.",
+      "Rank correlation of the published table's estimates and measured gains.",
       [](const Published& p) { return p.fidelity; });
 }
 
