@@ -1,4 +1,4 @@
-"""The runbook's table of metrics is what the server tells."""
+"""The runbook's statements, commands, and list of metrics fit the server."""
 
 from __future__ import annotations
 
@@ -53,15 +53,26 @@ def test_its_commands_about_artifacts_leave_what_is_needed(service: Service) -> 
     assert {file.name for file in folder.glob("objects/*/*")} == needed
 
 
-def test_the_table_of_metrics_is_what_the_server_tells(service: Service) -> None:
+def test_the_list_of_metrics_is_what_the_server_tells(service: Service) -> None:
     metrics = metrics_page.parse(*(service.metrics(i) for i in range(len(service.servers))))
-    rows = [f"| `{name}` | {metric.kind} | {', '.join(sorted(metric.labels))} | {metric.help} |"
-            for name, metric in sorted(metrics.items()) if name.startswith("mgral_")]
-    table = re.search(r"<!-- metrics:begin -->\n(.*?)<!-- metrics:end -->", RUNBOOK.read_text(),
-                      re.DOTALL)
-    assert table, "the markers are gone"
-    written = [line for line in table[1].splitlines() if line.startswith("| `")]
-    assert written == rows, "it should be:\n" + "\n".join(rows)
+    lines = []
+    for name, metric in sorted(metrics.items()):
+        labels = f"{{{','.join(sorted(metric.labels))}}}" if metric.labels else ""
+        if name.startswith("mgral_"):
+            lines.append(f"- `{name}{labels}`: {metric.help}")
+    listed = re.search(r"<!-- metrics:begin -->\n(.*?)<!-- metrics:end -->", RUNBOOK.read_text(),
+                       re.DOTALL)
+    assert listed, "the markers are gone"
+    assert listed[1].splitlines() == lines, "it should be:\n" + "\n".join(lines)
+
+
+def test_counters_end_in_total_and_the_runbook_names_the_histograms(service: Service) -> None:
+    metrics = metrics_page.parse(*(service.metrics(i) for i in range(len(service.servers))))
+    for name, metric in metrics.items():
+        if name.startswith("mgral_"):
+            assert (metric.kind == "counter") == name.endswith("_total"), name
+            if metric.kind == "histogram":
+                assert f"`{name}`" in RUNBOOK.read_text(), name
 
 
 def test_the_runbook_names_no_metric_that_is_gone(service: Service) -> None:
