@@ -16,6 +16,9 @@ function(mgral_add_test)
     set(ARG_PROCESSORS 1)
   endif()
   add_executable(${ARG_NAME} ${ARG_SOURCES})
+  if(COMMAND mgral_unity)  # not where server/core is built alone
+    mgral_unity(${ARG_NAME})
+  endif()
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
   add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} --gtest_brief=0)
   set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_COST}

@@ -97,7 +97,7 @@ ServerCertificates::ServerCertificates(const CertificateFiles& files)
 absl::StatusOr<std::unique_ptr<ServerCertificates>> ServerCertificates::Open(
     const CertificateFiles& files) {
   std::unique_ptr<ServerCertificates> certificates(new ServerCertificates(files));
-  MGRAL_ASSIGN_OR_RETURN(const auto loaded, certificates->Reload());
+  MGRAL_RETURN_IF_ERROR(certificates->Reload().status());
   return certificates;
 }
 

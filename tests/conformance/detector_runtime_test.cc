@@ -20,14 +20,14 @@ using testing::Each;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-enum class Kind { kReal, kFake };
+enum class DetectorKind { kReal, kFake };
 
-class DetectorRuntimeTest : public testing::TestWithParam<Kind> {
+class DetectorRuntimeTest : public testing::TestWithParam<DetectorKind> {
  protected:
   void SetUp() override {
     folder_ = (fs::temp_directory_path() / "mgral_detector_runtime_XXXXXX").string();
     ASSERT_NE(mkdtemp(folder_.data()), nullptr);
-    if (GetParam() == Kind::kReal) {
+    if (GetParam() == DetectorKind::kReal) {
       runtime_ =
           std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, &loader_);
     } else {
@@ -67,9 +67,10 @@ class DetectorRuntimeTest : public testing::TestWithParam<Kind> {
   std::unique_ptr<DetectorRuntime> runtime_;
 };
 
-INSTANTIATE_TEST_SUITE_P(All, DetectorRuntimeTest, testing::Values(Kind::kReal, Kind::kFake),
+INSTANTIATE_TEST_SUITE_P(All, DetectorRuntimeTest,
+                         testing::Values(DetectorKind::kReal, DetectorKind::kFake),
                          [](const auto& kind) {
-                           return kind.param == Kind::kReal ? "Real" : "Fake";
+                           return kind.param == DetectorKind::kReal ? "Real" : "Fake";
                          });
 
 TEST_P(DetectorRuntimeTest, KnowsItsProfiles) {

@@ -10,7 +10,7 @@ using ::testing::IsEmpty;
 
 using PoolImagesTest = StoresTest;
 
-std::string TextWithNul() { return std::string("a\0b", 3); }
+std::string IdWithNul() { return std::string("a\0b", 3); }
 
 TEST_F(PoolImagesTest, ListsImagesByStateAndUse) {
   Register(4);
@@ -41,7 +41,7 @@ TEST_F(PoolImagesTest, ListsImagesByStateAndUse) {
 TEST_F(PoolImagesTest, GetsImagesInTheOrderAsked) {
   Register(3);
   const auto images =
-      Value(pools().GetImages(pool_.key, {"img-2", "missing", TextWithNul(), "img-0"}));
+      Value(pools().GetImages(pool_.key, {"img-2", "missing", IdWithNul(), "img-0"}));
   ASSERT_EQ(images.size(), 2u);
   EXPECT_EQ(images[0].image_id, "img-2");
   EXPECT_EQ(images[1].image_id, "img-0");

@@ -20,12 +20,12 @@ using testing::Each;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-enum class Kind { kReal, kFake };
+enum class SelectionKind { kReal, kFake };
 
-class SelectionRuntimeTest : public testing::TestWithParam<Kind> {
+class SelectionRuntimeTest : public testing::TestWithParam<SelectionKind> {
  protected:
   void SetUp() override {
-    if (GetParam() == Kind::kReal) {
+    if (GetParam() == SelectionKind::kReal) {
       runtime_ =
           std::make_unique<runtime::TorchRuntime>(runtime::RuntimeOptions{1, 64 << 20}, &loader_);
     } else {
@@ -82,9 +82,10 @@ class SelectionRuntimeTest : public testing::TestWithParam<Kind> {
   std::unique_ptr<SelectionRuntime> runtime_;
 };
 
-INSTANTIATE_TEST_SUITE_P(All, SelectionRuntimeTest, testing::Values(Kind::kReal, Kind::kFake),
+INSTANTIATE_TEST_SUITE_P(All, SelectionRuntimeTest,
+                         testing::Values(SelectionKind::kReal, SelectionKind::kFake),
                          [](const auto& kind) {
-                           return kind.param == Kind::kReal ? "Real" : "Fake";
+                           return kind.param == SelectionKind::kReal ? "Real" : "Fake";
                          });
 
 TEST_P(SelectionRuntimeTest, PlansAControlBeforeTheProbesOfEachKindAndSeed) {

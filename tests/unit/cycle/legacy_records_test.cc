@@ -46,7 +46,7 @@ std::string Signals() {
 }
 
 template <typename Parse>
-void ExpectOnlyWhole(const std::string& bytes, Parse parse) {
+void ExpectOnlyWholeBytes(const std::string& bytes, Parse parse) {
   ASSERT_TRUE(parse(bytes).ok());
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_EQ(parse(bytes.substr(0, size)).status().code(), absl::StatusCode::kDataLoss) << size;
@@ -55,7 +55,7 @@ void ExpectOnlyWhole(const std::string& bytes, Parse parse) {
 }
 
 TEST(LegacyRecordsTest, ExamplesAreReadLikeThoseOfToday) {
-  ExpectOnlyWhole(Examples(), ParseExamples);
+  ExpectOnlyWholeBytes(Examples(), ParseExamples);
   const CycleExamples read = *ParseExamples(Examples());
   EXPECT_EQ(read.training[0].image.key, 3);
   EXPECT_EQ(read.training[0].image.image_id, "image-3");
@@ -67,7 +67,7 @@ TEST(LegacyRecordsTest, ExamplesAreReadLikeThoseOfToday) {
 }
 
 TEST(LegacyRecordsTest, SignalsAreReadLikeThoseOfToday) {
-  ExpectOnlyWhole(Signals(), ParseSignals);
+  ExpectOnlyWholeBytes(Signals(), ParseSignals);
   const auto read = *ParseSignals(Signals());
   EXPECT_EQ(read[0].image_key, 5);
   EXPECT_EQ(read[0].embedding, (std::vector<float>{0.5f, -1}));
@@ -79,7 +79,7 @@ TEST(LegacyRecordsTest, TheManifestIsReadLikeThatOfToday) {
   const std::string json =
       R"({"cold_start":false,"examples":"e","realised":[{"class_gain":[0.5,null],"signals":"r"}],)"
       R"("signals":["a","b"]})";
-  ExpectOnlyWhole(json, ParseManifest);
+  ExpectOnlyWholeBytes(json, ParseManifest);
   const auto read = *ParseManifest(json);
   EXPECT_EQ(read.examples_sha256, "e");
   EXPECT_EQ(read.signals, (std::vector<std::string>{"a", "b"}));

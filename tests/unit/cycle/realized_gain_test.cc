@@ -9,7 +9,7 @@
 namespace mgral::cycle {
 namespace {
 
-domain::Image MakeImage(int64_t key) {
+domain::Image ImageOf(int64_t key) {
   domain::Image image;
   image.key = key;
   return image;
@@ -40,9 +40,9 @@ TEST(ShareRealizedGainTest, EveryFreshImageHasTheSameShare) {
   trained.inputs.previous = PreviousSnapshot{"", "", "", {0.2, std::nan("")}, 0.2};
   trained.class_ap50 = {0.6, 0.5};
   trained.map50 = 0.6;
-  std::vector<domain::Example> before = {{MakeImage(1), {}}};
+  std::vector<domain::Example> before = {{ImageOf(1), {}}};
   std::vector<domain::Example> now = before;
-  for (int64_t key = 2; key <= 5; ++key) now.push_back({MakeImage(key), {}});
+  for (int64_t key = 2; key <= 5; ++key) now.push_back({ImageOf(key), {}});
   const std::vector<domain::Batch> batches = {
       MakeBatch("a", {2}), MakeBatch("b", {3, 4}),
       MakeBatch("late", {5, 99}),  // 99 came after the training began

@@ -9,7 +9,7 @@
 namespace mgral::cycle {
 namespace {
 
-domain::Image MakeImage(int64_t key) {
+domain::Image SizedImage(int64_t key) {
   domain::Image image;
   image.key = key;
   image.image_id = "image-" + std::to_string(key);
@@ -47,8 +47,8 @@ void ExpectOnlyWhole(const std::string& bytes, Parse parse) {
 }
 
 TEST(RecordsTest, Examples) {
-  const CycleExamples examples{{{MakeImage(3), {MakeBox(0), MakeBox(1)}}, {MakeImage(4), {}}},
-                               {{MakeImage(9), {MakeBox(0)}}}};
+  const CycleExamples examples{{{SizedImage(3), {MakeBox(0), MakeBox(1)}}, {SizedImage(4), {}}},
+                               {{SizedImage(9), {MakeBox(0)}}}};
   const std::string bytes = *SerializeExamples(examples);
   EXPECT_EQ(bytes, *SerializeExamples(examples));
   ExpectOnlyWhole(bytes, ParseExamples);
@@ -67,8 +67,8 @@ TEST(RecordsTest, Examples) {
 }
 
 TEST(RecordsTest, BoxesAndImagesThatCannotBeAreRefused) {
-  EXPECT_FALSE(ParseExamples(*SerializeExamples({{{MakeImage(1), {MakeBox(-1)}}}, {}})).ok());
-  domain::Image image = MakeImage(1);
+  EXPECT_FALSE(ParseExamples(*SerializeExamples({{{SizedImage(1), {MakeBox(-1)}}}, {}})).ok());
+  domain::Image image = SizedImage(1);
   image.source.kind = static_cast<domain::ImageSource::Kind>(0);
   EXPECT_FALSE(ParseImages(*SerializeImages({image})).ok());
   image.source.kind = static_cast<domain::ImageSource::Kind>(9);
@@ -107,7 +107,7 @@ TEST(RecordsTest, Plan) {
   plan.plan.probes[1].replay = true;
   plan.plan.probes[1].seed = 77;
   plan.plan.probes[1].image_keys = {3};
-  plan.images = {{}, {MakeImage(3)}};
+  plan.images = {{}, {SizedImage(3)}};
   const std::string bytes = *SerializePlan(plan);
   ExpectOnlyWhole(bytes, ParsePlan);
   const CyclePlan read = *ParsePlan(bytes);
