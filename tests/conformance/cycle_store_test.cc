@@ -2,6 +2,7 @@
 #include <limits>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/conformance/stores.h"
 
 namespace mgral::test {
