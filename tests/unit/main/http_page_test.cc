@@ -33,8 +33,8 @@ TEST(HttpPageTest, ServesOnePage) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(answer.substr(0, 200), HasSubstr("Content-Length: 1048579\r\n"));
   EXPECT_THAT(answer, EndsWith("xend"));
-  EXPECT_THAT(Ask(port, "GET / HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(Ask(port, "POST / HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Ask(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Ask(port, "POST / HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404"));
 }
 
 TEST(HttpPageTest, TakesGetAndHeadOnly) {

@@ -46,5 +46,8 @@ def plot_learning_curve(curves: Union[Pool, Mapping[str, Union[Pool, Sequence[Cu
     axes.grid(alpha=0.3)
     axes.legend()
     if path is not None:
-        axes.figure.savefig(path, dpi=150)
+        drawn = axes.get_figure()
+        if not isinstance(drawn, figure.Figure):
+            raise ValueError("axes are of no figure, or of a part of one: save the figure itself")
+        drawn.savefig(path, dpi=150)
     return axes
