@@ -16,10 +16,16 @@ namespace mgral::core {
 namespace {
 
 // 0, or the errno value of what failed first. Not through a stream, which loses it.
-int WriteBytes(const std::string& path, const std::vector<char>& bytes) {
+int WriteBytes(const std::string& path, const std::vector<std::string_view>& pieces) {
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (file == nullptr) return errno;
-  int error = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() ? 0 : errno;
+  int error = 0;
+  for (const std::string_view piece : pieces) {
+    if (piece.empty()) continue;  // without an address, perhaps
+    if (std::fwrite(piece.data(), 1, piece.size(), file) == piece.size()) continue;
+    error = errno;
+    break;
+  }
   if (std::fclose(file) != 0 && error == 0) error = errno;
   return error;
 }
@@ -35,8 +41,12 @@ void WriteTensorFile(const std::string& path, const TensorFile& file) {
     root.insert(name, group);
   }
   const std::vector<char> bytes = torch::pickle_save(root);
+  WriteFile(path, {std::string_view(bytes.data(), bytes.size())});
+}
+
+void WriteFile(const std::string& path, const std::vector<std::string_view>& pieces) {
   const std::string temporary = path + ".tmp";
-  int error = WriteBytes(temporary, bytes);
+  int error = WriteBytes(temporary, pieces);
   if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error == 0) return;
   std::remove(temporary.c_str());

@@ -4,6 +4,8 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace mgral::core {
 
@@ -14,12 +16,15 @@ struct TensorFile {
   std::map<std::string, std::map<std::string, at::Tensor>> groups;
 };
 
-// Tensors of any device, as tensors of the CPU. Through a temporary file beside it, renamed at the
-// end: a reader never sees half a file. Throws std::system_error naming the file, with the errno
-// value: a full disk is no fault of the work's.
+// Tensors of any device, as tensors of the CPU. Written and refused as by WriteFile.
 void WriteTensorFile(const std::string& path, const TensorFile& file);
 // On the CPU. Throws std::runtime_error naming the file if it cannot be read or is something else.
 TensorFile ReadTensorFile(const std::string& path);
+
+// A file that consists of the pieces, one after another. Through a temporary file beside it,
+// renamed at the end: a reader never sees half a file. Throws std::system_error naming the file,
+// with the errno value: a full disk is no fault of the work's.
+void WriteFile(const std::string& path, const std::vector<std::string_view>& pieces);
 
 // What errors call a file: its name without the folder, which does not concern the clients that may
 // see them.
