@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "server/core/detector/preprocess.h"
+
 namespace mgral::core {
 
 namespace nn = torch::nn;
@@ -12,6 +14,7 @@ namespace nn = torch::nn;
 namespace {
 
 constexpr int64_t kStemChannels = 32;
+constexpr double kPixelMean = 127.5, kPixelScale = 128;
 constexpr double kNormEpsilon = 1e-3;  // of the batch norms that were trained
 
 // A row of table 1 of the paper.
@@ -77,7 +80,8 @@ EfficientNetLiteImpl::EfficientNetLiteImpl() {
 }
 
 std::vector<torch::Tensor> EfficientNetLiteImpl::forward(const torch::Tensor& images) {
-  torch::Tensor x = Relu6(stem_->forward(PadSame(images, 3)));
+  const torch::Tensor pixels = (PixelsOf(images) - kPixelMean) / kPixelScale;
+  torch::Tensor x = Relu6(stem_->forward(PadSame(pixels, 3)));
   std::vector<torch::Tensor> features;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     x = blocks_[i]->forward(x);

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <torch/nn/module.h>
 #include <torch/nn/modules/conv.h>
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "server/core/detector/network_modules.h"
 
 namespace mgral::core {
 
@@ -29,22 +30,17 @@ TORCH_MODULE(InvertedResidual);
 // EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation, and ReLU6)
 // without its classifier. Batch norms are folded into the convolutions: what is left is
 // convolutions with biases, named stem and blocks.N.{expand, depthwise, project}.
-class EfficientNetLiteImpl : public torch::nn::Module {
+class EfficientNetLiteImpl : public TrunkImpl {
  public:
   EfficientNetLiteImpl();
 
-  // [B, 3, H, W] float, normalized as (pixel - 127) / 128, H and W multiples of 32 ->
-  // {C2, C3, C4, C5} of strides 4, 8, 16, 32.
-  std::vector<torch::Tensor> forward(const torch::Tensor& images);
-
-  // Channels of C2 .. C5: 24, 40, 112, 320.
-  const std::vector<int64_t>& channels() const { return channels_; }
+  // As every trunk; pixels are brought to (pixel - 127.5) / 128 first, as these weights expect.
+  std::vector<torch::Tensor> forward(const torch::Tensor& images) override;
 
  private:
   torch::nn::Conv2d stem_{nullptr};
   std::vector<InvertedResidual> blocks_;
   std::vector<size_t> ends_;  // the blocks whose outputs are C2 .. C5
-  std::vector<int64_t> channels_;
 };
 TORCH_MODULE(EfficientNetLite);
 

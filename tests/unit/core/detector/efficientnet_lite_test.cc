@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "server/core/detector/preprocess.h"
+
 namespace mgral::core {
 namespace {
 
@@ -79,7 +81,8 @@ std::vector<at::Tensor> FeaturesWith(const State& folded, const at::Tensor& imag
   for (auto& parameter : network->named_parameters()) {
     parameter.value().copy_(folded.at(parameter.key()));
   }
-  return network->forward(image.unsqueeze(0));
+  // The golden image is what the first layer sees.
+  return network->forward(NormalizeImage(image * 128 + 127.5).unsqueeze(0));
 }
 
 TEST(EfficientNetLite, FeaturesAreThoseOfItsDefinition) {
