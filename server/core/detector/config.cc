@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace mgral::core {
 namespace {
@@ -27,6 +28,23 @@ double ParseNumber(const std::string& key, const std::string& text) {
     throw std::invalid_argument("detector configuration: " + key + "=" + text + " is not a number");
   }
   return value;
+}
+
+constexpr std::pair<Trunk, const char*> kTrunks[] = {
+    {Trunk::kResNet, "resnet"}, {Trunk::kEfficientNetLite0, "efficientnet_lite0"}};
+
+Trunk TrunkNamed(const std::string& text) {
+  for (const auto& [trunk, name] : kTrunks) {
+    if (text == name) return trunk;
+  }
+  throw std::invalid_argument("detector configuration: there is no trunk \"" + text + "\"");
+}
+
+std::string NameOf(Trunk trunk) {
+  for (const auto& [value, name] : kTrunks) {
+    if (value == trunk) return name;
+  }
+  throw std::invalid_argument("trunk has no such value");
 }
 
 }  // namespace
@@ -78,12 +96,12 @@ void CheckConfig(const TrainConfig& c) {
 std::string ToString(const DetectorConfig& c) {
   std::ostringstream out;
   out.precision(10);
-  out << "depth=" << c.depth << " width=" << c.width << " input_size=" << c.input_size
-      << " num_classes=" << c.num_classes << " pyramid_channels=" << c.pyramid_channels
-      << " head_convs=" << c.head_convs << " head_norm=" << (c.head_norm ? 1 : 0)
-      << " min_level=" << c.min_level << " max_level=" << c.max_level
-      << " anchor_scale=" << c.anchor_scale << " anchor_scales=" << c.anchor_scales
-      << " anchor_ratios=";
+  out << "trunk=" << NameOf(c.trunk) << " depth=" << c.depth << " width=" << c.width
+      << " input_size=" << c.input_size << " num_classes=" << c.num_classes
+      << " pyramid_channels=" << c.pyramid_channels << " head_convs=" << c.head_convs
+      << " head_norm=" << (c.head_norm ? 1 : 0) << " min_level=" << c.min_level
+      << " max_level=" << c.max_level << " anchor_scale=" << c.anchor_scale
+      << " anchor_scales=" << c.anchor_scales << " anchor_ratios=";
   for (size_t i = 0; i < c.anchor_ratios.size(); ++i) {
     out << (i > 0 ? "," : "") << c.anchor_ratios[i];
   }
@@ -109,6 +127,10 @@ DetectorConfig ParseDetectorConfig(const std::string& text) {
   for (std::string word; words >> word;) {
     const size_t equals = word.find('=');
     const std::string key = word.substr(0, equals);
+    if (key == "trunk" && equals != std::string::npos) {
+      c.trunk = TrunkNamed(word.substr(equals + 1));
+      continue;
+    }
     const auto field = fields.find(key);
     if (equals == std::string::npos || field == fields.end()) {
       throw std::invalid_argument("detector configuration: unknown entry \"" + word + "\"");

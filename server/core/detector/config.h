@@ -6,11 +6,14 @@
 
 namespace mgral::core {
 
+enum class Trunk { kResNet, kEfficientNetLite0 };
+
 // What a detector is: RetinaNet (Lin et al. 2017) on a ResNet with a feature pyramid. With the
 // defaults, depth 50 and width 1 it is torchvision's retinanet_resnet50_fpn, name by name.
 struct DetectorConfig {
-  int depth = 50;        // 18, 34, 50, 101
-  double width = 1.0;    // of the backbone's channels, (0, 1]
+  Trunk trunk = Trunk::kResNet;
+  int depth = 50;        // of a ResNet: 18, 34, 50, 101
+  double width = 1.0;    // of a ResNet's channels, (0, 1]
   int input_size = 800;  // an image's longest side in the network, a multiple of 32
   int num_classes = 1;   // without background
   int pyramid_channels = 256;

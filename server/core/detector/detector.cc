@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/weights_file.h"
+#include "server/core/weights/weights_file.h"
 
 namespace mgral::core {
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "server/core/detector/efficientnet_lite.h"
+
 namespace mgral::core {
 
 namespace nn = torch::nn;
@@ -57,6 +59,11 @@ TORCH_MODULE(Block);
 nn::Conv2d MakeConv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
   return nn::Conv2d(
       nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));
+}
+
+std::shared_ptr<TrunkImpl> MakeTrunk(const DetectorConfig& config) {
+  if (config.trunk == Trunk::kEfficientNetLite0) return std::make_shared<EfficientNetLiteImpl>();
+  return std::make_shared<ResNetImpl>(config.depth, config.width);
 }
 
 ResNetImpl::ResNetImpl(int depth, double width) {

@@ -5,6 +5,7 @@
 #include <torch/nn/modules/conv.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,21 +30,31 @@ class GroupImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Group);
 
-// ResNet (He et al. 2015) without its classifier, with torchvision's module names: conv1, bn1,
-// layer1 .. layer4. `width` multiplies every channel count (rounded to multiples of 8).
-class ResNetImpl : public torch::nn::Module {
+// What turns images into features: a network made for classification, without its classifier.
+class TrunkImpl : public torch::nn::Module {
  public:
-  // depth: 18, 34, 50, 101.
-  ResNetImpl(int depth, double width);
-
-  // [B, 3, H, W] float -> {C2, C3, C4, C5} of strides 4, 8, 16, 32.
-  std::vector<torch::Tensor> forward(const torch::Tensor& images);
+  // [B, 3, H, W] float, normalized (NormalizeImage), H and W multiples of 32 -> {C2, C3, C4, C5} of
+  // strides 4, 8, 16, 32.
+  virtual std::vector<torch::Tensor> forward(const torch::Tensor& images) = 0;
 
   // Channels of C2 .. C5.
   const std::vector<int64_t>& channels() const { return channels_; }
 
-  // Where the parameters are.
-  c10::Device device() const { return conv1_->weight.device(); }
+ protected:
+  std::vector<int64_t> channels_;
+};
+
+// The trunk of that configuration, its weights not yet initialized.
+std::shared_ptr<TrunkImpl> MakeTrunk(const DetectorConfig& config);
+
+// ResNet (He et al. 2015) without its classifier, with torchvision's module names: conv1, bn1,
+// layer1 .. layer4. `width` multiplies every channel count (rounded to multiples of 8).
+class ResNetImpl : public TrunkImpl {
+ public:
+  // depth: 18, 34, 50, 101.
+  ResNetImpl(int depth, double width);
+
+  std::vector<torch::Tensor> forward(const torch::Tensor& images) override;
 
  private:
   torch::nn::Sequential MakeLayer(bool bottleneck, int64_t* in, int64_t planes, int blocks,
@@ -52,7 +63,6 @@ class ResNetImpl : public torch::nn::Module {
   torch::nn::Conv2d conv1_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr};
   std::vector<torch::nn::Sequential> layers_;
-  std::vector<int64_t> channels_;
 };
 TORCH_MODULE(ResNet);
 

@@ -16,6 +16,10 @@ namespace {
 
 constexpr double kLeastVisible = 0.25;
 
+// ImageNet's, of red, green, blue.
+const std::vector<float> kMean = {123.675f, 116.28f, 103.53f};
+const std::vector<float> kDeviation = {58.395f, 57.12f, 57.375f};
+
 // Where an image goes: mirrored or not, scaled, then shifted; may hang over the canvas.
 struct Placement {
   bool mirror = false;
@@ -112,10 +116,15 @@ void CanvasSize(const std::vector<Sample>& samples, int input_size, int64_t* hei
 }  // namespace
 
 at::Tensor NormalizeImage(const at::Tensor& image) {
-  static const at::Tensor mean = at::tensor({123.675f, 116.28f, 103.53f}).view({3, 1, 1});
-  static const at::Tensor scale =
-      at::tensor({58.395f, 57.12f, 57.375f}).reciprocal().view({3, 1, 1});
+  static const at::Tensor mean = at::tensor(kMean).view({3, 1, 1});
+  static const at::Tensor scale = at::tensor(kDeviation).reciprocal().view({3, 1, 1});
   return (image - mean).mul_(scale);
+}
+
+at::Tensor PixelsOf(const at::Tensor& normalized) {
+  const at::Tensor mean = at::tensor(kMean, normalized.options()).view({3, 1, 1});
+  const at::Tensor deviation = at::tensor(kDeviation, normalized.options()).view({3, 1, 1});
+  return (normalized * deviation).add_(mean);
 }
 
 at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width) {

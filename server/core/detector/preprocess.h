@@ -14,6 +14,8 @@ namespace mgral::core {
 // Float [3, H, W] in [0, 255] -> ImageNet's mean 0 and standard deviation 1, as torchvision's
 // weights expect.
 at::Tensor NormalizeImage(const at::Tensor& image);
+// Its inverse, of one image or of a batch on any device.
+at::Tensor PixelsOf(const at::Tensor& normalized);
 
 // Images brought to one canvas: resized by `scale`, placed at the top left, zero (the mean color)
 // elsewhere.

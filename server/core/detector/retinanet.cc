@@ -25,7 +25,7 @@ class RetinaNet::Modules : public torch::nn::Module {
  public:
   Modules(const DetectorConfig& config, uint64_t seed);
 
-  ResNet body{nullptr};
+  std::shared_ptr<TrunkImpl> body;
   Pyramid pyramid{nullptr};
   Head classes{nullptr}, boxes{nullptr};
 
@@ -35,7 +35,7 @@ class RetinaNet::Modules : public torch::nn::Module {
 
 RetinaNet::Modules::Modules(const DetectorConfig& config, uint64_t seed) {
   Group backbone, head;
-  body = backbone->Add("body", ResNet(config.depth, config.width));
+  body = backbone->Add("body", MakeTrunk(config));
   const std::vector<int64_t>& channels = body->channels();
   pyramid = backbone->Add(
       "fpn", Pyramid(std::vector<int64_t>(channels.begin() + config.min_level - 2, channels.end()),
@@ -149,6 +149,6 @@ void RetinaNet::SetTraining(bool on) { modules_->train(on); }
 bool RetinaNet::training() const { return modules_->is_training(); }
 void RetinaNet::ClearGradients() { modules_->zero_grad(); }
 void RetinaNet::MoveTo(c10::Device device) { modules_->to(device); }
-c10::Device RetinaNet::device() const { return modules_->body->device(); }
+c10::Device RetinaNet::device() const { return modules_->body->parameters().front().device(); }
 
 }  // namespace mgral::core

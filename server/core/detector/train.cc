@@ -12,7 +12,7 @@
 #include "server/core/detector/sample.h"
 #include "server/core/detector/sgd.h"
 #include "server/core/detector/sharded_net.h"
-#include "server/core/detector/weights_file.h"
+#include "server/core/weights/weights_file.h"
 
 namespace mgral::core {
 namespace {

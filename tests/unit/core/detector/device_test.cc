@@ -14,7 +14,7 @@
 #include "server/core/detector/probe_runner.h"
 #include "server/core/detector/retinanet.h"
 #include "server/core/detector/train.h"
-#include "server/core/detector/weights_file.h"
+#include "server/core/weights/weights_file.h"
 #include "tests/unit/core/detector/shapes.h"
 
 namespace mgral::core {

@@ -1,4 +1,4 @@
-#include "server/core/detector/pytorch_file.h"
+#include "server/core/weights/pytorch_file.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "tests/unit/core/detector/pytorch_files.h"
+#include "tests/unit/core/weights/pytorch_files.h"
 
 namespace mgral::core {
 namespace {

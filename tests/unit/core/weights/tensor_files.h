@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "server/core/bytes.h"
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/tensor_input.h"
 
 // Files of other people's making, in memory.
 namespace mgral::core::testing_support {

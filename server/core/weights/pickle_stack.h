@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "server/core/detector/pickle.h"
+#include "server/core/weights/pickle.h"
 
 namespace mgral::core {
 

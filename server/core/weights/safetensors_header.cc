@@ -1,10 +1,10 @@
-#include "server/core/detector/safetensors_header.h"
+#include "server/core/weights/safetensors_header.h"
 
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/tensor_input.h"
 
 namespace mgral::core {
 namespace {

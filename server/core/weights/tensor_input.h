@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/core/detector/weights_file.h"
+#include "server/core/weights/weights_file.h"
 
 // What the readers of other people's tensor files share. Such a file is hostile: no number in it is
 // believed, and nothing is allocated that the file and the limits do not allow. The readers' parts

@@ -1,4 +1,4 @@
-#include "server/core/detector/safetensors.h"
+#include "server/core/weights/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -8,8 +8,8 @@
 #include <limits>
 #include <system_error>
 
-#include "server/core/detector/safetensors_header.h"
-#include "tests/unit/core/detector/tensor_files.h"
+#include "server/core/weights/safetensors_header.h"
+#include "tests/unit/core/weights/tensor_files.h"
 
 namespace mgral::core {
 namespace {

@@ -1,9 +1,9 @@
-#include "server/core/detector/zip_archive.h"
+#include "server/core/weights/zip_archive.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/core/detector/tensor_files.h"
+#include "tests/unit/core/weights/tensor_files.h"
 
 namespace mgral::core {
 namespace {

@@ -1,12 +1,12 @@
-#include "server/core/detector/pickle.h"
+#include "server/core/weights/pickle.h"
 
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "server/core/bytes.h"
-#include "server/core/detector/pickle_stack.h"
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/pickle_stack.h"
+#include "server/core/weights/tensor_input.h"
 
 namespace mgral::core {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "server/core/detector/pytorch_file.h"
-#include "tests/unit/core/detector/tensor_files.h"
+#include "server/core/weights/pytorch_file.h"
+#include "tests/unit/core/weights/tensor_files.h"
 
 // State dicts as torch.save writes them, in memory, and what the reader makes of them.
 namespace mgral::core::testing_support {

@@ -1,4 +1,4 @@
-#include "server/core/detector/zip_archive.h"
+#include "server/core/weights/zip_archive.h"
 
 #include <algorithm>
 #include <utility>

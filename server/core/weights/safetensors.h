@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/tensor_input.h"
 
 namespace mgral::core {
 

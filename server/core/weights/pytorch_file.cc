@@ -1,4 +1,4 @@
-#include "server/core/detector/pytorch_file.h"
+#include "server/core/weights/pytorch_file.h"
 
 #include <algorithm>
 #include <string_view>
@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "server/core/bytes.h"
-#include "server/core/detector/pickle.h"
-#include "server/core/detector/state_dict.h"
-#include "server/core/detector/zip_archive.h"
+#include "server/core/weights/pickle.h"
+#include "server/core/weights/state_dict.h"
+#include "server/core/weights/zip_archive.h"
 
 namespace mgral::core {
 namespace {

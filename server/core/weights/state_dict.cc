@@ -1,4 +1,4 @@
-#include "server/core/detector/state_dict.h"
+#include "server/core/weights/state_dict.h"
 
 #include <algorithm>
 #include <stdexcept>

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "server/core/detector/pickle.h"
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/pickle.h"
+#include "server/core/weights/tensor_input.h"
 
 namespace mgral::core {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/tensor_input.h"
 
 namespace mgral::core {
 

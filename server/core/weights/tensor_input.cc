@@ -1,4 +1,4 @@
-#include "server/core/detector/tensor_input.h"
+#include "server/core/weights/tensor_input.h"
 
 #include <ATen/ops/empty.h>
 

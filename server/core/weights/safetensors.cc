@@ -1,4 +1,4 @@
-#include "server/core/detector/safetensors.h"
+#include "server/core/weights/safetensors.h"
 
 #include <algorithm>
 #include <limits>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/core/bytes.h"
-#include "server/core/detector/safetensors_header.h"
+#include "server/core/weights/safetensors_header.h"
 
 namespace mgral::core {
 namespace {

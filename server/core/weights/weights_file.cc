@@ -1,4 +1,4 @@
-#include "server/core/detector/weights_file.h"
+#include "server/core/weights/weights_file.h"
 
 #include <torch/serialize.h>
 

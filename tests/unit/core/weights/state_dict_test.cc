@@ -1,11 +1,11 @@
-#include "server/core/detector/state_dict.h"
+#include "server/core/weights/state_dict.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "tests/unit/core/detector/pytorch_files.h"
+#include "tests/unit/core/weights/pytorch_files.h"
 
 namespace mgral::core {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/core/detector/pickle_stack.h"
+#include "server/core/weights/pickle_stack.h"
 
 #include <stdexcept>
 #include <utility>
