@@ -30,7 +30,8 @@ absl::StatusOr<std::vector<Image>> BatchOf(const domain::ProbeBatch& probe,
   for (const int64_t key : probe.image_keys) {
     const auto image = images.find(key);
     if (image == images.end()) {
-      return absl::DataLossError(absl::StrCat("the cycle's signals are of another image: ", key));
+      return absl::DataLossError(
+          absl::StrCat("a probe names image ", key, ", which the cycle did not embed"));
     }
     batch.push_back(image->second);
   }
@@ -57,7 +58,7 @@ absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& exam
 StageResult RunPlan(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
-  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
   MGRAL_RETURN_IF_ERROR(CheckMissing(stage, trained, pool));
   StageOutcome outcome;
   if (pool.candidates.empty()) {  // nothing left to choose from

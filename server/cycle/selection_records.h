@@ -22,15 +22,16 @@ absl::StatusOr<CyclePlan> ParsePlan(absl::string_view bytes);
 absl::StatusOr<std::string> SerializeProbeResponse(const domain::ProbeResponse& response);
 absl::StatusOr<domain::ProbeResponse> ParseProbeResponse(absl::string_view bytes);
 
-// A fitted table, in parts: a record of its own for each `kTableImages` candidates, named by the
-// hashes in `images` (TableResult::cells, entries and expected_gain are empty in the first part).
+// A fitted table, in parts: a record of its own for each `kImagesPerTablePart` candidates, named by
+// the hashes in `images` (TableResult::cells, entries and expected_gain are empty in the first
+// part).
 struct TableParts {
   domain::SelectionRuntime::TableResult table;
   std::vector<std::string> images;
 };
 absl::StatusOr<std::string> SerializeTable(const TableParts& parts);
 absl::StatusOr<TableParts> ParseTable(absl::string_view bytes);
-constexpr size_t kTableImages = 10000;
+constexpr size_t kImagesPerTablePart = 10000;
 // Of the candidates [begin, end). ParseTableImages appends to `table`.
 absl::StatusOr<std::string> SerializeTableImages(const domain::SelectionRuntime::TableResult& table,
                                                  size_t begin, size_t end);

@@ -70,7 +70,8 @@ absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
   return std::optional<domain::SelectionRuntime::TableResult>(std::move(parts.table));
 }
 
-absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples) {
+absl::StatusOr<EmbeddedPool> LoadEmbeddedPool(const StageContext& stage,
+                                              const CycleExamples& examples) {
   EmbeddedPool pool;
   MGRAL_ASSIGN_OR_RETURN(pool.artifacts,
                          stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kEmbed));
@@ -105,7 +106,7 @@ absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained
           : absl::StrCat(", e.g. image ", left_out.front().image_id, ": ", left_out.front().reason);
   return base::FailedPrecondition(
       "IMAGES_MISSING", absl::StrCat(images - pool.images, " of ", images, " images are missing",
-                                     one, "; a cycle goes on without at most ", most));
+                                     one, "; a cycle tolerates at most ", most, " missing images"));
 }
 
 absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,

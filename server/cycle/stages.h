@@ -60,7 +60,8 @@ struct EmbeddedPool {
   std::vector<domain::ImageSignals> labeled;     // L
   int64_t images = 0;                            // with the undecodable ones
 };
-absl::StatusOr<EmbeddedPool> LoadPool(const StageContext& stage, const CycleExamples& examples);
+absl::StatusOr<EmbeddedPool> LoadEmbeddedPool(const StageContext& stage,
+                                              const CycleExamples& examples);
 // FAILED_PRECONDITION when more images went missing, in all shards together, than a cycle may go on
 // without.
 absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained,

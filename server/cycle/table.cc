@@ -40,7 +40,7 @@ absl::StatusOr<std::vector<SelectionRuntime::RealizedBatch>> LoadRealized(
 absl::StatusOr<SelectionRuntime::TableRequest> MakeRequest(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
-  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
   MGRAL_ASSIGN_OR_RETURN(const LabelHistory history, LoadLabelHistory(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const std::string plan, ResultOf(stage, JobKind::kPlan));
   MGRAL_ASSIGN_OR_RETURN(CyclePlan planned, LoadRecord(stage.ports, plan, ParsePlan));
@@ -57,8 +57,8 @@ absl::StatusOr<std::string> PutTable(const StageContext& stage,
                                      const SelectionRuntime::TableResult& table) {
   TableParts parts;
   const size_t candidates = table.entries.size();
-  for (size_t begin = 0; begin < candidates; begin += kTableImages) {
-    const size_t end = std::min(candidates, begin + kTableImages);
+  for (size_t begin = 0; begin < candidates; begin += kImagesPerTablePart) {
+    const size_t end = std::min(candidates, begin + kImagesPerTablePart);
     MGRAL_ASSIGN_OR_RETURN(std::string sha256,
                            PutArtifact(stage, SerializeTableImages(table, begin, end)));
     parts.images.push_back(std::move(sha256));

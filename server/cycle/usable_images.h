@@ -14,7 +14,7 @@ constexpr int kImageTries = 6;
 
 enum class Usability {
   kUsable,
-  kRejected,  // what it holds is no use
+  kRejected,  // its content is unusable
   kMissing    // it cannot be read now
 };
 

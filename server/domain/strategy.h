@@ -8,8 +8,7 @@
 
 namespace mgral::domain {
 
-// How a queue is ordered. To add a strategy: its value here, its row in strategy.cc, and its file
-// server/core/selector/<name>.cc with a line in strategies.h beside it.
+// How a queue is ordered. To add a strategy: CONTRIBUTING.md, "Where code goes".
 enum class Strategy {
   kMgral,
   kLookupGreedy,

@@ -167,7 +167,7 @@ std::vector<OptionSpec> ComputeOptions() {
   };
 }
 
-std::vector<OptionSpec> LoadOptions() {
+std::vector<OptionSpec> LimitOptions() {
   const absl::Duration tick = absl::Milliseconds(10);
   constexpr int kMany = 100'000;
   return {
@@ -216,7 +216,7 @@ const std::vector<OptionSpec>& OptionList() {
   static const auto* list = [] {
     auto* const all = new std::vector<OptionSpec>();
     for (auto& group : {ProcessOptions(), DatabaseOptions(), FileOptions(), ComputeOptions(),
-                        LoadOptions(), SecurityOptions(), LogOptions()}) {
+                        LimitOptions(), SecurityOptions(), LogOptions()}) {
       all->insert(all->end(), group.begin(), group.end());
     }
     return all;

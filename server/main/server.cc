@@ -104,7 +104,7 @@ absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_p
 
 }  // namespace
 
-// In the order in which the parts need each other; destroyed in the reverse.
+// In the order in which the parts need each other; destroyed in reverse order.
 struct Server::Parts {
   ~Parts() { metrics.StopListening(); }  // its gauges ask the parts below
   Parts(const Options& o, std::unique_ptr<Security> s)

@@ -40,8 +40,9 @@ void FromAccuracy(const domain::Accuracy& accuracy, const std::vector<std::strin
 
 void FromCycle(const domain::Cycle& cycle, const std::string& pool_id, mgral::v1::Cycle* message) {
   message->set_name(ChildName(pool_id, "cycles", cycle.cycle_id));
-  message->set_state(static_cast<mgral::v1::CycleState>(cycle.state));  // the same numbers,
-  message->set_stage(static_cast<mgral::v1::CycleStage>(cycle.stage));  // here too
+  // The numbers are those of the proto.
+  message->set_state(static_cast<mgral::v1::CycleState>(cycle.state));
+  message->set_stage(static_cast<mgral::v1::CycleStage>(cycle.stage));
   for (const domain::StageProgress& progress : cycle.stages) {
     mgral::v1::StageProgress* one = message->add_stages();
     one->set_stage(static_cast<mgral::v1::CycleStage>(progress.stage));

@@ -45,7 +45,7 @@ struct StoredFile {
   int64_t bytes = 0;
   absl::Time modified;
 };
-// The objects, by name, which is their SHA-256. Files of other names are none. Errors: NOT_FOUND
+// The objects, by name, which is their SHA-256. Other files are ignored. Errors: NOT_FOUND
 // when there is no artifact folder at `root`.
 absl::StatusOr<std::vector<StoredFile>> ListObjects(const std::string& root);
 // What writers have begun: theirs as long as they live, and leftovers once they were killed.

@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/storage/connection_pool.h"
-#include "server/storage/sql.h"
+#include "server/storage/state_names.h"
 
 namespace mgral::storage {
 
@@ -66,7 +66,7 @@ std::optional<std::string> Adapt(std::optional<double> value);
 // by name: row["key"].
 template <typename... Args>
 pqxx::result Exec(pqxx::transaction_base& tx, absl::string_view statement, const Args&... args) {
-  return tx.exec_params(NumberStates(statement), Adapt(args)...);
+  return tx.exec_params(ReplaceStateNames(statement), Adapt(args)...);
 }
 
 // Fields of a row. Bytes, doubles and times are exact; a time is selected in microseconds since the

@@ -7,8 +7,8 @@ namespace mgral::client {
 
 std::string DescribeStage(const v1::Cycle& cycle) {
   static const char* const kWords[] = {
-      "waiting for a worker",  "training",  "embedding", "probing", "fitting the table",
-      "training the selector", "publishing"};
+      "waiting for a worker", "training",           "embedding", "probing",
+      "fitting the table",    "ranking the images", "publishing"};
   const int stage = cycle.stage();
   std::string words = kWords[stage >= 0 && stage <= v1::CYCLE_STAGE_PUBLISH ? stage : 0];
   for (const v1::StageProgress& progress : cycle.stages()) {

@@ -12,8 +12,8 @@
 
 #include "server/core/detector/config.h"
 
-// The modules of RetinaNet. Only retinanet.cc includes this: torch's modules take longer to
-// compile than everything else of the detector.
+// The modules of RetinaNet. Include it in their own sources and in retinanet.cc only: torch's
+// modules take longer to compile than everything else of the detector.
 
 namespace mgral::core {
 

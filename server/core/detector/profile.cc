@@ -14,7 +14,7 @@ constexpr int64_t kTrainingPerProbe = 8, kMinProbeSteps = 6;
 constexpr double kProbeLearningRate = 0.3;  // of the training's highest
 
 // What all recipes share.
-DetectorProfile Base(const std::string& name, int num_classes) {
+DetectorProfile EmptyProfile(const std::string& name, int num_classes) {
   DetectorProfile p;
   p.name = name;
   p.detector.num_classes = num_classes;
@@ -22,7 +22,7 @@ DetectorProfile Base(const std::string& name, int num_classes) {
 }
 
 DetectorProfile OnGpu(const std::string& name, int num_classes, int depth, int input_size) {
-  DetectorProfile p = Base(name, num_classes);
+  DetectorProfile p = EmptyProfile(name, num_classes);
   p.detector.depth = depth;
   p.detector.input_size = input_size;
   p.train.steps = 4000;
@@ -58,7 +58,7 @@ int64_t DetectorProfile::StepsFor(int64_t labeled_images) const {
 // steps, norms in the heads allow the high learning rate, and without class balance a class with
 // one small object per image is not found at all in that time.
 DetectorProfile TinyProfile(int num_classes) {
-  DetectorProfile p = Base("tiny", num_classes);
+  DetectorProfile p = EmptyProfile("tiny", num_classes);
   p.detector.depth = 18;
   p.detector.width = 0.25;
   p.detector.input_size = 224;

@@ -50,7 +50,7 @@ struct ProbePlan {
   std::vector<Probe> probes;
 };
 
-// docs/method.md, "Probes": `probes` semi-supervised batches of candidates that share two seeds
+// docs/method.md, "3. Probe": `probes` semi-supervised batches of candidates that share two seeds
 // from six on, and `replay_probes` replays of newly labeled images (none below six images), each of
 // them twice from twelve on, which gives the test-retest ceiling. A control per kind and seed comes
 // before its probes. The same arguments, the same plan. Throws std::invalid_argument naming the

@@ -34,7 +34,7 @@ float ImageMargin(const std::vector<ScoredBox>& predictions) {
 
 Ranking RankMargin(const RankInput& input) {
   if (static_cast<int64_t>(input.predictions.size()) != input.candidates.images) {
-    throw std::invalid_argument("predictions: are of another number of images");
+    throw std::invalid_argument("predictions: must have one entry per candidate");
   }
   std::vector<double> score;
   for (const std::vector<ScoredBox>& boxes : input.predictions) {

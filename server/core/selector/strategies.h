@@ -35,8 +35,8 @@ struct Ranking {
   QueueReport report;
 };
 
-// The strategies, one per file. To add one: its file, its line here and in strategies.cc, and its
-// row in server/domain/strategy.cc. Same input, same answer. Thread-safe.
+// The strategies, one per file. To add one: CONTRIBUTING.md, "Where code goes". Same input, same
+// answer. Thread-safe.
 
 // Smallest margin first (margin.cc); ties by index.
 Ranking RankMargin(const RankInput& input);

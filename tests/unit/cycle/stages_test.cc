@@ -40,9 +40,9 @@ domain::ImageSignals MakeSignals(int64_t key, double score) {
 
 // A cycle of images 1 (labeled), 2, 3 and 4 (cannot be decoded), whose stages before the one at
 // hand are done.
-class StagesTest : public testing::Test {
+class StageHelpersTest : public testing::Test {
  protected:
-  StagesTest() {
+  StageHelpersTest() {
     ports_.pools = &pools_;
     ports_.cycles = &cycles_;
     ports_.jobs = &jobs_;
@@ -96,8 +96,8 @@ class StagesTest : public testing::Test {
   TrainedCycle trained_;
 };
 
-TEST_F(StagesTest, ThePoolIsSortedAndSplitByLabels) {
-  const EmbeddedPool pool = *LoadPool(Stage(), examples_);
+TEST_F(StageHelpersTest, ThePoolIsSortedAndSplitByLabels) {
+  const EmbeddedPool pool = *LoadEmbeddedPool(Stage(), examples_);
   ASSERT_EQ(pool.candidates.size(), 2u);  // without the undecodable one
   EXPECT_EQ(pool.candidates[0].image_key, 2);
   EXPECT_EQ(pool.candidates[1].image_key, 3);
@@ -105,23 +105,24 @@ TEST_F(StagesTest, ThePoolIsSortedAndSplitByLabels) {
   EXPECT_EQ(pool.labeled[0].image_key, 1);
 }
 
-TEST_F(StagesTest, ImagesThatWentMissingInAllShardsTogetherFailTheCycle) {
+TEST_F(StageHelpersTest, ImagesThatWentMissingInAllShardsTogetherFailTheCycle) {
   trained_.inputs.images = 4 + 3;
   {
     const StageContext stage = Stage();
-    EXPECT_TRUE(CheckMissing(stage, *LoadTrained(stage), *LoadPool(stage, examples_)).ok());
+    EXPECT_TRUE(CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, examples_)).ok());
   }
   trained_.inputs.images = 4 + 4;
   cycle_.cycle.left_out = {{9, "i9", "no such file"}};
   const StageContext stage = Stage();
-  const absl::Status status = CheckMissing(stage, *LoadTrained(stage), *LoadPool(stage, examples_));
+  const absl::Status status =
+      CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, examples_));
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(status.message(),
             "4 of 8 images are missing, e.g. image i9: no such file; a cycle goes on without at "
             "most 3");
 }
 
-TEST_F(StagesTest, NewlyLabeledAreTheImagesThatGotLabelsSinceTheSnapshotBefore) {
+TEST_F(StageHelpersTest, NewlyLabeledAreTheImagesThatGotLabelsSinceTheSnapshotBefore) {
   EXPECT_THAT(LoadLabelHistory(Stage(), trained_, examples_)->newly_labeled, IsEmpty());
   AddPrevious(false);
   LabelHistory history = *LoadLabelHistory(Stage(), trained_, examples_);
@@ -136,7 +137,7 @@ TEST_F(StagesTest, NewlyLabeledAreTheImagesThatGotLabelsSinceTheSnapshotBefore) 
   EXPECT_EQ(history.realized.size(), 1u);
 }
 
-TEST_F(StagesTest, LabelsOfAClassThatThePoolDoesNotHaveAreDataLoss) {
+TEST_F(StageHelpersTest, LabelsOfAClassThatThePoolDoesNotHaveAreDataLoss) {
   examples_.training[0].boxes[0].class_index = 2;
   const StageContext stage = Stage();
   EXPECT_TRUE(absl::IsDataLoss(LoadExamples(stage, *LoadTrained(stage)).status()));

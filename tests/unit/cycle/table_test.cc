@@ -112,7 +112,7 @@ TEST_F(TableTest, TheGainsOfAllCyclesAreRealized) {
 TEST_F(TableTest, ABigTableIsStoredInParts) {
   AddSmallPool();
   RunBefore(JobKind::kPlan);
-  std::vector<domain::ImageSignals> signals(kTableImages + 1);
+  std::vector<domain::ImageSignals> signals(kImagesPerTablePart + 1);
   for (size_t i = 0; i < signals.size(); ++i) signals[i].image_key = static_cast<int64_t>(i) + 100;
   results_[JobKind::kEmbed] = {Put(SerializeSignals(signals))};
   CyclePlan plan;
@@ -122,7 +122,7 @@ TEST_F(TableTest, ABigTableIsStoredInParts) {
   results_[JobKind::kPlan] = {Put(SerializePlan(plan))};
   const StageOutcome outcome = *Run(JobKind::kTable);
   EXPECT_THAT(ParseTable(*artifacts_.Get(outcome.result))->images, SizeIs(2));
-  EXPECT_THAT(Loaded().entries, SizeIs(kTableImages + 1));
+  EXPECT_THAT(Loaded().entries, SizeIs(kImagesPerTablePart + 1));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Statements of server/storage name what they read: columns as row["state"], states as
-# {image.leased} (server/storage/sql.h). Migrations are left out: they are SQL of their own, which
+# {image.leased} (server/storage/state_names.h). Migrations are left out: they are SQL of their own, which
 # no program numbers states in, and a released one is never edited.
 set -euo pipefail
 self=$(realpath "${BASH_SOURCE[0]}")

@@ -1,6 +1,6 @@
 #pragma once
 
-// Inside of server/storage only: how states stand in statements.
+// Inside of server/storage only: the names of states in statements.
 
 #include <string>
 
@@ -18,6 +18,6 @@ enum class JobState { kOpen = 1, kClaimed = 2, kDone = 3, kDead = 4 };
 //
 // Throws std::logic_error for an unknown name: a mistake in the statement, which any test that
 // runs it finds.
-std::string NumberStates(absl::string_view statement);
+std::string ReplaceStateNames(absl::string_view statement);
 
 }  // namespace mgral::storage

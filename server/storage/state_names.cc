@@ -1,4 +1,4 @@
-#include "server/storage/sql.h"
+#include "server/storage/state_names.h"
 
 #include <stdexcept>
 #include <utility>
@@ -57,7 +57,7 @@ int NumberOf(absl::string_view name) {
 
 }  // namespace
 
-std::string NumberStates(absl::string_view statement) {
+std::string ReplaceStateNames(absl::string_view statement) {
   std::string sql;
   sql.reserve(statement.size());
   while (true) {
