@@ -118,8 +118,8 @@ TEST_F(StageHelpersTest, ImagesThatWentMissingInAllShardsTogetherFailTheCycle) {
       CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, examples_));
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(status.message(),
-            "4 of 8 images are missing, e.g. image i9: no such file; a cycle goes on without at "
-            "most 3");
+            "4 of 8 images are missing, e.g. image i9: no such file; a cycle tolerates at "
+            "most 3 missing images");
 }
 
 TEST_F(StageHelpersTest, NewlyLabeledAreTheImagesThatGotLabelsSinceTheSnapshotBefore) {
