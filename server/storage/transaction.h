@@ -62,8 +62,8 @@ inline std::optional<int64_t> Adapt(std::optional<int64_t> value) { return value
 std::optional<std::string> Adapt(const std::optional<std::string>& text);
 std::optional<std::string> Adapt(std::optional<double> value);
 
-// Runs one statement, in which states stand as their names (sql.h). Columns of the result are read
-// by name: row["key"].
+// Runs one statement, in which states stand as their names (state_names.h). Columns of the result
+// are read by name: row["key"].
 template <typename... Args>
 pqxx::result Exec(pqxx::transaction_base& tx, absl::string_view statement, const Args&... args) {
   return tx.exec_params(ReplaceStateNames(statement), Adapt(args)...);

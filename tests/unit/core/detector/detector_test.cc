@@ -59,7 +59,6 @@ TEST(DetectorConfig, RefusesNonsenseNamingTheField) {
   EXPECT_THAT(ErrorOf([&] { Detector(config, 0); }), HasSubstr("input_size"));
   EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("depth=18 color=3"); }), HasSubstr("color"));
   EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("depth=eighteen"); }), HasSubstr("depth"));
-  EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("trunk=alexnet"); }), HasSubstr("alexnet"));
   EXPECT_THAT(ErrorOf([] { ParseDetectorConfig("width=nan"); }), HasSubstr("width"));
   EXPECT_THAT(ErrorOf([] { MakeProfile("enormous", 2); }), HasSubstr("enormous"));
 }

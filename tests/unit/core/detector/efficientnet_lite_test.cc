@@ -127,5 +127,14 @@ TEST(EfficientNetLite, AMissingTensorIsNamed) {
   }
 }
 
+TEST(EfficientNetLite, IsChosenByNameInADetectorsConfiguration) {
+  DetectorConfig config;
+  config.trunk = Trunk::kEfficientNetLite0;
+  EXPECT_THAT(ToString(config), testing::HasSubstr("trunk=efficientnet_lite0"));
+  EXPECT_EQ(ParseDetectorConfig(ToString(config)).trunk, config.trunk);
+  EXPECT_EQ(ParseDetectorConfig("depth=18").trunk, Trunk::kResNet);  // as files were before
+  EXPECT_THROW(ParseDetectorConfig("trunk=alexnet"), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace mgral::core
