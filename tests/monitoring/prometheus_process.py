@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import pathlib
 import shutil
@@ -17,9 +16,9 @@ import urllib.request
 from typing import Any, Callable, Dict, List
 
 import yaml
+from live_server import DIE_WITH_PARENT
 
 MONITORING = pathlib.Path(__file__).resolve().parents[2] / "deploy/monitoring"
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def wait_until(ready: Callable[[], Any], what: str, seconds: float = 60) -> Any:
@@ -59,11 +58,10 @@ class Prometheus:
             self._address = f"127.0.0.1:{probe.getsockname()[1]}"
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["prometheus", f"--config.file={self.folder}/prometheus.yml",
+                [*DIE_WITH_PARENT, "prometheus", f"--config.file={self.folder}/prometheus.yml",
                  f"--storage.tsdb.path={self.folder}/data",
                  f"--web.listen-address={self._address}", "--log.level=warn"],
-                stdout=log, stderr=log,
-                preexec_fn=lambda: _LIBC.prctl(1, signal.SIGKILL))  # PR_SET_PDEATHSIG
+                stdout=log, stderr=log)
         try:
             wait_until(self._ready, "Prometheus is ready")
         except BaseException:

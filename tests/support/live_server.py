@@ -6,7 +6,6 @@ the thread that started them, also when that is killed. The standard library suf
 
 from __future__ import annotations
 
-import ctypes
 import glob
 import os
 import pathlib
@@ -20,14 +19,13 @@ import time
 from types import TracebackType
 from typing import Callable, Dict, List, Optional, Type, TypeVar
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _START_SECONDS = 60
 _Self = TypeVar("_Self", bound="_Running")
 
 
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+# Before a command: it dies with the thread that started it. Not a function for the child to call
+# (preexec_fn): with gRPC's threads about, a forked Python may wait for a lock that nobody holds.
+DIE_WITH_PARENT = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"]
 
 
 def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes],
@@ -114,10 +112,9 @@ class PostgresCluster(_Running):
         log = self.folder / "postgres.log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [f"{binaries[-1]}/postgres", "-D", str(data), "-k", str(self.folder),
+                [*DIE_WITH_PARENT, f"{binaries[-1]}/postgres", "-D", str(data), "-k", str(self.folder),
                  "-h", "127.0.0.1", "-p", str(self.port), "-F"],
-                cwd="/", user=self._user, stdout=output, stderr=output,
-                preexec_fn=_die_with_parent)
+                cwd="/", user=self._user, stdout=output, stderr=output)
         probe = [f"{binaries[-1]}/pg_isready", "-q", "-h", str(self.folder), "-p", str(self.port)]
         _wait_until(lambda: subprocess.run(probe, check=False).returncode == 0, self._process, log)
 
@@ -161,9 +158,9 @@ class LiveServer(_Running):
     def _start(self) -> None:
         log = self.folder / "log"
         with log.open("wb") as output:
-            self._process = subprocess.Popen([server_binary(), *self._flags], stdout=output,
-                                             stderr=output, env=self._environment,
-                                             preexec_fn=_die_with_parent)
+            self._process = subprocess.Popen([*DIE_WITH_PARENT, server_binary(), *self._flags],
+                                             stdout=output, stderr=output,
+                                             env=self._environment)
         ports = self.folder / "ports"
         _wait_until(ports.exists, self._process, log)
         named = dict(line.split() for line in ports.read_text().splitlines())
