@@ -98,7 +98,7 @@ class ImageCheck {
   bool stopped_ = false, enough_ = false;
 };
 
-// An error of images whose places may answer later.
+// An error about images whose addresses may answer later.
 absl::Status Unreachable(const std::string& message) {
   return WithFault(base::Unavailable(message, absl::Seconds(1)), ImageFault::kUnreachable);
 }

@@ -96,12 +96,15 @@ void CheckConfig(const TrainConfig& c) {
 std::string ToString(const DetectorConfig& c) {
   std::ostringstream out;
   out.precision(10);
-  out << "trunk=" << NameOf(c.trunk) << " depth=" << c.depth << " width=" << c.width
-      << " input_size=" << c.input_size << " num_classes=" << c.num_classes
-      << " pyramid_channels=" << c.pyramid_channels << " head_convs=" << c.head_convs
-      << " head_norm=" << (c.head_norm ? 1 : 0) << " min_level=" << c.min_level
-      << " max_level=" << c.max_level << " anchor_scale=" << c.anchor_scale
-      << " anchor_scales=" << c.anchor_scales << " anchor_ratios=";
+  // Unsaid of a ResNet: weights and checkpoints keep the text that they had when it was the only
+  // one.
+  if (c.trunk != Trunk::kResNet) out << "trunk=" << NameOf(c.trunk) << " ";
+  out << "depth=" << c.depth << " width=" << c.width << " input_size=" << c.input_size
+      << " num_classes=" << c.num_classes << " pyramid_channels=" << c.pyramid_channels
+      << " head_convs=" << c.head_convs << " head_norm=" << (c.head_norm ? 1 : 0)
+      << " min_level=" << c.min_level << " max_level=" << c.max_level
+      << " anchor_scale=" << c.anchor_scale << " anchor_scales=" << c.anchor_scales
+      << " anchor_ratios=";
   for (size_t i = 0; i < c.anchor_ratios.size(); ++i) {
     out << (i > 0 ? "," : "") << c.anchor_ratios[i];
   }

@@ -12,7 +12,7 @@
 
 #include "server/core/detector/config.h"
 
-// The modules of RetinaNet. Include it in their own sources and in retinanet.cc only: torch's
+// The modules of RetinaNet. Include it only in their own sources and in retinanet.cc: torch's
 // modules take longer to compile than everything else of the detector.
 
 namespace mgral::core {

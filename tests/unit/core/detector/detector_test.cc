@@ -16,11 +16,13 @@
 #include "server/core/detector/profile.h"
 #include "server/core/detector/retinanet.h"
 #include "tests/unit/core/detector/shapes.h"
+#include "tests/unit/core/error_of.h"
 
 namespace mgral::core {
 namespace {
 
 using testing::HasSubstr;
+using testing_support::ErrorOf;
 using testing_support::Shapes;
 
 DetectorConfig Small() {
@@ -38,16 +40,6 @@ DetectorConfig Small() {
 
 std::string TempPath(const std::string& name) {
   return testing::TempDir() + "/mgral_detector_test_" + name;
-}
-
-template <typename F>
-std::string ErrorOf(F&& work) {
-  try {
-    work();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 TEST(DetectorConfig, RefusesNonsenseNamingTheField) {

@@ -132,6 +132,7 @@ TEST(EfficientNetLite, IsChosenByNameInADetectorsConfiguration) {
   config.trunk = Trunk::kEfficientNetLite0;
   EXPECT_THAT(ToString(config), testing::HasSubstr("trunk=efficientnet_lite0"));
   EXPECT_EQ(ParseDetectorConfig(ToString(config)).trunk, config.trunk);
+  EXPECT_EQ(ToString(DetectorConfig()).rfind("depth=50 ", 0), 0u);   // as files of a ResNet say
   EXPECT_EQ(ParseDetectorConfig("depth=18").trunk, Trunk::kResNet);  // as files were before
   EXPECT_THROW(ParseDetectorConfig("trunk=alexnet"), std::invalid_argument);
 }

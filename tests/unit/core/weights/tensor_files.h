@@ -15,6 +15,7 @@
 
 #include "server/core/bytes.h"
 #include "server/core/weights/tensor_input.h"
+#include "tests/unit/core/error_of.h"
 
 // Files of other people's making, in memory.
 namespace mgral::core::testing_support {
@@ -46,16 +47,6 @@ inline std::string WrittenTo(const std::string& name, const std::string& bytes) 
 inline std::string BytesOf(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-template <typename F>
-std::string ErrorOf(F&& work) {
-  try {
-    work();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 struct ZipMember {
