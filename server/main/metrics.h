@@ -22,8 +22,8 @@
 
 namespace mgral::server {
 
-// Everything that Prometheus collects; docs/runbook.md lists it. Labels are of a bounded number:
-// methods, codes, stages, outcomes, and kMaxPools pools. Thread-safe.
+// Everything that Prometheus collects; docs/reference/metrics.md lists it. Labels are of a bounded
+// number: methods, codes, stages, outcomes, and kMaxPools pools. Thread-safe.
 class Metrics {
  public:
   static constexpr int kMaxPools = 50;
