@@ -21,8 +21,7 @@ _HEAD = """# API reference
 
 Package `mgral.v1`, in [proto/mgral/v1](../../proto/mgral/v1). Resource names, pages, `request_id`
 and error details follow the Google API improvement proposals. What all calls have in common
-(status codes, reasons, what may be retried) is in [errors.md](errors.md); limits are in
-[configuration.md](configuration.md#limits).
+(status codes, reasons, what may be retried) is in [errors.md](errors.md).
 """
 
 _Field = descriptor_pb2.FieldDescriptorProto
