@@ -12,23 +12,40 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+// What COCO averages over, to the bit as pycocotools has it: NumPy makes both grids by multiplying,
+// so that one threshold is not 0.9, and a recall of 7/20 lies below grid point 35.
+constexpr double kCocoThresholds[] = {
+    0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95};
+constexpr double kCocoRecallStep = 0.01;
+// COCO's threshold 1 is a little less, for boxes that are equal but for rounding.
+constexpr double kMaxCocoThreshold = 1 - 1e-10;
+
 // One detection that counts, in the order of its score.
 struct Outcome {
   double score;
   bool hit;
 };
 
-template <typename A, typename B>
-double Overlap(const A& found, const B& truth, bool inclusive) {
+struct Truth {
+  const TruthBox* box;
+  bool ignored;
+  bool taken;
+};
+
+template <typename Box>
+double Area(const Box& b, bool inclusive) {
   const double one = inclusive ? 1 : 0;
-  const auto area = [one](const auto& b) {
-    return std::max(0.0, b.x_max - b.x_min + one) * std::max(0.0, b.y_max - b.y_min + one);
-  };
+  return std::max(0.0, b.x_max - b.x_min + one) * std::max(0.0, b.y_max - b.y_min + one);
+}
+
+double Overlap(const ScoredBox& found, const TruthBox& truth, bool inclusive) {
+  const double one = inclusive ? 1 : 0;
   const double w = std::min(found.x_max, truth.x_max) - std::max(found.x_min, truth.x_min) + one;
   const double h = std::min(found.y_max, truth.y_max) - std::max(found.y_min, truth.y_min) + one;
   if (w <= 0 || h <= 0) return 0;
   const double both = w * h;
-  const double any = truth.crowd ? area(found) : area(found) + area(truth) - both;
+  const double found_area = Area(found, inclusive);
+  const double any = truth.crowd ? found_area : found_area + Area(truth, inclusive) - both;
   return any > 0 ? both / any : 0;
 }
 
@@ -47,39 +64,41 @@ void CheckBox(double x_min, double y_min, double x_max, double y_max, int32_t la
   }
 }
 
-// The truth box that `found` is compared with, or -1. Boxes to ignore come second in either rule.
-int BestMatch(const ScoredBox& found, const std::vector<const TruthBox*>& truth,
-              const std::vector<char>& taken, const ApOptions& options) {
+// The index of the truth box that `found` is compared with, or -1.
+int BestMatch(const ScoredBox& found, const std::vector<Truth>& truth, const ApOptions& options) {
+  const bool coco = options.matching == Matching::kCoco;
   int best = -1;
-  double best_overlap = options.iou_threshold;
-  bool best_ignored = true;
+  double best_overlap =
+      coco ? std::min(options.iou_threshold, kMaxCocoThreshold) : options.iou_threshold;
   for (size_t j = 0; j < truth.size(); ++j) {
-    const TruthBox& t = *truth[j];
-    const bool ignored = t.ignore || t.crowd;
-    const bool coco = options.matching == Matching::kCoco;
-    if (coco && taken[j] && !t.crowd) continue;
-    if (coco && best >= 0 && !best_ignored && ignored) continue;
-    const double overlap = Overlap(found, t, options.inclusive);
-    const bool better = best < 0
-                            ? overlap >= best_overlap
-                            : (coco && best_ignored && !ignored ? overlap >= options.iou_threshold
-                                                                : overlap > best_overlap);
-    if (!better) continue;
+    if (coco && truth[j].taken && !truth[j].box->crowd) continue;
+    if (coco && best >= 0 && !truth[best].ignored && truth[j].ignored) break;
+    const double overlap = Overlap(found, *truth[j].box, options.inclusive);
+    if (overlap < best_overlap) continue;
+    if (!coco && best >= 0 && overlap == best_overlap) continue;
     best = static_cast<int>(j);
     best_overlap = overlap;
-    best_ignored = ignored;
   }
   return best;
 }
 
-void MatchImage(const ImageResult& image, int32_t label, const ApOptions& options, ClassAp* out,
-                std::vector<Outcome>* outcomes) {
-  std::vector<const TruthBox*> truth;
+// The truth boxes of one class in the order in which they are tried.
+std::vector<Truth> TruthOf(const ImageResult& image, int32_t label, const ApOptions& options) {
+  std::vector<Truth> truth;
   for (const TruthBox& t : image.truth) {
     if (t.label != label) continue;
-    truth.push_back(&t);
-    out->positives += !t.ignore && !t.crowd;
+    const bool ignored = t.ignore || t.crowd || !options.area.Contains(Area(t, options.inclusive));
+    truth.push_back({&t, ignored, false});
   }
+  if (options.matching == Matching::kCoco) {
+    std::stable_partition(truth.begin(), truth.end(), [](const Truth& t) { return !t.ignored; });
+  }
+  return truth;
+}
+
+// The best detections of one class, best first.
+std::vector<const ScoredBox*> FoundOf(const ImageResult& image, int32_t label,
+                                      const ApOptions& options) {
   std::vector<const ScoredBox*> found;
   for (const ScoredBox& f : image.found) {
     if (f.label == label) found.push_back(&f);
@@ -89,15 +108,20 @@ void MatchImage(const ImageResult& image, int32_t label, const ApOptions& option
   if (options.max_detections > 0 && found.size() > static_cast<size_t>(options.max_detections)) {
     found.resize(options.max_detections);
   }
-  std::vector<char> taken(truth.size(), 0);
-  for (const ScoredBox* f : found) {
-    const int match = BestMatch(*f, truth, taken, options);
-    if (match >= 0 && (truth[match]->ignore || truth[match]->crowd)) {
-      taken[match] = 1;
-      continue;
-    }
-    const bool hit = match >= 0 && !taken[match];
-    if (hit) taken[match] = 1;
+  return found;
+}
+
+void MatchImage(const ImageResult& image, int32_t label, const ApOptions& options, ClassAp* out,
+                std::vector<Outcome>* outcomes) {
+  std::vector<Truth> truth = TruthOf(image, label, options);
+  for (const Truth& t : truth) out->positives += !t.ignored;
+  for (const ScoredBox* f : FoundOf(image, label, options)) {
+    const int match = BestMatch(*f, truth, options);
+    const bool ignored =
+        match >= 0 ? truth[match].ignored : !options.area.Contains(Area(*f, options.inclusive));
+    const bool hit = match >= 0 && !truth[match].taken;
+    if (match >= 0) truth[match].taken = true;
+    if (ignored) continue;
     out->true_positives += hit;
     outcomes->push_back({f->score, hit});
   }
@@ -114,10 +138,11 @@ double Integrate(const std::vector<double>& recall, const std::vector<double>& e
     }
     return sum;
   }
-  const int points = interpolation == Interpolation::kElevenPoint ? 11 : 101;
+  const bool coco = interpolation == Interpolation::kCoco101;
+  const int points = coco ? 101 : 11;
   size_t i = 0;
   for (int p = 0; p < points; ++p) {
-    const double r = static_cast<double>(p) / (points - 1);
+    const double r = coco ? p * kCocoRecallStep : p / 10.0;
     while (i < recall.size() && recall[i] < r) ++i;
     if (i == recall.size()) break;
     sum += envelope[i];
@@ -202,8 +227,8 @@ Accuracy MeasureAccuracy(const std::vector<ImageResult>& images, int64_t num_cla
   coco.interpolation = Interpolation::kCoco101;
   coco.matching = Matching::kCoco;
   coco.max_detections = 100;
-  for (int i = 0; i < 10; ++i) {
-    coco.iou_threshold = (50 + 5 * i) / 100.0;
+  for (const double threshold : kCocoThresholds) {
+    coco.iou_threshold = threshold;
     const std::vector<ClassAp> classes = AveragePrecision(images, num_classes, coco);
     for (int64_t c = 0; c < num_classes; ++c) accuracy.class_ap[c] += classes[c].ap / 10;
   }

@@ -9,6 +9,8 @@
 #include <random>
 #include <set>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace mgral::core {
 namespace {
@@ -86,6 +88,45 @@ TEST(AveragePrecision, LimitKeepsTheBest) {
   EXPECT_DOUBLE_EQ(AveragePrecision({image}, 1, options)[0].ap, 1);
 }
 
+TEST(AveragePrecision, CocoTakesTheLastOfEqualsWhichMayLeaveAnotherForTheNextDetection) {
+  // The first detection overlaps both boxes by 80/120; the second only the left one.
+  ImageResult image = {{{0, 0, 10, 10, 0}, {4, 0, 14, 10, 0}},
+                       {{2, 0, 12, 10, 0, 0.9}, {0, 0, 10, 10, 0, 0.8}}};
+  ApOptions options;
+  options.matching = Matching::kCoco;
+  EXPECT_EQ(AveragePrecision({image}, 1, options)[0].true_positives, 2);
+  std::swap(image.truth[0], image.truth[1]);
+  EXPECT_EQ(AveragePrecision({image}, 1, options)[0].true_positives, 1);
+}
+
+TEST(AveragePrecision, CocoThresholdOneForgivesRounding) {
+  const ImageResult image = {{{0, 0, 10, 10, 0}}, {{0, 0, 10 + 1e-12, 10, 0, 0.9}}};
+  ApOptions options;
+  options.iou_threshold = 1;
+  EXPECT_EQ(AveragePrecision({image}, 1, options)[0].true_positives, 0);
+  options.matching = Matching::kCoco;
+  EXPECT_EQ(AveragePrecision({image}, 1, options)[0].true_positives, 1);
+}
+
+TEST(AveragePrecision, AreaRangeIgnoresOtherTruthAndWhatMatchesNothing) {
+  const ImageResult image = {{{0, 0, 32, 32, 0}, {100, 0, 196, 96, 0}},
+                             {{0, 0, 32, 32, 0, 0.9},        // right, on the border
+                              {100, 0, 196, 96, 0, 0.8},     // right, on the other border
+                              {0, 200, 10, 210, 0, 0.7},     // wrong and small
+                              {0, 200, 100, 300, 0, 0.6}}};  // wrong and large
+  const auto measure = [&](const AreaRange& area) {
+    ApOptions options;
+    options.matching = Matching::kCoco;
+    options.area = area;
+    const ClassAp c = AveragePrecision({image}, 1, options)[0];
+    return std::vector<int64_t>{c.positives, c.detections, c.true_positives};
+  };
+  EXPECT_THAT(measure({}), testing::ElementsAre(2, 4, 2));
+  EXPECT_THAT(measure(kSmallArea), testing::ElementsAre(1, 2, 1));
+  EXPECT_THAT(measure(kMediumArea), testing::ElementsAre(2, 2, 2));
+  EXPECT_THAT(measure(kLargeArea), testing::ElementsAre(1, 2, 1));
+}
+
 // A second implementation, by definition and not by bookkeeping: each point of the curve is made
 // from its own prefix of the ranking, matched from the start.
 struct Brute {
@@ -139,7 +180,8 @@ struct Brute {
         const bool coco = options.matching == Matching::kCoco;
         if (coco && (truth.ignore != (pass == 1) || used->count({i, t}) > 0)) continue;
         const double o = Iou(images[i].found[j], truth);
-        if (o >= options.iou_threshold && o > overlap) {
+        // Of equals VOC takes the first, COCO the last.
+        if (o >= options.iou_threshold && (o > overlap || (coco && o == overlap))) {
           overlap = o;
           best = static_cast<int>(t);
         }
