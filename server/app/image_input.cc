@@ -34,9 +34,10 @@ std::string UriProblem(const std::string& uri) {
 
 }  // namespace
 
-domain::ImageSource SourceOf(const ImageInput& image) {
+domain::ImageSource SourceOf(const ImageInput& image, bool oriented) {
   using Kind = domain::ImageSource::Kind;
-  return {image.given == ImageInput::Given::kUri ? Kind::kUri : Kind::kPath, image.location};
+  return {image.given == ImageInput::Given::kUri ? Kind::kUri : Kind::kPath, image.location,
+          oriented};
 }
 
 void CheckSourceForm(const ImageInput& image, const std::string& prefix, FieldErrors* errors) {

@@ -21,8 +21,8 @@ struct ImageInput {
   absl::Status problem;  // what was found wrong with it when it was read, e.g. on "use"
 };
 
-// Of kPath and kUri.
-domain::ImageSource SourceOf(const ImageInput& image);
+// Of kPath and kUri, in a pool with that convention.
+domain::ImageSource SourceOf(const ImageInput& image, bool oriented);
 
 // Judges the form alone: nothing is opened. `prefix` comes before "source.path" and its like.
 void CheckSourceForm(const ImageInput& image, const std::string& prefix, FieldErrors* errors);

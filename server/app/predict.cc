@@ -60,7 +60,7 @@ absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& 
       }
     } else {
       resolved[i].image_id = images[i].image_id;
-      if (images[i].given != ImageInput::Given::kData) resolved[i].source = SourceOf(images[i]);
+      resolved[i].source = SourceOf(images[i], pool.applies_exif_orientation);
     }
   }
   if (!errors.empty()) return errors.ToStatus();

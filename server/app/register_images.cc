@@ -31,6 +31,20 @@ absl::Status CheckForm(const ImageInput& input, bool first_of_its_id) {
   return errors.ToStatus();
 }
 
+absl::Status NoteHeader(const absl::StatusOr<domain::ImageHeader>& header, NewImage* image) {
+  if (!header.ok()) return header.status();
+  image->width = header->width;
+  image->height = header->height;
+  image->note = header->note;
+  return absl::OkStatus();
+}
+
+// `image`, its bytes now in the artifact store.
+void Refer(std::string sha256, NewImage* image) {
+  image->source.kind = domain::ImageSource::Kind::kArtifact;
+  image->source.location = std::move(sha256);
+}
+
 bool SameSource(const domain::ImageSource& a, const domain::ImageSource& b) {
   return a.kind == b.kind && a.location == b.location;
 }
@@ -40,22 +54,17 @@ bool SameSource(const domain::ImageSource& a, const domain::ImageSource& b) {
 absl::Status RegisterImages::Inspect(const domain::CallContext& call, const ImageInput& input,
                                      Verification verification, NewImage* image) {
   if (input.given == ImageInput::Given::kData) {
-    MGRAL_ASSIGN_OR_RETURN(const auto header, loader_->VerifyBytes(input.data));
-    image->width = header.width;
-    image->height = header.height;
-    return absl::OkStatus();
+    const auto header = loader_->VerifyBytes(input.data, image->source.oriented);
+    return NoteHeader(header, image);
   }
   if (verification == Verification::kNone) return absl::OkStatus();
-  MGRAL_ASSIGN_OR_RETURN(const auto header, verification == Verification::kHeader
-                                                ? loader_->ReadHeader(call, image->source)
-                                                : loader_->Verify(call, image->source));
-  image->width = header.width;
-  image->height = header.height;
-  return absl::OkStatus();
+  return NoteHeader(verification == Verification::kHeader ? loader_->ReadHeader(call, image->source)
+                                                          : loader_->Verify(call, image->source),
+                    image);
 }
 
 absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
-    const domain::CallContext& call, int64_t pool_key, absl::Span<const ImageInput> images,
+    const domain::CallContext& call, const domain::Pool& pool, absl::Span<const ImageInput> images,
     Verification verification) {
   std::vector<Examined> examined(images.size());
   std::map<std::string, size_t> index_of;
@@ -65,11 +74,11 @@ absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
     examined[i].status = CheckForm(images[i], first);
     examined[i].image.image_id = images[i].image_id;
     examined[i].image.use = images[i].use;
-    examined[i].image.source = SourceOf(images[i]);
+    examined[i].image.source = SourceOf(images[i], pool.applies_exif_orientation);
     if (examined[i].status.ok()) ids.push_back(images[i].image_id);
   }
 
-  MGRAL_ASSIGN_OR_RETURN(const auto registered, pools_->GetImages(pool_key, ids));
+  MGRAL_ASSIGN_OR_RETURN(const auto registered, pools_->GetImages(pool.key, ids));
   std::vector<bool> known(images.size());
   for (const domain::Image& image : registered) {
     const size_t i = index_of.at(image.image_id);
@@ -93,11 +102,11 @@ absl::StatusOr<std::vector<RegisterImages::Examined>> RegisterImages::Examine(
 }
 
 absl::StatusOr<Registered> RegisterImages::RegisterAll(const domain::CallContext& call,
-                                                       int64_t pool_key,
+                                                       const domain::Pool& pool,
                                                        absl::Span<const ImageInput> images,
                                                        Verification verification,
                                                        const domain::RequestKey& request) {
-  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool_key, images, verification));
+  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool, images, verification));
   FieldErrors errors;
   for (size_t i = 0; i < images.size(); ++i) {
     const absl::Status& status = examined[i].status;
@@ -110,17 +119,17 @@ absl::StatusOr<Registered> RegisterImages::RegisterAll(const domain::CallContext
     NewImage& row = examined[i].image;
     if (images[i].given == ImageInput::Given::kData) {
       MGRAL_ASSIGN_OR_RETURN(auto sha256, artifacts_->Put(images[i].data));
-      row.source = {domain::ImageSource::Kind::kArtifact, std::move(sha256)};
+      Refer(std::move(sha256), &row);
     }
     rows.push_back(std::move(row));
   }
-  return pools_->RegisterImages(pool_key, rows, request);
+  return pools_->RegisterImages(pool.key, rows, request);
 }
 
 absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterValid(
-    const domain::CallContext& call, int64_t pool_key, absl::Span<const ImageInput> images,
+    const domain::CallContext& call, const domain::Pool& pool, absl::Span<const ImageInput> images,
     Verification verification) {
-  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool_key, images, verification));
+  MGRAL_ASSIGN_OR_RETURN(auto examined, Examine(call, pool, images, verification));
   Chunk chunk;
   std::vector<size_t> good;
   for (size_t i = 0; i < images.size(); ++i) {
@@ -131,7 +140,7 @@ absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterValid(
     }
     if (images[i].given == ImageInput::Given::kData) {
       MGRAL_ASSIGN_OR_RETURN(auto sha256, artifacts_->Put(images[i].data));
-      one.image.source = {domain::ImageSource::Kind::kArtifact, std::move(sha256)};
+      Refer(std::move(sha256), &one.image);
     }
     good.push_back(i);
   }
@@ -139,7 +148,7 @@ absl::StatusOr<RegisterImages::Chunk> RegisterImages::RegisterValid(
       StoreValid("images", std::move(good), &chunk.refused, [&](const std::vector<size_t>& left) {
         std::vector<NewImage> rows;
         for (const size_t i : left) rows.push_back(examined[i].image);
-        const auto counts = pools_->RegisterImages(pool_key, rows, {});
+        const auto counts = pools_->RegisterImages(pool.key, rows, {});
         if (counts.ok()) chunk.counts = *counts;
         return counts.status();
       });

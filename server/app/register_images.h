@@ -30,7 +30,7 @@ class RegisterImages {
   // All or none. Errors: INVALID_ARGUMENT and ALREADY_EXISTS on "images[i]...", RESOURCE_EXHAUSTED
   // when the disk is full, UNAVAILABLE; the call's own CANCELLED and DEADLINE_EXCEEDED.
   absl::StatusOr<domain::PoolStore::Registered> RegisterAll(const domain::CallContext& call,
-                                                            int64_t pool_key,
+                                                            const domain::Pool& pool,
                                                             absl::Span<const ImageInput> images,
                                                             Verification verification,
                                                             const domain::RequestKey& request);
@@ -41,7 +41,7 @@ class RegisterImages {
   };
   // Registers those that are valid and reports the others. Errors that are no image's own
   // (UNAVAILABLE, RESOURCE_EXHAUSTED, ...) fail the chunk, of which nothing is stored then.
-  absl::StatusOr<Chunk> RegisterValid(const domain::CallContext& call, int64_t pool_key,
+  absl::StatusOr<Chunk> RegisterValid(const domain::CallContext& call, const domain::Pool& pool,
                                       absl::Span<const ImageInput> images,
                                       Verification verification);
 
@@ -51,7 +51,8 @@ class RegisterImages {
     domain::NewImage image;
     absl::Status status;
   };
-  absl::StatusOr<std::vector<Examined>> Examine(const domain::CallContext& call, int64_t pool_key,
+  absl::StatusOr<std::vector<Examined>> Examine(const domain::CallContext& call,
+                                                const domain::Pool& pool,
                                                 absl::Span<const ImageInput> images,
                                                 Verification verification);
   absl::Status Inspect(const domain::CallContext& call, const ImageInput& input,

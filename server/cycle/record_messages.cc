@@ -38,6 +38,7 @@ void SetImage(const domain::Image& image, Record::Image* out) {
   out->set_image_id(image.image_id);
   out->set_source(static_cast<Record::Image::Source>(image.source.kind));
   out->set_location(image.source.location);
+  out->set_oriented(image.source.oriented);
   out->set_width(image.width);
   out->set_height(image.height);
   out->set_label_revision(image.label_revision);
@@ -52,6 +53,7 @@ absl::StatusOr<domain::Image> GetImage(const Record::Image& in) {
   image.image_id = in.image_id();
   image.source.kind = static_cast<domain::ImageSource::Kind>(in.source());
   image.source.location = in.location();
+  image.source.oriented = in.oriented();
   image.width = in.width();
   image.height = in.height();
   image.label_revision = in.label_revision();

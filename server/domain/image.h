@@ -19,6 +19,7 @@ struct ImageSource {
   enum class Kind { kPath = 1, kUri = 2, kArtifact = 3 };
   Kind kind = Kind::kPath;
   std::string location;
+  bool oriented = false;  // its EXIF orientation is applied, by Pool::applies_exif_orientation
 };
 
 struct NewImage {
@@ -26,6 +27,7 @@ struct NewImage {
   ImageSource source;
   ImageUse use = ImageUse::kTraining;
   int width = 0, height = 0;  // 0: not looked at yet
+  std::string note;           // as ImageHeader::note
 };
 
 struct Image {
@@ -36,6 +38,7 @@ struct Image {
   ImageUse use = ImageUse::kTraining;
   int width = 0, height = 0;
   std::string reject_reason;
+  std::string note;  // as ImageHeader::note, when it was registered
   absl::Time create_time;
   int64_t label_revision = 0;
 };

@@ -36,6 +36,8 @@ struct Pool {
   std::vector<std::string> classes;
   DetectorSettings detector;
   SelectionSettings selection;
+  // Whether an image's EXIF orientation is applied: to its pixels, its size and the frame of boxes.
+  bool applies_exif_orientation = true;
   absl::Time create_time;
   PoolCounts counts;
   std::optional<int64_t> published_model_version;

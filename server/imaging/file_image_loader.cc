@@ -103,11 +103,12 @@ absl::StatusOr<std::string> FileImageLoader::Bytes(const domain::CallContext& ca
   return absl::InternalError("unknown kind of image source");
 }
 
-absl::StatusOr<Pixels> FileImageLoader::DecodeChecked(absl::string_view bytes, int max_side,
+absl::StatusOr<Pixels> FileImageLoader::DecodeChecked(absl::string_view bytes, bool oriented,
+                                                      int max_side,
                                                       const std::string& field) const {
   const absl::StatusOr<EncodedHeader> header = CheckedHeader(bytes, options_, field);
   if (!header.ok()) return header.status();
-  return Decode(bytes, *header, max_side, field);
+  return Decode(bytes, *header, oriented, max_side, field);
 }
 
 template <typename Look>
@@ -130,7 +131,7 @@ absl::StatusOr<ImageHeader> FileImageLoader::ReadHeader(const domain::CallContex
   return InTurn(call, source, [&](absl::string_view bytes) -> absl::StatusOr<ImageHeader> {
     const absl::StatusOr<EncodedHeader> header = CheckedHeader(bytes, options_, FieldOf(source));
     if (!header.ok()) return header.status();
-    return ImageHeader{header->width, header->height};
+    return SizeOf(*header, source.oriented);
   });
 }
 
@@ -138,32 +139,33 @@ absl::StatusOr<ImageHeader> FileImageLoader::Verify(const domain::CallContext& c
                                                     const ImageSource& source) {
   const absl::StatusOr<Pixels> pixels = LoadInTurn(call, source, 0);
   if (!pixels.ok()) return pixels.status();
-  return ImageHeader{pixels->width, pixels->height};
+  return ImageHeader{pixels->width, pixels->height, pixels->note};
 }
 
-absl::StatusOr<ImageHeader> FileImageLoader::VerifyBytes(absl::string_view bytes) {
+absl::StatusOr<ImageHeader> FileImageLoader::VerifyBytes(absl::string_view bytes, bool oriented) {
   const DecoderPlace place(this);
-  const absl::StatusOr<Pixels> pixels = DecodeChecked(bytes, 0, "source.data");
+  const absl::StatusOr<Pixels> pixels = DecodeChecked(bytes, oriented, 0, "source.data");
   if (!pixels.ok()) return pixels.status();
-  return ImageHeader{pixels->width, pixels->height};
+  return ImageHeader{pixels->width, pixels->height, pixels->note};
 }
 
 absl::StatusOr<Pixels> FileImageLoader::Load(const domain::CallContext& call,
                                              const ImageSource& source, int max_side) {
   const absl::StatusOr<std::string> bytes = Bytes(call, source);
   if (!bytes.ok()) return bytes.status();
-  return DecodeChecked(*bytes, max_side, FieldOf(source));
+  return DecodeChecked(*bytes, source.oriented, max_side, FieldOf(source));
 }
 
 absl::StatusOr<Pixels> FileImageLoader::LoadInTurn(const domain::CallContext& call,
                                                    const ImageSource& source, int max_side) {
   return InTurn(call, source, [&](absl::string_view bytes) {
-    return DecodeChecked(bytes, max_side, FieldOf(source));
+    return DecodeChecked(bytes, source.oriented, max_side, FieldOf(source));
   });
 }
 
-absl::StatusOr<Pixels> FileImageLoader::LoadBytes(absl::string_view bytes, int max_side) {
-  return DecodeChecked(bytes, max_side, "source.data");
+absl::StatusOr<Pixels> FileImageLoader::LoadBytes(absl::string_view bytes, bool oriented,
+                                                  int max_side) {
+  return DecodeChecked(bytes, oriented, max_side, "source.data");
 }
 
 }  // namespace mgral::imaging

@@ -34,13 +34,14 @@ class FileImageLoader : public domain::ImageLoader {
                                                  const domain::ImageSource& source) override;
   absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext& call,
                                              const domain::ImageSource& source) override;
-  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override;
+  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes, bool oriented) override;
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
                                       const domain::ImageSource& source, int max_side) override;
   absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
                                             const domain::ImageSource& source,
                                             int max_side) override;
-  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override;
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, bool oriented,
+                                           int max_side) override;
 
   // Ends transfers and refuses new ones, both with CANCELLED.
   void StopFetching() { uris_.Stop(); }
@@ -53,7 +54,7 @@ class FileImageLoader : public domain::ImageLoader {
   template <typename Look>
   auto InTurn(const domain::CallContext& call, const domain::ImageSource& source, Look look)
       -> decltype(look(absl::string_view()));
-  absl::StatusOr<domain::Pixels> DecodeChecked(absl::string_view bytes, int max_side,
+  absl::StatusOr<domain::Pixels> DecodeChecked(absl::string_view bytes, bool oriented, int max_side,
                                                const std::string& field) const;
 
   ImagingOptions options_;

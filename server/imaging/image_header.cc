@@ -1,20 +1,18 @@
 #include "server/imaging/image_header.h"
 
-#include <zlib.h>
-
 #include <cstdint>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
+#include "server/imaging/formats.h"
 
 namespace mgral::imaging {
 namespace {
 
-using base::InvalidField;
+constexpr uint16_t kOrientationTag = 0x0112;
+constexpr uint16_t kShort = 3;  // type of a value: 16 bits
 
-constexpr char kPngSignature[] = "\x89PNG\r\n\x1a\n";
-constexpr size_t kPngSignatureSize = 8;
+}  // namespace
 
 uint32_t BigEndian32(absl::string_view bytes, size_t at) {
   uint32_t value = 0;
@@ -22,83 +20,59 @@ uint32_t BigEndian32(absl::string_view bytes, size_t at) {
   return value;
 }
 
-int BigEndian16(absl::string_view bytes, size_t at) {
-  return static_cast<uint8_t>(bytes[at]) << 8 | static_cast<uint8_t>(bytes[at + 1]);
+uint32_t LittleEndian16(absl::string_view bytes, size_t at) {
+  return static_cast<uint8_t>(bytes[at]) | static_cast<uint8_t>(bytes[at + 1]) << 8;
 }
 
-absl::StatusOr<EncodedHeader> ParsePng(absl::string_view bytes, const std::string& field) {
-  // Length and type of IHDR, then width and height (PNG specification, 11.2.2).
-  if (bytes.size() < 33 || BigEndian32(bytes, 8) != 13 || bytes.substr(12, 4) != "IHDR") {
-    return InvalidField(field, "is a PNG without a valid header");
+uint32_t LittleEndian32(absl::string_view bytes, size_t at) {
+  return LittleEndian16(bytes, at) | LittleEndian16(bytes, at + 2) << 16;
+}
+
+// The first directory of a TIFF structure (Exif 2.3, 4.6.2): at most 65535 entries of 12 bytes.
+int ExifOrientation(absl::string_view exif) {
+  if (exif.size() < 8) return 1;
+  const bool big = absl::StartsWith(exif, absl::string_view("MM\0*", 4));
+  if (!big && !absl::StartsWith(exif, absl::string_view("II*\0", 4))) return 1;
+  const auto number = [&](size_t at) -> uint32_t {
+    return big ? BigEndian32(exif, at) : LittleEndian32(exif, at);
+  };
+  const auto short_number = [&](size_t at) -> uint32_t {
+    return big ? static_cast<uint8_t>(exif[at]) << 8 | static_cast<uint8_t>(exif[at + 1])
+               : LittleEndian16(exif, at);
+  };
+  const size_t directory = number(4);
+  if (directory + 2 > exif.size()) return 1;
+  const size_t entries = short_number(directory);
+  for (size_t i = 0; i < entries; ++i) {
+    const size_t at = directory + 2 + 12 * i;
+    if (at + 12 > exif.size()) break;
+    if (short_number(at) != kOrientationTag) continue;
+    const uint32_t value = short_number(at + 8);
+    const bool valid = short_number(at + 2) == kShort && number(at + 4) == 1;
+    return valid && value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
-  const uint32_t width = BigEndian32(bytes, 16), height = BigEndian32(bytes, 20);
-  if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
-    return InvalidField(field, "is a PNG of an impossible size");
-  }
-  return EncodedHeader{ImageFormat::kPng, static_cast<int>(width), static_cast<int>(height)};
+  return 1;
 }
-
-bool IsStartOfFrame(uint8_t marker) {
-  return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
-}
-
-// Markers up to the first start of frame (ITU-T T.81, B.2.2).
-absl::StatusOr<EncodedHeader> ParseJpeg(absl::string_view bytes, const std::string& field) {
-  size_t at = 2;
-  while (at + 4 <= bytes.size()) {
-    if (static_cast<uint8_t>(bytes[at]) != 0xFF) break;
-    const uint8_t marker = static_cast<uint8_t>(bytes[at + 1]);
-    if (marker == 0xFF) {  // fill byte
-      ++at;
-      continue;
-    }
-    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD7)) {  // without a length
-      at += 2;
-      continue;
-    }
-    const int length = BigEndian16(bytes, at + 2);
-    if (length < 2 || marker == 0xD9 || marker == 0xDA) break;
-    if (IsStartOfFrame(marker)) {
-      if (length < 8 || at + 2 + length > bytes.size()) break;
-      const int height = BigEndian16(bytes, at + 5), width = BigEndian16(bytes, at + 7);
-      if (width == 0 || height == 0) break;
-      return EncodedHeader{ImageFormat::kJpeg, width, height};
-    }
-    at += 2 + length;
-  }
-  return InvalidField(field, "is a JPEG without a valid header, or truncated");
-}
-
-}  // namespace
 
 absl::StatusOr<EncodedHeader> ParseHeader(absl::string_view bytes, const std::string& field) {
-  if (bytes.empty()) return InvalidField(field, "is empty");
-  if (absl::StartsWith(bytes, absl::string_view(kPngSignature, kPngSignatureSize))) {
-    return ParsePng(bytes, field);
+  if (bytes.empty()) return base::InvalidField(field, "is empty");
+  const auto begins = [&](absl::string_view with) { return absl::StartsWith(bytes, with); };
+  if (begins("\xFF\xD8")) return ParseJpegHeader(bytes, field);
+  if (begins("\x89PNG\r\n\x1a\n")) return ParsePngHeader(bytes, field);
+  if (begins("RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP") {
+    return ParseWebpHeader(bytes, field);
   }
-  if (absl::StartsWith(bytes, "\xFF\xD8")) return ParseJpeg(bytes, field);
-  return InvalidField(field, "is not a JPEG or PNG image");
+  if (begins("BM")) return ParseBmpHeader(bytes, field);
+  for (const char* mark : {"II*\0", "MM\0*", "II+\0", "MM\0+"}) {  // "+": more than 4 GB
+    if (begins(absl::string_view(mark, 4))) return ParseTiffHeader(bytes, field);
+  }
+  return base::InvalidField(field, "is not a JPEG, PNG, WebP, BMP or TIFF image");
 }
 
-absl::Status CheckPngChunks(absl::string_view bytes, const std::string& field) {
-  size_t at = kPngSignatureSize;
-  bool data = false;
-  while (at + 12 <= bytes.size()) {
-    const uint64_t length = BigEndian32(bytes, at);
-    if (length > bytes.size() - at - 12) break;
-    const absl::string_view type = bytes.substr(at + 4, 4);
-    const uLong crc =
-        crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4));
-    if (crc != BigEndian32(bytes, at + 8 + length)) {
-      return InvalidField(field, absl::StrCat("is a corrupt PNG: wrong checksum at byte ", at));
-    }
-    if (type == "IDAT") data = true;
-    if (type == "IEND") {
-      return data ? absl::OkStatus() : InvalidField(field, "is a PNG without any pixels");
-    }
-    at += 12 + length;
-  }
-  return InvalidField(field, "is a truncated PNG");
+domain::ImageHeader SizeOf(const EncodedHeader& header, bool oriented) {
+  domain::ImageHeader size{header.width, header.height, header.note};
+  if (oriented && header.orientation >= 5) std::swap(size.width, size.height);
+  return size;
 }
 
 }  // namespace mgral::imaging

@@ -8,19 +8,20 @@
 
 namespace mgral::imaging {
 
-enum class ImageFormat { kJpeg, kPng };
+enum class ImageFormat { kJpeg, kPng, kWebp, kBmp, kTiff };
 
 struct EncodedHeader {
   ImageFormat format = ImageFormat::kJpeg;
-  int width = 0, height = 0;
+  int width = 0, height = 0;  // as stored
+  int orientation = 1;        // as in EXIF: 1 to 8
+  std::string note = {};      // of what is unusual but does no harm
 };
 
-// Format and size by the first bytes; decodes no pixel. Errors: INVALID_ARGUMENT on `field` for
-// anything but a JPEG or PNG with a valid header.
+// Format and size by the header; decodes no pixel. Errors: INVALID_ARGUMENT on `field` for anything
+// but an image of these formats with a valid header, and for an animated WebP.
 absl::StatusOr<EncodedHeader> ParseHeader(absl::string_view bytes, const std::string& field);
 
-// Walks the chunks of a PNG: every length fits, every CRC is right, IDAT is there and IEND ends it.
-// (The decoder would fill the missing rows of a truncated file with black.)
-absl::Status CheckPngChunks(absl::string_view bytes, const std::string& field);
+// The size after `oriented`: the orientation is applied.
+domain::ImageHeader SizeOf(const EncodedHeader& header, bool oriented);
 
 }  // namespace mgral::imaging

@@ -61,6 +61,7 @@ void FromImage(const domain::Image& image, const std::string& pool_id, mgral::v1
   message->set_reject_reason(image.reject_reason);
   SetTimestamp(image.create_time, message->mutable_create_time());
   message->set_label_revision(image.label_revision);
+  message->set_note(image.note);
 }
 
 void FromBox(const domain::Box& box, const std::vector<std::string>& classes,

@@ -9,7 +9,7 @@
 
 namespace mgral::rpc {
 
-domain::Pool ToPool(const mgral::v1::CreatePoolRequest& request) {
+absl::StatusOr<domain::Pool> ToPool(const mgral::v1::CreatePoolRequest& request) {
   const mgral::v1::Pool& message = request.pool();
   domain::Pool pool;
   pool.pool_id = request.pool_id();
@@ -24,6 +24,19 @@ domain::Pool ToPool(const mgral::v1::CreatePoolRequest& request) {
   pool.selection.probes = message.selection().probes();
   pool.selection.replay_probes = message.selection().replay_probes();
   pool.selection.seed = message.selection().seed();
+  switch (message.image_orientation()) {
+    case mgral::v1::IMAGE_ORIENTATION_UNSPECIFIED:
+    case mgral::v1::IMAGE_ORIENTATION_EXIF:
+      pool.applies_exif_orientation = true;
+      break;
+    case mgral::v1::IMAGE_ORIENTATION_STORED:
+      pool.applies_exif_orientation = false;
+      break;
+    default:
+      return base::InvalidField(
+          "pool.image_orientation",
+          absl::StrCat("unknown image orientation ", message.image_orientation()));
+  }
   return pool;
 }
 
@@ -42,6 +55,9 @@ void FromPool(const domain::Pool& pool, mgral::v1::Pool* message) {
   selection->set_probes(pool.selection.probes);
   selection->set_replay_probes(pool.selection.replay_probes);
   selection->set_seed(pool.selection.seed);
+  message->set_image_orientation(pool.applies_exif_orientation
+                                     ? mgral::v1::IMAGE_ORIENTATION_EXIF
+                                     : mgral::v1::IMAGE_ORIENTATION_STORED);
   SetTimestamp(pool.create_time, message->mutable_create_time());
   mgral::v1::PoolCounts* counts = message->mutable_counts();
   counts->set_unlabeled(pool.counts.unlabeled);

@@ -11,7 +11,8 @@
 
 namespace mgral::rpc {
 
-domain::Pool ToPool(const mgral::v1::CreatePoolRequest& request);
+// Errors: INVALID_ARGUMENT on "pool.image_orientation".
+absl::StatusOr<domain::Pool> ToPool(const mgral::v1::CreatePoolRequest& request);
 void FromPool(const domain::Pool& pool, mgral::v1::Pool* message);
 
 // The images keep referring to the messages' bytes. Errors: INVALID_ARGUMENT on "images" when there

@@ -23,7 +23,8 @@ grpc::Status PoolService::CreatePool(grpc::ServerContext* context,
         const auto key,
         ToRequestKey(absl::StrCat("CreatePool", separator, caller.key_name), *request));
     MGRAL_RETURN_IF_ERROR(MayCreatePool(caller, request->pool_id()));
-    MGRAL_ASSIGN_OR_RETURN(const auto pool, create_pool_->Run(ToPool(*request), key));
+    MGRAL_ASSIGN_OR_RETURN(auto new_pool, ToPool(*request));
+    MGRAL_ASSIGN_OR_RETURN(const auto pool, create_pool_->Run(std::move(new_pool), key));
     FromPool(pool, response);
     return absl::OkStatus();
   });
@@ -73,8 +74,8 @@ grpc::Status PoolService::BatchRegisterImages(grpc::ServerContext* context,
         MGRAL_ASSIGN_OR_RETURN(const auto pool,
                                FindPool(pools_, caller, request->parent(), "parent"));
         MGRAL_ASSIGN_OR_RETURN(const auto counts,
-                               register_images_->RegisterAll(ToCallContext(context), pool.key,
-                                                             *images, verification, key));
+                               register_images_->RegisterAll(ToCallContext(context), pool, *images,
+                                                             verification, key));
         response->set_registered(counts.registered);
         response->set_existing(counts.existing);
         return absl::OkStatus();
@@ -109,7 +110,7 @@ absl::Status PoolService::Register(
     }
     MGRAL_ASSIGN_OR_RETURN(const auto images, ToImageInputs(request.images()));
     MGRAL_ASSIGN_OR_RETURN(const auto chunk,
-                           register_images_->RegisterValid(call, pool.key, images, verification));
+                           register_images_->RegisterValid(call, pool, images, verification));
     mgral::v1::RegisterImagesResponse response;
     for (const app::Refusal& refusal : chunk.refused) {
       mgral::v1::RefusedImage* refused = response.add_refused();

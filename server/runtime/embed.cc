@@ -148,7 +148,7 @@ absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
       if (given && i >= bytes.size()) {
         return absl::InvalidArgumentError(absl::StrCat("images[", i, "] has no source"));
       }
-      decoded.push_back(given ? loader_->LoadBytes(bytes[i], side)
+      decoded.push_back(given ? loader_->LoadBytes(bytes[i], images[i].source.oriented, side)
                               : loader_->Load(fetching, images[i].source, side));
       const absl::Status waiting = call.Check();
       if (!waiting.ok()) return waiting;

@@ -21,7 +21,7 @@ ImageCache::ImageCache(domain::ImageLoader* loader, int64_t max_bytes)
     : loader_(loader), max_bytes_(max_bytes) {}
 
 absl::StatusOr<CachedImage> ImageCache::Get(const domain::ImageSource& source, int max_side) {
-  const Key key(static_cast<int>(source.kind), source.location, max_side);
+  const Key key(static_cast<int>(source.kind), source.location, source.oriented, max_side);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto found = index_.find(key);
@@ -39,7 +39,7 @@ absl::StatusOr<CachedImage> ImageCache::Get(const domain::ImageSource& source, i
 
 absl::StatusOr<CachedImage> ImageCache::Reload(const domain::CallContext& call,
                                                const domain::ImageSource& source, int max_side) {
-  const Key key(static_cast<int>(source.kind), source.location, max_side);
+  const Key key(static_cast<int>(source.kind), source.location, source.oriented, max_side);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto found = index_.find(key);

@@ -40,7 +40,7 @@ class ImageCache {
                                      const domain::ImageSource& source, int max_side);
 
  private:
-  using Key = std::tuple<int, std::string, int>;  // kind, location, max_side
+  using Key = std::tuple<int, std::string, bool, int>;  // kind, location, oriented, max_side
   struct Entry {
     Key key;
     CachedImage image;

@@ -24,6 +24,7 @@ SELECT
   p.probes,
   p.replay_probes,
   p.seed,
+  p.applies_exif_orientation,
   (extract(epoch FROM p.create_time) * 1000000)::bigint AS create_time,
   (
     SELECT m.version
@@ -59,6 +60,7 @@ constexpr char kImageColumns[] = R"sql(
   i.image_id,
   i.source_kind,
   i.location,
+  (SELECT applies_exif_orientation FROM pool WHERE key = $1) AS oriented,
   CASE
     WHEN i.state = {image.leased}
       AND (b.state <> {batch.leased} OR b.expire_time <= clock_timestamp())
@@ -69,6 +71,7 @@ constexpr char kImageColumns[] = R"sql(
   i.width,
   i.height,
   i.reject_reason,
+  i.note,
   (extract(epoch FROM i.create_time) * 1000000)::bigint AS create_time,
   i.label_revision
 )sql";
@@ -90,6 +93,7 @@ domain::Pool ReadPool(const pqxx::row& row) {
   pool.selection.probes = row["probes"].as<int>();
   pool.selection.replay_probes = row["replay_probes"].as<int>();
   pool.selection.seed = row["seed"].as<int64_t>();
+  pool.applies_exif_orientation = row["applies_exif_orientation"].as<bool>();
   pool.create_time = ReadTime(row["create_time"]);
   pool.published_model_version = ReadOptional<int64_t>(row["published_version"]);
   const int64_t expired = row["expired"].as<int64_t>();
@@ -155,11 +159,13 @@ domain::Image ReadImage(const pqxx::row& row) {
   image.image_id = ReadText(row["image_id"]);
   image.source.kind = static_cast<domain::ImageSource::Kind>(row["source_kind"].as<int>());
   image.source.location = ReadText(row["location"]);
+  image.source.oriented = row["oriented"].as<bool>();
   image.state = static_cast<domain::ImageState>(row["state"].as<int>());
   image.use = static_cast<domain::ImageUse>(row["use"].as<int>());
   image.width = row["width"].as<int>();
   image.height = row["height"].as<int>();
   image.reject_reason = ReadText(row["reject_reason"]);
+  image.note = ReadText(row["note"]);
   image.create_time = ReadTime(row["create_time"]);
   image.label_revision = row["label_revision"].as<int64_t>();
   return image;

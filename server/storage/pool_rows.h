@@ -22,8 +22,8 @@ absl::StatusOr<domain::Pool> LoadPoolById(pqxx::work& tx, const std::string& poo
 absl::Status PoolNotFound();
 
 // A query for ReadImage; `rest` begins with FROM and names `image AS i LEFT JOIN batch AS b ON
-// b.key = i.batch_key`. An image whose lease is over counts as unlabeled at once. `more_columns`
-// begins with a comma.
+// b.key = i.batch_key`; $1 is the pool's key. An image whose lease is over counts as unlabeled at
+// once. `more_columns` begins with a comma.
 std::string ImageQuery(absl::string_view rest, absl::string_view more_columns = "");
 // " AND ..." for such a query: images in that state, written so that the partial indexes serve it.
 std::string ImageStateCondition(domain::ImageState state);

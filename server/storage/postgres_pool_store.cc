@@ -28,9 +28,9 @@ using domain::Pool;
 constexpr char kInsertPool[] = R"sql(
 INSERT INTO pool (
   pool_id, display_name, classes, profile, warm_start, training_steps, input_size, strategy,
-  batch_size, probes, replay_probes, seed
+  batch_size, probes, replay_probes, seed, applies_exif_orientation
 )
-VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12)
+VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (pool_id) DO NOTHING
 RETURNING key
 )sql";
@@ -131,7 +131,8 @@ absl::StatusOr<Pool> PostgresPoolStore::CreatePool(const Pool& pool,
         Exec(tx, kInsertPool, pool.pool_id, pool.display_name, TextArray(pool.classes),
              pool.detector.profile, pool.detector.warm_start, pool.detector.training_steps,
              pool.detector.input_size, pool.selection.strategy, pool.selection.batch_size,
-             pool.selection.probes, pool.selection.replay_probes, pool.selection.seed);
+             pool.selection.probes, pool.selection.replay_probes, pool.selection.seed,
+             pool.applies_exif_orientation);
     if (rows.empty()) {
       return base::AlreadyExists("pool", absl::StrCat("pools/", pool.pool_id),
                                  "choose another pool_id");

@@ -24,15 +24,17 @@ constexpr char kInsertImages[] = R"sql(
 WITH given AS MATERIALIZED (
   SELECT nextval('image_key_seq') AS key, u.*
   FROM unnest(
-    $2::text[], $3::smallint[], $4::text[], $5::smallint[], $6::integer[], $7::integer[]
-  ) AS u (id, kind, location, use, width, height)
+    $2::text[], $3::smallint[], $4::text[], $5::smallint[], $6::integer[], $7::integer[],
+    $8::text[]
+  ) AS u (id, kind, location, use, width, height, note)
 )
 INSERT INTO image (
-  key, pool_key, image_id, source_kind, location, use, width, height, shuffle
+  key, pool_key, image_id, source_kind, location, use, width, height, note, shuffle
 )
 OVERRIDING SYSTEM VALUE
 SELECT
-  u.key, p.key, u.id, u.kind, u.location, u.use, u.width, u.height, hashtextextended(u.id, p.seed)
+  u.key, p.key, u.id, u.kind, u.location, u.use, u.width, u.height, u.note,
+  hashtextextended(u.id, p.seed)
 FROM pool p, given u
 WHERE p.key = $1
 ORDER BY u.id COLLATE "C"
@@ -75,7 +77,7 @@ absl::Status CheckExisting(pqxx::work& tx, int64_t pool_key, const ImageArrays& 
 }  // namespace
 
 absl::StatusOr<ImageArrays> ToImageArrays(absl::Span<const NewImage> images) {
-  std::vector<std::string> ids, locations;
+  std::vector<std::string> ids, locations, notes;
   std::vector<int64_t> kinds, uses, widths, heights;
   absl::flat_hash_map<std::string, size_t> seen;
   for (size_t i = 0; i < images.size(); ++i) {
@@ -99,9 +101,10 @@ absl::StatusOr<ImageArrays> ToImageArrays(absl::Span<const NewImage> images) {
     uses.push_back(static_cast<int>(image.use));
     widths.push_back(image.width);
     heights.push_back(image.height);
+    notes.push_back(image.note);
   }
-  return ImageArrays{TextArray(ids), IntArray(kinds),  TextArray(locations),
-                     IntArray(uses), IntArray(widths), IntArray(heights)};
+  return ImageArrays{TextArray(ids),   IntArray(kinds),   TextArray(locations), IntArray(uses),
+                     IntArray(widths), IntArray(heights), TextArray(notes)};
 }
 
 absl::StatusOr<domain::PoolStore::Registered> InsertImages(pqxx::work& tx, int64_t pool_key,
@@ -109,7 +112,7 @@ absl::StatusOr<domain::PoolStore::Registered> InsertImages(pqxx::work& tx, int64
                                                            absl::Span<const NewImage> images) {
   domain::PoolStore::Registered result;
   result.registered = Exec(tx, kInsertImages, pool_key, arrays.ids, arrays.kinds, arrays.locations,
-                           arrays.uses, arrays.widths, arrays.heights)
+                           arrays.uses, arrays.widths, arrays.heights, arrays.notes)
                           .affected_rows();
   result.existing = static_cast<int64_t>(images.size()) - result.registered;
   if (result.existing > 0) {

@@ -11,7 +11,7 @@ namespace mgral::storage {
 
 // The images as one array per column.
 struct ImageArrays {
-  std::string ids, kinds, locations, uses, widths, heights;
+  std::string ids, kinds, locations, uses, widths, heights, notes;
 };
 // Errors: INVALID_ARGUMENT on "images[i]..." for texts that cannot be stored and repeated ids.
 absl::StatusOr<ImageArrays> ToImageArrays(absl::Span<const domain::NewImage> images);

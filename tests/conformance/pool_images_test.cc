@@ -47,6 +47,28 @@ TEST_F(PoolImagesTest, GetsImagesInTheOrderAsked) {
   EXPECT_EQ(images[1].image_id, "img-0");
 }
 
+TEST_F(PoolImagesTest, ImagesAreOrientedAsTheirPoolIsAndKeepTheirNotes) {
+  domain::Pool stored;
+  stored.pool_id = "stored";
+  stored.classes = {"cat"};
+  stored.applies_exif_orientation = false;
+  stored = Value(pools().CreatePool(stored, {}));
+  for (const domain::Pool& pool : {pool_, stored}) {
+    const bool oriented = pool.applies_exif_orientation;
+    domain::NewImage noted = ImageAt("a", "a.jpg");
+    noted.note = "the decoder warned";
+    ASSERT_OK(pools().RegisterImages(pool.key, {noted, ImageAt("b", "b.jpg")}, {}));
+    const auto images = Value(pools().GetImages(pool.key, {"a", "b"}));
+    EXPECT_EQ(images[0].note, "the decoder warned");
+    EXPECT_EQ(images[1].note, "");
+    EXPECT_EQ(images[0].source.oriented, oriented);
+    const auto page = Value(pools().ListImages(pool.key, {10, ""}, {}, {}));
+    EXPECT_EQ(page.items.at(1).source.oriented, oriented);
+    EXPECT_EQ(Value(pools().UnlabeledImages(pool.key, 0, 1)).at(0).source.oriented, oriented);
+    EXPECT_EQ(Value(pools().GetImage(pool.key, "b")).source.oriented, oriented);
+  }
+}
+
 TEST_F(PoolImagesTest, GivesCyclesTheirImagesInPieces) {
   Register(5);
   Register(1, 5, ImageUse::kValidation);
@@ -55,6 +77,7 @@ TEST_F(PoolImagesTest, GivesCyclesTheirImagesInPieces) {
   auto labeled = Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, 0, 1));
   ASSERT_EQ(labeled.size(), 1u);
   EXPECT_EQ(labeled[0].image.image_id, "img-1");
+  EXPECT_TRUE(labeled[0].image.source.oriented);
   ASSERT_EQ(labeled[0].boxes.size(), 1u);
   EXPECT_EQ(labeled[0].boxes[0].y_min, 2.25);
   labeled = Value(pools().LabeledImages(pool_.key, ImageUse::kTraining, labeled[0].image.key, 10));

@@ -42,6 +42,7 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   pool.classes = {"one"};
   pool.detector = {"base", true, 123, 320};
   pool.selection = {"core_set", 17, 4, 5, -9};
+  pool.applies_exif_orientation = false;
   ASSERT_OK(pools().CreatePool(pool, {}));
   const Pool read = Value(pools().GetPool("dogs"));
   EXPECT_EQ(read.display_name, pool.display_name);
@@ -55,6 +56,8 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   EXPECT_EQ(read.selection.probes, 4);
   EXPECT_EQ(read.selection.replay_probes, 5);
   EXPECT_EQ(read.selection.seed, -9);
+  EXPECT_FALSE(read.applies_exif_orientation);
+  EXPECT_TRUE(pool_.applies_exif_orientation);
   EXPECT_FALSE(read.published_model_version.has_value());
   EXPECT_EQ(read.counts.unlabeled, 0);
   EXPECT_LT(absl::Now() - read.create_time, absl::Minutes(5));

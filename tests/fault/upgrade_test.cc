@@ -40,6 +40,7 @@ class UpgradeTest : public testing::Test {
     EXPECT_EQ(migrated->from_version, 2);
     place_ = std::make_unique<Workplace>(std::move(database), folder);
     pool_ = *place_->pools->GetPool("shop");
+    EXPECT_FALSE(pool_.applies_exif_orientation) << "its boxes are those of images as stored";
   }
 
   std::unique_ptr<Workplace> place_;

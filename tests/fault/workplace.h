@@ -40,8 +40,8 @@ class UnreachableImages : public domain::ImageLoader {
     ++decoded;
     return loader_->Verify(call, source);
   }
-  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
-    return loader_->VerifyBytes(bytes);
+  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes, bool oriented) override {
+    return loader_->VerifyBytes(bytes, oriented);
   }
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext& call,
                                       const domain::ImageSource& source, int max_side) override {
@@ -56,8 +56,9 @@ class UnreachableImages : public domain::ImageLoader {
     ++decoded;
     return loader_->LoadInTurn(call, source, max_side);
   }
-  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
-    return loader_->LoadBytes(bytes, max_side);
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, bool oriented,
+                                           int max_side) override {
+    return loader_->LoadBytes(bytes, oriented, max_side);
   }
 
   std::set<std::string> locations;

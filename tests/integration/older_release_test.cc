@@ -11,6 +11,7 @@
 #include "server/storage/disk_artifact_store.h"
 #include "server/storage/folder_mark.h"
 #include "server/storage/migrations.h"
+#include "server/storage/postgres_pool_store.h"
 #include "tests/support/postgres.h"
 
 namespace mgral::storage {
@@ -89,6 +90,21 @@ TEST_F(OlderReleaseTest, KeepsWhatItNeedsAlsoWhatOnlyTheManifestNames) {
        {image_, weights_, selector_, signals_, realized_, examples_, shard_, manifest_}) {
     EXPECT_TRUE(artifacts_.Get(sha256).ok()) << sha256;
   }
+}
+
+// Its boxes were given for images as they are stored.
+TEST_F(OlderReleaseTest, APoolKeepsItsImagesAsTheyAreStored) {
+  PostgresPoolStore pools(connections_);
+  const auto cats = pools.GetPool("cats");
+  ASSERT_TRUE(cats.ok()) << cats.status();
+  EXPECT_FALSE(cats->applies_exif_orientation);
+  const auto image = pools.GetImage(cats->key, "cat-1");
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_FALSE(image->source.oriented);
+  EXPECT_EQ(image->note, "");
+  EXPECT_EQ(database_->Query("SELECT column_default FROM information_schema.columns "
+                             "WHERE column_name = 'applies_exif_orientation'"),
+            "true");
 }
 
 TEST_F(OlderReleaseTest, NothingIsDeletedWhileAManifestCannotBeRead) {

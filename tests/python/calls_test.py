@@ -57,6 +57,21 @@ def test_details_that_are_garbage_are_ignored():
     assert caught.value.violations == ()
 
 
+def test_a_pools_orientation_is_asked_for_and_shown():
+    answer = pool_service_pb2.Pool(
+        name="pools/p", classes=["a"],
+        image_orientation=pool_service_pb2.IMAGE_ORIENTATION_STORED)
+    with FakeServer(CreatePool=lambda request, context: answer) as server:
+        client = client_of(server)
+        pool = client.create_pool("p", classes=["a"], image_orientation="stored")
+        client.create_pool("p", classes=["a"])
+        with pytest.raises(ValueError, match="upside"):
+            client.create_pool("p", classes=["a"], image_orientation="upside down")
+    assert pool.image_orientation == "stored"
+    assert [request.pool.image_orientation for _, request in server.calls] == [
+        pool_service_pb2.IMAGE_ORIENTATION_STORED, pool_service_pb2.IMAGE_ORIENTATION_EXIF]
+
+
 def test_what_is_unavailable_is_tried_again_with_the_same_request_id():
     sleeps = []
     answer = pool_service_pb2.Pool(name="pools/p", classes=["a"])

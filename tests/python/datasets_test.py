@@ -245,14 +245,25 @@ def test_yolo_without_classes_or_images(tmp_path):
 @pytest.mark.parametrize("name, options", [
     ("a.png", {}), ("a.jpg", {}), ("a.jpg", {"progressive": True}),
     ("a.jpg", {"exif": b"Exif\0\0" + b"\xff" * 5000}), ("a.jpg", {"quality": 1}),
+    ("a.bmp", {}), ("a.tif", {}), ("a.webp", {}), ("a.webp", {"lossless": True}),
 ])
 def test_image_sizes(tmp_path, name, options):
     Image.new("RGB", (37, 1201)).save(tmp_path / name, **options)
     assert image_size(tmp_path / name) == (37, 1201)
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_an_image_has_the_size_that_viewers_show(tmp_path, name):
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[274] = orientation
+        options = {"tiffinfo": {274: orientation}} if name == "a.tif" else {"exif": exif}
+        Image.new("RGB", (37, 20)).save(tmp_path / name, **options)
+        assert image_size(tmp_path / name) == ((37, 20) if orientation < 5 else (20, 37))
+
+
 def test_every_cut_of_an_image_is_an_error(tmp_path):
-    for name, least in (("a.png", 24), ("a.jpg", None)):
+    for name, least in (("a.png", 24), ("a.bmp", 22), ("a.webp", 28), ("a.jpg", None)):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
         whole = (tmp_path / name).read_bytes()
         header = least or whole.index(b"\xff\xc0") + 9

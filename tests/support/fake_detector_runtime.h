@@ -184,7 +184,8 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   absl::StatusOr<domain::ImageHeader> SizeOf(const domain::ImageSource& source,
                                              const std::string& bytes) {
     if (loader_ == nullptr) return domain::ImageHeader{100, 100};
-    return bytes.empty() ? loader_->ReadHeader({}, source) : loader_->VerifyBytes(bytes);
+    return bytes.empty() ? loader_->ReadHeader({}, source)
+                         : loader_->VerifyBytes(bytes, source.oriented);
   }
 
   domain::ImageLoader* loader_;

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "server/base/errors.h"
 #include "server/domain/image_loader.h"
@@ -18,31 +20,33 @@ class FakeImageLoader : public domain::ImageLoader {
   absl::StatusOr<domain::ImageHeader> ReadHeader(const domain::CallContext&,
                                                  const domain::ImageSource& source) override {
     ++headers_read;
-    return Find(source.location, "source.path");
+    return Find(source.location, source.oriented, "source.path");
   }
   absl::StatusOr<domain::ImageHeader> Verify(const domain::CallContext&,
                                              const domain::ImageSource& source) override {
     ++decoded;
-    return Find(source.location, "source.path");
+    return Find(source.location, source.oriented, "source.path");
   }
-  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
+  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes, bool oriented) override {
     ++decoded;
-    return Find(std::string(bytes), "source.data");
+    return Find(std::string(bytes), oriented, "source.data");
   }
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource& source,
                                       int max_side) override {
-    return Black(Find(source.location, "source.path"), max_side);
+    return Black(Find(source.location, source.oriented, "source.path"), max_side);
   }
   absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
                                             const domain::ImageSource& source,
                                             int max_side) override {
     return Load(call, source, max_side);
   }
-  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
-    return Black(Find(std::string(bytes), "source.data"), max_side);
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, bool oriented,
+                                           int max_side) override {
+    return Black(Find(std::string(bytes), oriented, "source.data"), max_side);
   }
 
   std::map<std::string, domain::ImageHeader> sizes;
+  std::set<std::string> turned;                // have an EXIF orientation that swaps their sides
   std::map<std::string, absl::Status> errors;  // by location; otherwise "is truncated"
   std::atomic<int> headers_read{0}, decoded{0};
 
@@ -60,12 +64,15 @@ class FakeImageLoader : public domain::ImageLoader {
     pixels.rgb.resize(size_t{3} * pixels.width * pixels.height);
     return pixels;
   }
-  absl::StatusOr<domain::ImageHeader> Find(const std::string& location, const std::string& field) {
+  absl::StatusOr<domain::ImageHeader> Find(const std::string& location, bool oriented,
+                                           const std::string& field) {
     const auto error = errors.find(location);
     if (error != errors.end()) return error->second;
     const auto found = sizes.find(location);
     if (found == sizes.end()) return base::InvalidField(field, "is truncated");
-    return found->second;
+    domain::ImageHeader header = found->second;
+    if (oriented && turned.count(location) > 0) std::swap(header.width, header.height);
+    return header;
   }
 };
 

@@ -39,7 +39,8 @@ void AddDatasetOptions(CLI::App& command, DatasetOptions* options) {
       command
           .add_option("--images", options->images,
                       options->allows_unlabeled
-                          ? "A folder of JPEG and PNG images, searched recursively; with --coco, "
+                          ? "A folder of images (JPEG, PNG, WebP, BMP, TIFF), searched "
+                            "recursively; with --coco, "
                             "the folder of that file's images (default: images beside the file)"
                           : "The folder of the COCO file's images (default: images beside the "
                             "file)")

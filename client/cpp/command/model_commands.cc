@@ -159,7 +159,7 @@ void AddModelCommands(CLI::App& app, Session& session) {
       ->add_option("model", options->pool,
                    "A pool (its published model), or pools/POOL/models/MODEL")
       ->required();
-  predict->add_option("files", options->files, "Image files (JPEG or PNG)");
+  predict->add_option("files", options->files, "Image files (JPEG, PNG, WebP, BMP, or TIFF)");
   predict->add_option("--images", options->images, "Ids of images of the pool, separated by commas")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -35,6 +35,10 @@ void PrintPool(const v1::Pool& pool, std::ostream& out) {
       << "\n  selection  " << pool.selection().strategy() << ", batches of "
       << pool.selection().batch_size() << ", seed " << pool.selection().seed() << "\n  model      "
       << (pool.published_model().empty() ? "none yet: start a cycle" : pool.published_model())
+      << "\n  boxes      "
+      << (pool.image_orientation() == v1::IMAGE_ORIENTATION_STORED
+              ? "of images as stored, without their EXIF orientation"
+              : "of images turned as their EXIF orientation says")
       << "\n  created    " << FormatTimestamp(pool.create_time()) << "\n";
 }
 
@@ -172,6 +176,15 @@ void AddCreate(CLI::App& pool, Session& session) {
   number(
       "--input-size", [options, detector](int32_t v) { detector->set_input_size(v); },
       "Longest side of the detector's input in pixels (default: the profile's)");
+  text(
+      "--image-orientation",
+      [options](const std::string& v) {
+        options->request.mutable_pool()->set_image_orientation(
+            v == "stored" ? v1::IMAGE_ORIENTATION_STORED : v1::IMAGE_ORIENTATION_EXIF);
+      },
+      "exif: images, and the frame of their boxes, are turned as EXIF says; stored: they are not "
+      "(default: exif)")
+      ->check(CLI::IsMember({"exif", "stored"}));
   text(
       "--strategy", [options, selection](const std::string& v) { selection->set_strategy(v); },
       absl::StrCat("One of ", domain::SelectableStrategies(), " (default: mgral)"));

@@ -56,7 +56,7 @@ class DatasetBuilder {
   std::vector<std::string> problems_;
 };
 
-// Every .jpg, .jpeg and .png of `folder` and of the folders below it, relative to it,
+// Every .jpg, .jpeg, .png, .webp, .bmp, .tif and .tiff of `folder` and of the folders below it, relative to it,
 // sorted. Links to folders are not followed.
 absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& folder);
 

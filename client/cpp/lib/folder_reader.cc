@@ -15,7 +15,10 @@ namespace fs = std::filesystem;
 
 bool IsImageName(const fs::path& file) {
   const std::string extension = absl::AsciiStrToLower(file.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+  for (const char* known : {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}) {
+    if (extension == known) return true;
+  }
+  return false;
 }
 
 }  // namespace

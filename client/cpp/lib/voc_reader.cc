@@ -80,7 +80,8 @@ std::string ImageFile(const fs::path& images, const VocAnnotation& annotation, b
     return named;
   }
   const std::string stem = fs::path(annotation.entry).stem().string();
-  for (const char* ending : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG"}) {
+  for (const char* ending : {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".JPG",
+                             ".JPEG", ".PNG", ".WEBP", ".BMP", ".TIF", ".TIFF"}) {
     if (fs::is_regular_file(images / (stem + ending), error)) return stem + ending;
   }
   return named.empty() ? stem + ".jpg" : named;

@@ -62,6 +62,7 @@ class RegisterImagesTest : public ::testing::Test {
     for (const domain::NewImage& image : images) {
       ++(images_.count(image.image_id) > 0 ? counts.existing : counts.registered);
       Add(image.image_id, image.source, image.width, image.height);
+      images_[image.image_id].note = image.note;
     }
     return counts;
   }
@@ -82,6 +83,7 @@ class RegisterImagesTest : public ::testing::Test {
   std::string request_id_;
   test::FakeImageLoader loader_;
   test::TemporaryArtifactStore artifacts_;
+  const domain::Pool pool_;
   RegisterImages register_{&pools_, &loader_, &artifacts_, 2};
 };
 
@@ -89,17 +91,41 @@ TEST_F(RegisterImagesTest, OneBadImageKeepsAllOut) {
   const std::vector<ImageInput> images = {Path("a", "a.png"), Path("x", "broken.png"),
                                           Path("y", "../b.png"), Data("z", "no image")};
   EXPECT_CALL(pools_, RegisterImages).Times(0);
-  const auto result = register_.RegisterAll({}, 1, images, Verification::kDecode, {});
+  const auto result = register_.RegisterAll({}, pool_, images, Verification::kDecode, {});
   EXPECT_EQ(Fields(result.status()),
             "images[1].source.path;images[2].source.path;images[3].source.data;");
   EXPECT_EQ(artifacts_.Count(), 0u);
+}
+
+TEST_F(RegisterImagesTest, SizesAreThoseOfThePoolsConvention) {
+  loader_.sizes["pixels"] = {7, 5, "of several pages the first"};
+  loader_.turned = {"a.png", "b.png", "pixels"};
+  domain::Pool stored;
+  stored.applies_exif_orientation = false;
+  for (const domain::Pool& pool : {pool_, stored}) {
+    images_.clear();
+    const bool turned = pool.applies_exif_orientation;
+    ASSERT_TRUE(register_
+                    .RegisterAll({}, pool, {Path("a", "a.png"), Data("z", "pixels")},
+                                 Verification::kDecode, {})
+                    .ok());
+    ASSERT_TRUE(
+        register_.RegisterAll({}, pool, {Path("b", "b.png")}, Verification::kHeader, {}).ok());
+    EXPECT_EQ(images_["a"].width, turned ? 30 : 40);
+    EXPECT_EQ(images_["b"].width, turned ? 30 : 40);
+    EXPECT_EQ(images_["z"].width, turned ? 5 : 7);
+    EXPECT_EQ(images_["a"].note, "");
+    EXPECT_EQ(images_["z"].note, "of several pages the first");
+    EXPECT_EQ(images_["z"].source.kind, Kind::kArtifact);
+    EXPECT_EQ(images_["z"].source.oriented, turned);
+  }
 }
 
 TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
   loader_.sizes["pixels"] = {7, 5};
   const std::vector<ImageInput> images = {Path("a", "a.png"), Data("z", "pixels")};
   const auto result =
-      register_.RegisterAll({}, 1, images, Verification::kDecode, {"m", "request", "f"});
+      register_.RegisterAll({}, pool_, images, Verification::kDecode, {"m", "request", "f"});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->registered, 2);
   EXPECT_EQ(images_["a"].width, 40);
@@ -112,21 +138,25 @@ TEST_F(RegisterImagesTest, StoresSizesAndBytes) {
 TEST_F(RegisterImagesTest, VerificationSaysHowCloselyOneLooks) {
   loader_.sizes["pixels"] = {7, 5};
   ASSERT_TRUE(
-      register_.RegisterAll({}, 1, {Path("a", "nowhere.png")}, Verification::kNone, {}).ok());
+      register_.RegisterAll({}, pool_, {Path("a", "nowhere.png")}, Verification::kNone, {}).ok());
   EXPECT_EQ(loader_.headers_read + loader_.decoded, 0);
   EXPECT_EQ(images_["a"].width, 0);
-  ASSERT_TRUE(register_.RegisterAll({}, 1, {Path("b", "b.png")}, Verification::kHeader, {}).ok());
+  ASSERT_TRUE(
+      register_.RegisterAll({}, pool_, {Path("b", "b.png")}, Verification::kHeader, {}).ok());
   EXPECT_EQ(loader_.headers_read, 1);
   EXPECT_EQ(loader_.decoded, 0);
   // Bytes are decoded in any case.
-  ASSERT_TRUE(register_.RegisterAll({}, 1, {Data("z", "pixels")}, Verification::kNone, {}).ok());
+  ASSERT_TRUE(
+      register_.RegisterAll({}, pool_, {Data("z", "pixels")}, Verification::kNone, {}).ok());
   EXPECT_EQ(loader_.decoded, 1);
 }
 
 TEST_F(RegisterImagesTest, ImagesThatAreThereAreNotLookedAtAgain) {
-  ASSERT_TRUE(register_.RegisterAll({}, 1, {Path("a", "a.png")}, Verification::kDecode, {}).ok());
+  ASSERT_TRUE(
+      register_.RegisterAll({}, pool_, {Path("a", "a.png")}, Verification::kDecode, {}).ok());
   loader_.sizes.clear();  // the files are gone
-  const auto again = register_.RegisterAll({}, 1, {Path("a", "a.png")}, Verification::kDecode, {});
+  const auto again =
+      register_.RegisterAll({}, pool_, {Path("a", "a.png")}, Verification::kDecode, {});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->existing, 1);
   EXPECT_EQ(loader_.decoded, 1);
@@ -136,9 +166,9 @@ TEST_F(RegisterImagesTest, TheLoadersPassingTroublesAreNoImagesFault) {
   loader_.errors["b.png"] = base::Unavailable("too many open files", absl::Seconds(1));
   const std::vector<ImageInput> images = {Path("a", "a.png"), Path("b", "b.png")};
   EXPECT_TRUE(absl::IsUnavailable(
-      register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
-  EXPECT_TRUE(
-      absl::IsUnavailable(register_.RegisterValid({}, 1, images, Verification::kDecode).status()));
+      register_.RegisterAll({}, pool_, images, Verification::kDecode, {}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(
+      register_.RegisterValid({}, pool_, images, Verification::kDecode).status()));
   EXPECT_TRUE(images_.empty());
 }
 
@@ -147,7 +177,7 @@ TEST_F(RegisterImagesTest, AFullDiskStoresNothing) {
   artifacts_.put_status = base::Overloaded("no space left", absl::Seconds(60));
   const std::vector<ImageInput> images = {Path("a", "a.png"), Data("z", "pixels")};
   EXPECT_TRUE(absl::IsResourceExhausted(
-      register_.RegisterAll({}, 1, images, Verification::kDecode, {}).status()));
+      register_.RegisterAll({}, pool_, images, Verification::kDecode, {}).status()));
   EXPECT_TRUE(images_.empty());
 }
 
@@ -159,7 +189,7 @@ TEST_F(RegisterImagesTest, AChunkKeepsTheGoodAndTellsOfTheBad) {
   const std::vector<ImageInput> images = {Path("x", "broken.png"), Path("a", "a.png"),
                                           Path("b", "b.png"),      useless,
                                           Path("c", "c.png"),      Path("a", "b.png")};
-  const auto chunk = register_.RegisterValid({}, 1, images, Verification::kDecode);
+  const auto chunk = register_.RegisterValid({}, pool_, images, Verification::kDecode);
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->counts.registered, 1);
   std::string refused;
@@ -175,7 +205,7 @@ TEST_F(RegisterImagesTest, AStoreThatIsAwayFailsTheChunk) {
     return base::Unavailable("away", absl::Seconds(1));
   });
   EXPECT_TRUE(absl::IsUnavailable(
-      register_.RegisterValid({}, 1, {Path("a", "a.png")}, Verification::kDecode).status()));
+      register_.RegisterValid({}, pool_, {Path("a", "a.png")}, Verification::kDecode).status()));
 }
 
 TEST(SourceFormTest, Paths) {

@@ -61,6 +61,7 @@ TEST(LegacyRecordsTest, ExamplesAreReadLikeThoseOfToday) {
   EXPECT_EQ(read.training[0].image.image_id, "image-3");
   EXPECT_EQ(read.training[0].image.source.location, "a/3.jpg");
   EXPECT_EQ(read.training[0].image.width, 0);
+  EXPECT_FALSE(read.training[0].image.source.oriented);
   EXPECT_EQ(read.training[0].boxes[0].height, 8);
   EXPECT_TRUE(read.training[0].boxes[0].ignore);
   EXPECT_TRUE(read.validation.empty());

@@ -13,7 +13,7 @@ domain::Image SizedImage(int64_t key) {
   domain::Image image;
   image.key = key;
   image.image_id = "image-" + std::to_string(key);
-  image.source = {domain::ImageSource::Kind::kArtifact, "location"};
+  image.source = {domain::ImageSource::Kind::kArtifact, "location", key % 2 == 1};
   image.width = 640;
   image.height = 480;
   image.label_revision = 2;
@@ -57,6 +57,8 @@ TEST(RecordsTest, Examples) {
   EXPECT_EQ(read.training[0].image.image_id, "image-3");
   EXPECT_EQ(read.training[0].image.source.kind, domain::ImageSource::Kind::kArtifact);
   EXPECT_EQ(read.training[0].image.source.location, "location");
+  EXPECT_TRUE(read.training[0].image.source.oriented);
+  EXPECT_FALSE(read.training[1].image.source.oriented);
   EXPECT_EQ(read.training[0].image.width, 640);
   EXPECT_EQ(read.training[0].image.height, 480);
   EXPECT_EQ(read.training[0].image.label_revision, 2);

@@ -115,7 +115,7 @@ TEST_F(FileImageLoaderTest, WhoWaitsForAnAddressKeepsNobodyFromDecoding) {
   EXPECT_TRUE(server.WaitForSlow(2));
   EXPECT_EQ(loader.Verify({}, Path("good.jpg"))->width, 200);
   EXPECT_EQ(loader.ReadHeader({}, Path("good.jpg"))->width, 200);
-  EXPECT_EQ(loader.VerifyBytes(Encode(".png", Picture(8, 4)))->width, 8);
+  EXPECT_EQ(loader.VerifyBytes(Encode(".png", Picture(8, 4)), true)->width, 8);
   loader.StopFetching();
   EXPECT_TRUE(absl::IsCancelled(verified.get().status()));
   EXPECT_TRUE(absl::IsCancelled(header.get().status()));
@@ -160,18 +160,18 @@ TEST_F(FileImageLoaderTest, ConvertsGrayAlphaAnd16Bits) {
   FileImageLoader loader = Loader();
   cv::Mat gray(8, 8, CV_8UC1, cv::Scalar(77));
   for (const char* extension : {".png", ".jpg"}) {
-    const auto pixels = loader.LoadBytes(Encode(extension, gray), 0);
+    const auto pixels = loader.LoadBytes(Encode(extension, gray), true, 0);
     ASSERT_TRUE(pixels.ok()) << pixels.status();
     EXPECT_NEAR(pixels->rgb[0], 77, 1);
     EXPECT_NEAR(pixels->rgb[2], 77, 1);
   }
   cv::Mat alpha(8, 8, CV_8UC4, cv::Scalar(10, 20, 30, 0));
-  const auto with_alpha = loader.LoadBytes(Encode(".png", alpha), 0);
+  const auto with_alpha = loader.LoadBytes(Encode(".png", alpha), true, 0);
   ASSERT_TRUE(with_alpha.ok());
   EXPECT_EQ(with_alpha->rgb[0], 30);
   EXPECT_EQ(with_alpha->rgb[2], 10);
   cv::Mat deep(8, 8, CV_16UC3, cv::Scalar(0x1000, 0x2000, 0x3000));
-  const auto cut = loader.LoadBytes(Encode(".png", deep), 0);
+  const auto cut = loader.LoadBytes(Encode(".png", deep), true, 0);
   ASSERT_TRUE(cut.ok());
   EXPECT_EQ(cut->rgb[0], 0x30);
 }

@@ -3,24 +3,18 @@
 
 #include <chrono>
 
+#include "tests/support/image_files.h"
 #include "tests/unit/imaging/image_folder.h"
 
 namespace mgral::imaging {
 namespace {
 
+using test::PngChunk;
+
 using HostileImagesTest = ImageFolderTest;
 
 void AppendBigEndian(std::string* out, uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out->push_back(static_cast<char>(value >> shift));
-}
-
-std::string Chunk(const std::string& type, const std::string& data) {
-  std::string out;
-  AppendBigEndian(&out, data.size());
-  const std::string body = type + data;
-  out += body;
-  AppendBigEndian(&out, crc32(0, reinterpret_cast<const Bytef*>(body.data()), body.size()));
-  return out;
 }
 
 // A PNG that says it is width x height, with `idat` for its data.
@@ -29,8 +23,8 @@ std::string FakePng(uint32_t width, uint32_t height, const std::string& idat) {
   AppendBigEndian(&header, width);
   AppendBigEndian(&header, height);
   header += std::string("\x08\x02\x00\x00\x00", 5);
-  return std::string("\x89PNG\r\n\x1a\n", 8) + Chunk("IHDR", header) + Chunk("IDAT", idat) +
-         Chunk("IEND", "");
+  return std::string("\x89PNG\r\n\x1a\n", 8) + PngChunk("IHDR", header) + PngChunk("IDAT", idat) +
+         PngChunk("IEND", "");
 }
 
 std::string Deflate(const std::string& raw) {
@@ -46,7 +40,7 @@ TEST_F(HostileImagesTest, RefusesWhatIsNoImage) {
   Write(root_ / "empty.jpg", "");
   EXPECT_NE(Refused("empty.jpg").find("empty"), std::string::npos);
   Write(root_ / "text.jpg", "this is not an image\n");
-  EXPECT_NE(Refused("text.jpg").find("not a JPEG or PNG"), std::string::npos);
+  EXPECT_NE(Refused("text.jpg").find("is not a JPEG, PNG, WebP, BMP or TIFF"), std::string::npos);
   Write(root_ / "start.jpg", "\xFF\xD8");
   Refused("start.jpg");
   Write(root_ / "start.png", std::string("\x89PNG\r\n\x1a\n", 8));
@@ -59,12 +53,12 @@ TEST_F(HostileImagesTest, RefusesTruncatedFilesAtAnyLength) {
   FileImageLoader loader = Loader();
   // The last two bytes of a JPEG are its end marker.
   for (size_t cut = 1; cut < jpeg.size(); cut += 37) {
-    EXPECT_FALSE(loader.VerifyBytes(jpeg.substr(0, jpeg.size() - cut)).ok()) << cut;
+    EXPECT_FALSE(loader.VerifyBytes(jpeg.substr(0, jpeg.size() - cut), true).ok()) << cut;
   }
   for (size_t cut = 1; cut < png.size(); cut += 37) {
-    EXPECT_FALSE(loader.VerifyBytes(png.substr(0, png.size() - cut)).ok()) << cut;
+    EXPECT_FALSE(loader.VerifyBytes(png.substr(0, png.size() - cut), true).ok()) << cut;
   }
-  const absl::Status status = loader.VerifyBytes(jpeg.substr(0, jpeg.size() / 2)).status();
+  const absl::Status status = loader.VerifyBytes(jpeg.substr(0, jpeg.size() / 2), true).status();
   EXPECT_EQ(base::FieldViolations(status).at(0).field, "source.data");
   Write(root_ / "cut.jpg", jpeg.substr(0, jpeg.size() / 2));
   EXPECT_NE(Refused("cut.jpg").find("truncated"), std::string::npos);
@@ -83,9 +77,10 @@ TEST_F(HostileImagesTest, FindsTheSameDamageInAnImageThatItReduces) {
     for (size_t at = 2; at < jpeg.size(); at += 29) {
       std::string changed = jpeg;
       changed[at] ^= 0x55;
-      const absl::StatusOr<domain::Pixels> full = loader.LoadBytes(changed, 0);
+      const absl::StatusOr<domain::Pixels> full = loader.LoadBytes(changed, true, 0);
       for (const int side : {200, 100, 50}) {
-        EXPECT_EQ(loader.LoadBytes(changed, side).status(), full.status()) << at << " " << side;
+        EXPECT_EQ(loader.LoadBytes(changed, true, side).status(), full.status())
+            << at << " " << side;
       }
       damaged += full.ok() ? 0 : 1;
     }
@@ -124,7 +119,7 @@ TEST_F(HostileImagesTest, RefusesFilesThatAreTooLong) {
   options_.max_bytes = 1000;
   Write(root_ / "long.jpg", std::string(1001, 'x'));
   EXPECT_NE(Refused("long.jpg").find("1001 bytes"), std::string::npos);
-  EXPECT_FALSE(Loader().VerifyBytes(std::string(1001, 'x')).ok());
+  EXPECT_FALSE(Loader().VerifyBytes(std::string(1001, 'x'), true).ok());
 }
 
 }  // namespace

@@ -84,6 +84,28 @@ TEST(ImageMessageTest, AClassThatIsNoneLeavesItsNameOut) {
   EXPECT_TRUE(message.class_name().empty());
 }
 
+TEST(ImageMessageTest, ShowsItsNote) {
+  domain::Image image;
+  image.note = "the decoder warned";
+  mgral::v1::Image message;
+  FromImage(image, "cats", &message);
+  EXPECT_EQ(message.note(), "the decoder warned");
+}
+
+TEST(PoolMessageTest, ImagesAreTurnedUnlessAskedOtherwise) {
+  mgral::v1::CreatePoolRequest request;
+  const auto shown = [&] {
+    mgral::v1::Pool message;
+    FromPool(*ToPool(request), &message);
+    return message.image_orientation();
+  };
+  EXPECT_EQ(shown(), mgral::v1::IMAGE_ORIENTATION_EXIF);
+  request.mutable_pool()->set_image_orientation(mgral::v1::IMAGE_ORIENTATION_STORED);
+  EXPECT_EQ(shown(), mgral::v1::IMAGE_ORIENTATION_STORED);
+  request.mutable_pool()->set_image_orientation(static_cast<mgral::v1::ImageOrientation>(9));
+  EXPECT_EQ(base::FieldViolations(ToPool(request).status()).at(0).field, "pool.image_orientation");
+}
+
 TEST(PoolMessageTest, InputsKeepTheirOrderAndProblems) {
   mgral::v1::BatchRegisterImagesRequest request;
   request.add_images()->mutable_source()->set_path("a.png");

@@ -28,7 +28,7 @@ class FakeLoader : public domain::ImageLoader {
                                              const domain::ImageSource& source) override {
     return ReadHeader(call, source);
   }
-  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes) override {
+  absl::StatusOr<domain::ImageHeader> VerifyBytes(absl::string_view bytes, bool) override {
     return ReadHeader({}, {domain::ImageSource::Kind::kPath, std::string(bytes)});
   }
   absl::StatusOr<domain::Pixels> LoadInTurn(const domain::CallContext& call,
@@ -36,7 +36,7 @@ class FakeLoader : public domain::ImageLoader {
                                             int max_side) override {
     return Load(call, source, max_side);
   }
-  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, int max_side) override {
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, bool, int max_side) override {
     return Load({}, {domain::ImageSource::Kind::kPath, std::string(bytes)}, max_side);
   }
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource& source,

@@ -24,6 +24,18 @@ TEST(ImageCacheTest, DecodesOncePerSize) {
   EXPECT_EQ(half->original_width, 40);
 }
 
+TEST(ImageCacheTest, AnImageThatIsTurnedIsAnother) {
+  test::FakeLoader loader;
+  ImageCache cache(&loader, 1 << 20);
+  ImageSource turned = Source("40x20:1");
+  turned.oriented = true;
+  ASSERT_TRUE(cache.Get(Source("40x20:1"), 0).ok());
+  ASSERT_TRUE(cache.Get(turned, 0).ok());
+  EXPECT_EQ(loader.loads, 2);
+  ASSERT_TRUE(cache.Get(turned, 0).ok());
+  EXPECT_EQ(loader.loads, 2);
+}
+
 TEST(ImageCacheTest, DropsTheLeastRecentlyUsedBeyondItsBytes) {
   test::FakeLoader loader;
   ImageCache cache(&loader, 2 * 3 * 20 * 10);  // two images

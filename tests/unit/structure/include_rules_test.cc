@@ -24,7 +24,7 @@ const std::vector<std::pair<std::string, Strings>>& Libraries() {
   static const auto* libraries = new std::vector<std::pair<std::string, Strings>>{
       {"torch", {"torch/", "ATen/", "c10/", "caffe2/"}},
       {"pqxx", {"pqxx/", "libpq-fe.h", "libpq/", "postgresql/"}},
-      {"opencv", {"opencv2/", "turbojpeg.h", "jpeglib.h", "png.h"}},
+      {"opencv", {"opencv2/", "jpeglib.h", "jerror.h", "tiffio.h", "webp/"}},
       {"grpc", {"grpc/", "grpcpp/", "grpc++/"}},
       {"proto", {"mgral/v1/", "google/rpc/", "google/protobuf/"}},
       {"absl", {"absl/"}},

@@ -13,6 +13,7 @@ from mgral.pages import pages
 from mgral.pool import Pool
 from mgral.retry import RetryPolicy, new_request_id
 from mgral.v1 import pool_service_pb2
+from mgral.values import ImageOrientation, orientation_to_proto
 
 
 class Client:
@@ -56,7 +57,8 @@ class Client:
     def create_pool(self, pool_id: str = "", *, classes: Sequence[str], profile: str = "",
                     display_name: str = "", strategy: str = "", batch_size: int = 0,
                     warm_start: bool = False, training_steps: int = 0, input_size: int = 0,
-                    probes: int = 0, replay_probes: int = 0, seed: int = 0) -> Pool:
+                    probes: int = 0, replay_probes: int = 0, seed: int = 0,
+                    image_orientation: ImageOrientation = "exif") -> Pool:
         """A new pool; AlreadyExists if there is one of that id.
 
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
@@ -66,9 +68,12 @@ class Client:
         warm_start: begin a cycle's training with the last cycle's weights.
         training_steps, input_size, probes, replay_probes: 0 for the profile's own.
         seed: all random choices of the pool's cycles follow from it.
+        image_orientation: "exif": images, and the frame of their boxes, are turned as EXIF says;
+            "stored": they are not.
         """
         pool = pool_service_pb2.Pool(
             display_name=display_name, classes=classes,
+            image_orientation=orientation_to_proto(image_orientation),
             detector=pool_service_pb2.DetectorSettings(
                 profile=profile, warm_start=warm_start, training_steps=training_steps,
                 input_size=input_size),

@@ -52,6 +52,12 @@ class Pool:
         return self._proto.selection.strategy
 
     @property
+    def image_orientation(self) -> values.ImageOrientation:
+        """Whether images, and the frame of their boxes, are turned as EXIF says."""
+        stored = self._proto.image_orientation == pool_service_pb2.IMAGE_ORIENTATION_STORED
+        return "stored" if stored else "exif"
+
+    @property
     def published_model(self) -> str:
         """The model that queries are answered from; empty before the first cycle."""
         return self._proto.published_model

@@ -11,10 +11,15 @@ from mgral.v1 import (image_pb2, label_service_pb2, model_service_pb2, pool_serv
                       selection_service_pb2)
 
 Use = Literal["training", "validation"]
+ImageOrientation = Literal["exif", "stored"]
 ImageState = Literal["UNLABELED", "LEASED", "LABELED", "REJECTED"]
 
 _USES: Mapping[str, image_pb2.ImageUse] = {
     "training": image_pb2.IMAGE_USE_TRAINING, "validation": image_pb2.IMAGE_USE_VALIDATION}
+
+_ORIENTATIONS: Mapping[str, pool_service_pb2.ImageOrientation] = {
+    "exif": pool_service_pb2.IMAGE_ORIENTATION_EXIF,
+    "stored": pool_service_pb2.IMAGE_ORIENTATION_STORED}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Box:
 @dataclasses.dataclass(frozen=True)
 class NewImage:
     """An image to register, given as one of: `path` below the server's image root, with forward
-    slashes; `data`, the bytes of a JPEG or PNG file; `uri`, of the server's allow-list."""
+    slashes; `data`, the bytes of a file; `uri`, of the server's allow-list. JPEG, PNG, WebP, BMP
+    or TIFF."""
 
     image_id: str
     path: Optional[str] = None
@@ -63,7 +69,8 @@ class NewImage:
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """An image of a pool. `label_revision` is 0 while it has no labels."""
+    """An image of a pool. `label_revision` is 0 while it has no labels; `note` says what is
+    unusual about the file but does no harm."""
 
     image_id: str
     state: ImageState
@@ -74,13 +81,14 @@ class Image:
     uri: str
     reject_reason: str
     label_revision: int
+    note: str
 
     @classmethod
     def from_proto(cls, image: image_pb2.Image) -> Image:
         state = cast(ImageState, word(image_pb2.ImageState.Name(image.state), "IMAGE_STATE_"))
         use: Use = "validation" if image.use == image_pb2.IMAGE_USE_VALIDATION else "training"
         return cls(image.image_id, state, use, image.width, image.height, image.path, image.uri,
-                   image.reject_reason, image.label_revision)
+                   image.reject_reason, image.label_revision, image.note)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,6 +274,12 @@ def use_to_proto(use: str) -> image_pb2.ImageUse:
     if use not in _USES:
         raise ValueError(f"use: {use!r} is neither \"training\" nor \"validation\"")
     return _USES[use]
+
+
+def orientation_to_proto(orientation: str) -> pool_service_pb2.ImageOrientation:
+    if orientation not in _ORIENTATIONS:
+        raise ValueError(f"image_orientation: {orientation!r} is neither \"exif\" nor \"stored\"")
+    return _ORIENTATIONS[orientation]
 
 
 def moment(stamp: timestamp_pb2.Timestamp) -> datetime.datetime:

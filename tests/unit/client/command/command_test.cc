@@ -113,7 +113,7 @@ TEST_F(CommandTest, ARefusalIsExitCode1WithItsField) {
 
 TEST_F(CommandTest, PoolCreateTakesItsClassesFromTheLineOrFromADataset) {
   EXPECT_EQ(Run({"pool", "create", "--classes", "cat,dog", "cats", "--batch-size", "7", "--profile",
-                 "micro", "--warm-start", "--json"}),
+                 "micro", "--warm-start", "--image-orientation", "stored", "--json"}),
             0)
       << error_;
   json document = json::parse(out_);
@@ -122,8 +122,10 @@ TEST_F(CommandTest, PoolCreateTakesItsClassesFromTheLineOrFromADataset) {
   EXPECT_EQ(document["selection"]["batch_size"], 7);
   EXPECT_EQ(document["detector"]["profile"], "micro");
   EXPECT_EQ(document["detector"]["warm_start"], true);
+  EXPECT_EQ(document["image_orientation"], "IMAGE_ORIENTATION_STORED");
   EXPECT_EQ(Run({"pool", "create", "cats", "--coco", Coco()}), 0) << error_;
   EXPECT_THAT(out_, HasSubstr("classes    cat"));
+  EXPECT_THAT(out_, HasSubstr("turned as their EXIF orientation says"));
   EXPECT_THAT(services_.request_ids, SizeIs(2));
 }
 

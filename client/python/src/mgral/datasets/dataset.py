@@ -13,7 +13,7 @@ from mgral.datasets.matching import ImageMatcher, MatchedBy, counts, describe, i
 from mgral.errors import DatasetError
 from mgral.values import Box, NewImage, Use
 
-IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
+IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 _LOG = logging.getLogger("mgral")
 _TOO_LONG = "the file name is too long for an image_id (256 bytes): rename the file"

@@ -20,7 +20,8 @@ from mgral.datasets.splits import SplitLists
 from mgral.errors import DatasetError
 from mgral.values import Box
 
-_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
+            ".JPG", ".JPEG", ".PNG", ".WEBP", ".BMP", ".TIF", ".TIFF")
 _MAX_DEPTH = 64
 
 Corners = Literal["auto", "0", "1"]

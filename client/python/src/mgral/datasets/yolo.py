@@ -9,19 +9,19 @@ import pathlib
 from typing import Dict, List, Optional, Sequence
 
 from mgral.connection import Path
-from mgral.datasets.dataset import Builder, Dataset, DatasetImage, folder_name, read_text
+from mgral.datasets.dataset import (IMAGE_ENDINGS, Builder, Dataset, DatasetImage,
+                                    folder_name, read_text)
 from mgral.datasets.image_size import image_size
 from mgral.datasets.splits import SplitLists
 from mgral.errors import DatasetError
 from mgral.values import Box
 
-_ENDINGS = {".jpg", ".jpeg", ".png"}
 _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 
 
 def read_yolo(directory: Path, classes: Optional[Sequence[str]] = None) -> Dataset:
-    """Images are all JPEG and PNG files in a folder `images` or below one (images/train/,
-    train/images/, or flat); one without a text file has no boxes. Class names: `classes`, else
+    """Images are all JPEG, PNG, WebP, BMP and TIFF files in a folder `images` or below one
+    (images/train/, train/images/, or flat), upright as their EXIF orientation says; one without a text file has no boxes. Class names: `classes`, else
     classes.txt (one a line), else `names` of data.yaml, which needs PyYAML. Splits come from
     folders named train, val (or valid) and test. A polygon counts as the box around it."""
     root = pathlib.Path(directory)
@@ -32,7 +32,7 @@ def read_yolo(directory: Path, classes: Optional[Sequence[str]] = None) -> Datas
     for number, name in enumerate(names):
         builder.add_class(name, f"class {number}")
     files = sorted(file.relative_to(root) for file in root.rglob("*")
-                   if file.suffix.lower() in _ENDINGS
+                   if file.suffix.lower() in IMAGE_ENDINGS
                    and "images" in file.relative_to(root).parts[:-1])
     said: Dict[str, str] = {}
     for file in files:
