@@ -136,35 +136,15 @@ absl::Status Delete(const std::string& pool, bool force, bool yes, Session& sess
   return absl::OkStatus();
 }
 
-void AddCreate(CLI::App& pool, Session& session) {
-  auto* command = pool.add_subcommand("create", "Create a pool");
-  command->footer("Example:\n  mgral pool create cells --classes RBC,WBC,Platelets --profile tiny");
-  auto options = std::make_shared<CreateOptions>();
-  v1::DetectorSettings* detector = options->request.mutable_pool()->mutable_detector();
-  v1::SelectionSettings* selection = options->request.mutable_pool()->mutable_selection();
-  const auto text = [&](const char* flag, auto setter, const std::string& help) {
-    return command->add_option_function<std::string>(flag, setter, help);
-  };
+// Of how the pool works, each with a default.
+void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& options) {
+  v1::Pool* pool = options->request.mutable_pool();
+  v1::DetectorSettings* detector = pool->mutable_detector();
+  v1::SelectionSettings* selection = pool->mutable_selection();
   const auto number = [&](const char* flag, auto setter, const char* help) {
-    return command->add_option_function<int32_t>(flag, setter, help)->check(CLI::NonNegativeNumber);
+    command->add_option_function<int32_t>(flag, setter, help)->check(CLI::NonNegativeNumber);
   };
-  text(
-      "name", [options](const std::string& v) { options->request.set_pool_id(v); },
-      "The pool's name: a-z, 0-9, and -, starting with a letter")
-      ->required();
-  auto* classes =
-      command->add_option("--classes", options->classes, "Class names, separated by commas")
-          ->delimiter(',')
-          ->allow_extra_args(false);
-  auto* coco = command->add_option("--coco", options->coco, "Use the classes of this COCO file");
-  auto* voc = command->add_option("--voc", options->voc, "Use the classes of this VOC folder");
-  classes->excludes(coco)->excludes(voc);
-  coco->excludes(voc);
-  text(
-      "--display-name",
-      [options](const std::string& v) { options->request.mutable_pool()->set_display_name(v); },
-      "A title for display");
-  text(
+  command->add_option_function<std::string>(
       "--profile", [options, detector](const std::string& v) { detector->set_profile(v); },
       "The detector's size: micro, tiny, small, base, or large (default: tiny)");
   command->add_flag_callback(
@@ -176,16 +156,17 @@ void AddCreate(CLI::App& pool, Session& session) {
   number(
       "--input-size", [options, detector](int32_t v) { detector->set_input_size(v); },
       "Longest side of the detector's input in pixels (default: the profile's)");
-  text(
-      "--image-orientation",
-      [options](const std::string& v) {
-        options->request.mutable_pool()->set_image_orientation(
-            v == "stored" ? v1::IMAGE_ORIENTATION_STORED : v1::IMAGE_ORIENTATION_EXIF);
-      },
-      "exif: images, and the frame of their boxes, are turned as EXIF says; stored: they are not "
-      "(default: exif)")
+  command
+      ->add_option_function<std::string>(
+          "--image-orientation",
+          [options, pool](const std::string& v) {
+            pool->set_image_orientation(v == "stored" ? v1::IMAGE_ORIENTATION_STORED
+                                                      : v1::IMAGE_ORIENTATION_EXIF);
+          },
+          "exif: images, and the frame of their boxes, are turned as EXIF says; stored: they are "
+          "not (default: exif)")
       ->check(CLI::IsMember({"exif", "stored"}));
-  text(
+  command->add_option_function<std::string>(
       "--strategy", [options, selection](const std::string& v) { selection->set_strategy(v); },
       absl::StrCat("One of ", domain::SelectableStrategies(), " (default: mgral)"));
   number(
@@ -200,6 +181,30 @@ void AddCreate(CLI::App& pool, Session& session) {
   command->add_option_function<int64_t>(
       "--seed", [options, selection](int64_t v) { selection->set_seed(v); },
       "Seed of all random choices");
+}
+
+void AddCreate(CLI::App& pool, Session& session) {
+  auto* command = pool.add_subcommand("create", "Create a pool");
+  command->footer("Example:\n  mgral pool create cells --classes RBC,WBC,Platelets --profile tiny");
+  auto options = std::make_shared<CreateOptions>();
+  command
+      ->add_option_function<std::string>(
+          "name", [options](const std::string& v) { options->request.set_pool_id(v); },
+          "The pool's name: a-z, 0-9, and -, starting with a letter")
+      ->required();
+  auto* classes =
+      command->add_option("--classes", options->classes, "Class names, separated by commas")
+          ->delimiter(',')
+          ->allow_extra_args(false);
+  auto* coco = command->add_option("--coco", options->coco, "Use the classes of this COCO file");
+  auto* voc = command->add_option("--voc", options->voc, "Use the classes of this VOC folder");
+  classes->excludes(coco)->excludes(voc);
+  coco->excludes(voc);
+  command->add_option_function<std::string>(
+      "--display-name",
+      [options](const std::string& v) { options->request.mutable_pool()->set_display_name(v); },
+      "A title for display");
+  AddSettings(command, options);
   command->callback([options, &session] { session.Finish(Create(options.get(), session)); });
 }
 

@@ -84,8 +84,8 @@ absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::stri
 // xmax - xmin.
 absl::StatusOr<Dataset> ReadVoc(const std::string& folder, const ReadOptions& options = {});
 
-// Images without labels: every .jpg, .jpeg, .png, .webp, .bmp, .tif and .tiff of `folder` and of the folders
-// below it, sorted by name; no classes, no boxes. Links to folders are not followed.
+// Images without labels: every .jpg, .jpeg, .png, .webp, .bmp, .tif and .tiff of `folder` and of
+// the folders below it, sorted by name; no classes, no boxes. Links to folders are not followed.
 absl::StatusOr<Dataset> ReadFolder(const std::string& folder);
 
 // JSON lists of file names under "train" or "pool", "val" (or "validation", "valid") and "test".

@@ -56,8 +56,8 @@ class DatasetBuilder {
   std::vector<std::string> problems_;
 };
 
-// Every .jpg, .jpeg, .png, .webp, .bmp, .tif and .tiff of `folder` and of the folders below it, relative to it,
-// sorted. Links to folders are not followed.
+// Every .jpg, .jpeg, .png, .webp, .bmp, .tif and .tiff of `folder` and of the folders below it,
+// relative to it, sorted. Links to folders are not followed.
 absl::StatusOr<std::vector<std::string>> ListImageFiles(const std::string& folder);
 
 // A sorted table from file name to position; and the check that lists don't overlap.

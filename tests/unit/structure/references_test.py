@@ -26,7 +26,7 @@ _NAME = re.compile(r"(?<![\w./<*-])(?:\w[\w-]*/)*\w[\w-]*\.(?:cc|h|md|proto)\b(?
 _DESIGN = re.compile(r"\bDESIGN [\d§]")  # the notes that the first release was built from
 _EQUATION = re.compile(r"\b[Ee]quations?\s+\(?(\d+)\)?(?:(?:,| to| and| or)\s+\(?(\d+)\)?)*")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_ELSEWHERE = {"jpeglib.h", "torch.h",  # installed by libraries
+_ELSEWHERE = {"jerror.h", "jpeglib.h", "torch.h",  # installed by libraries
               "deploy/compose/.env", "deploy/compose/secrets"}  # made by deploy/compose/make-secrets
 _GENERATED = ("build/", "out/", "node_modules/")
 
