@@ -36,12 +36,14 @@ class FakeLoader : public domain::ImageLoader {
                                             int max_side) override {
     return Load(call, source, max_side);
   }
-  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, bool, int max_side) override {
-    return Load({}, {domain::ImageSource::Kind::kPath, std::string(bytes)}, max_side);
+  absl::StatusOr<domain::Pixels> LoadBytes(absl::string_view bytes, bool turned,
+                                           int max_side) override {
+    return Load({}, {domain::ImageSource::Kind::kPath, std::string(bytes), turned}, max_side);
   }
   absl::StatusOr<domain::Pixels> Load(const domain::CallContext&, const domain::ImageSource& source,
                                       int max_side) override {
     ++loads;
+    if (source.oriented) ++oriented;
     if (source.location == "away") return base::Unavailable("no answer", absl::Seconds(1));
     if (source.location == "gone") {
       return WithFault(base::InvalidField("source.path", "no such file"),
@@ -86,6 +88,7 @@ class FakeLoader : public domain::ImageLoader {
   }
 
   std::atomic<int> loads{0};
+  std::atomic<int> oriented{0};      // of them, those that EXIF was to be applied to
   std::atomic<bool> damaged{false};  // all of them
 
  private:

@@ -206,12 +206,14 @@ TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
   std::vector<domain::Image> images(3);
   images[0].source.location = "120x90:1";
   images[1].source.location = "bad";
+  images[0].source.oriented = images[2].source.oriented = true;
   const auto found = runtime_.Predict({}, model->weights_path, images, {"", "", "60x45:2"}, 0.01);
   predicted.set_value();
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ((*found)[0].width, 120);
   EXPECT_NE((*found)[1].error, "");
   EXPECT_EQ((*found)[2].height, 45);
+  EXPECT_EQ(loader_.oriented, 2);
   for (const domain::Box& box : (*found)[0].boxes) {
     EXPECT_GE(box.x_min, 0);
     EXPECT_LE(box.x_min + box.width, 120 + 1e-6);
