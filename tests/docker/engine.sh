@@ -90,6 +90,8 @@ base_image() {
   mkdir -p "$folder"
   debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
     bookworm "$folder/root" "$source" >"$folder/debootstrap.log" 2>&1
+  # Authorities that this machine trusts besides Debian's: its package index may need them.
+  cp -r /usr/local/share/ca-certificates "$folder/root/usr/local/share/"
   rm -rf "$folder"/root/var/cache/apt/*.bin "$folder"/root/var/cache/apt/archives/*.deb \
     "$folder"/root/var/lib/apt/lists/* "$folder"/root/usr/share/{doc,man,locale}/*
   tar -C "$folder/root" -c . |
