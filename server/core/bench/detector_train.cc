@@ -20,9 +20,12 @@
 #include <string>
 #include <vector>
 
+#include "server/core/detector/efficientnet_lite.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
+#include "server/core/detector/retinanet.h"
 #include "server/core/detector/train.h"
+#include "server/core/weights/pytorch_file.h"
 
 namespace {
 
@@ -60,6 +63,7 @@ class Dataset : public mgral::core::SampleSource {
     if (scale < 1) cv::resize(image, image, {}, scale, scale, cv::INTER_AREA);
     cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
     Sample sample;
+    sample.content = path;
     sample.image = torch::from_blob(image.data, {image.rows, image.cols, 3}, torch::kByte)
                        .permute({2, 0, 1})
                        .contiguous();
@@ -96,6 +100,9 @@ void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::str
       {"weight_decay", [&] { t.weight_decay = v; }},
       {"gradient_clip", [&] { t.gradient_clip = v; }},
       {"ema_decay", [&] { t.ema_decay = v; }},
+      {"optimizer", [&] { t.optimizer = static_cast<mgral::core::OptimizerKind>(v); }},
+      {"assignment", [&] { t.assignment = static_cast<mgral::core::Assignment>(v); }},
+      {"views", [&] { t.views = v; }},
       {"class_balance", [&] { t.class_balance = v; }},
       {"focal_alpha", [&] { t.focal_alpha = v; }},
       {"focal_gamma", [&] { t.focal_gamma = v; }},
@@ -135,7 +142,7 @@ int Run(int argc, char** argv) {
   std::map<std::string, std::string> flags = {
       {"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
       {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
-      {"from", "train"}};
+      {"from", "train"},         {"trunk", ""}};
   std::vector<std::pair<std::string, std::string>> changes;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -165,12 +172,17 @@ int Run(int argc, char** argv) {
   Dataset held_out(folder, annotations, test, profile.detector.input_size);
 
   mgral::core::Detector detector(profile.detector, seed);
+  mgral::core::MemoryFeatureCache cache(int64_t{8} << 30);
+  if (!flags["trunk"].empty()) {
+    detector.net().SetTrunk(
+        mgral::core::FoldedEfficientNetLite(mgral::core::ReadPytorchFile(flags["trunk"], {})));
+  }
   const double cpu_before = CpuSeconds();
-  const auto report = mgral::core::Train(detector, labeled, profile.train);
+  const auto report = mgral::core::Train(detector, labeled, profile.train, {}, {}, &cache);
   const double cpu = CpuSeconds() - cpu_before;
   mgral::core::Accuracy accuracy;
-  const double evaluation =
-      Seconds([&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict); });
+  const double evaluation = Seconds(
+      [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, &cache); });
   json line = {{"data", folder},
                {"train", train.size()},
                {"seed", seed},

@@ -91,14 +91,16 @@ void CheckConfig(const TrainConfig& c) {
   Require(InRange(c.brightness, 0, 0.9), "brightness", "in [0, 0.9]");
   Require(InRange(c.contrast, 0, 0.9), "contrast", "in [0, 0.9]");
   Require(InRange(c.saturation, 0, 0.9), "saturation", "in [0, 0.9]");
+  Require(c.views >= 1 && c.views <= 64, "views", "in [1, 64]");
 }
 
 std::string ToString(const DetectorConfig& c) {
   std::ostringstream out;
   out.precision(10);
-  // Unsaid of a ResNet: weights and checkpoints keep the text that they had when it was the only
-  // one.
+  // Unsaid where it was once the only way: weights and checkpoints keep the text that they had.
   if (c.trunk != Trunk::kResNet) out << "trunk=" << NameOf(c.trunk) << " ";
+  if (c.frozen_trunk) out << "frozen_trunk=1 ";
+  if (c.separable) out << "separable=1 ";
   out << "depth=" << c.depth << " width=" << c.width << " input_size=" << c.input_size
       << " num_classes=" << c.num_classes << " pyramid_channels=" << c.pyramid_channels
       << " head_convs=" << c.head_convs << " head_norm=" << (c.head_norm ? 1 : 0)
@@ -116,6 +118,8 @@ DetectorConfig ParseDetectorConfig(const std::string& text) {
   const std::map<std::string, std::function<void(double)>> fields = {
       {"depth", [&](double v) { c.depth = static_cast<int>(v); }},
       {"width", [&](double v) { c.width = v; }},
+      {"frozen_trunk", [&](double v) { c.frozen_trunk = v != 0; }},
+      {"separable", [&](double v) { c.separable = v != 0; }},
       {"input_size", [&](double v) { c.input_size = static_cast<int>(v); }},
       {"num_classes", [&](double v) { c.num_classes = static_cast<int>(v); }},
       {"pyramid_channels", [&](double v) { c.pyramid_channels = static_cast<int>(v); }},

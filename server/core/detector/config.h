@@ -8,17 +8,22 @@ namespace mgral::core {
 
 enum class Trunk { kResNet, kEfficientNetLite0 };
 
-// What a detector is: RetinaNet (Lin et al. 2017) on a ResNet with a feature pyramid. With the
+// What a detector is: RetinaNet (Lin et al. 2017) on a trunk with a feature pyramid. With the
 // defaults, depth 50 and width 1 it is torchvision's retinanet_resnet50_fpn, name by name.
 struct DetectorConfig {
   Trunk trunk = Trunk::kResNet;
-  int depth = 50;        // of a ResNet: 18, 34, 50, 101
-  double width = 1.0;    // of a ResNet's channels, (0, 1]
+  int depth = 50;      // of a ResNet: 18, 34, 50, 101
+  double width = 1.0;  // of a ResNet's channels, (0, 1]
+  // The trunk stays as it is, and its features of an image are computed once (trunk_features.h).
+  bool frozen_trunk = false;
   int input_size = 800;  // an image's longest side in the network, a multiple of 32
   int num_classes = 1;   // without background
   int pyramid_channels = 256;
-  int head_convs = 4;       // before the last one, of either head
-  bool head_norm = false;   // batch norm in the heads, one per level
+  int head_convs = 4;      // before the last one, of either head
+  bool head_norm = false;  // batch norm in the heads, one per level
+  // Convolutions of pyramid and heads as one per channel and one across channels (Howard et al.
+  // 2017): a ninth of the work.
+  bool separable = false;
   int min_level = 3;        // finest level P3 (stride 8), or P2 (stride 4)
   int max_level = 7;        // coarsest, at least 5; P6 and P7 are made from P5
   double anchor_scale = 4;  // smallest anchor: anchor_scale * stride
@@ -33,8 +38,12 @@ struct DetectorConfig {
 
 enum class BoxLoss { kSmoothL1, kGeneralizedIou };
 enum class Schedule { kCosine, kStep };
+enum class OptimizerKind { kSgd, kAdamW };
+// Which anchors are an object's: those that overlap it by positive_iou, or those that overlap it
+// most of the nearest ones (ATSS, Zhang et al. 2020), however small it is.
+enum class Assignment { kOverlap, kAdaptive };
 
-// How a detector is trained: SGD, in steps.
+// How a detector is trained, in steps.
 struct TrainConfig {
   int64_t steps = 1000;
   int64_t batch_size = 8;
@@ -44,8 +53,9 @@ struct TrainConfig {
   Schedule schedule = Schedule::kCosine;
   // kStep: multiplied by 0.1 at 2/3 and at 8/9 of the steps. kCosine: falls to this share.
   double final_learning_rate = 0.01;
+  OptimizerKind optimizer = OptimizerKind::kSgd;
   double momentum = 0.9;
-  bool nesterov = true;
+  bool nesterov = true;          // of SGD; AdamW has betas 0.9 and 0.999
   double weight_decay = 1e-4;    // not on biases and norms
   double gradient_clip = 10;     // norm of all gradients; 0: off
   double ema_decay = 0;          // 0: off; else the averaged weights are the result
@@ -60,6 +70,7 @@ struct TrainConfig {
   BoxLoss box_loss = BoxLoss::kSmoothL1;
   double box_loss_weight = 1;
   double smooth_l1_beta = 0.1;
+  Assignment assignment = Assignment::kOverlap;
   double positive_iou = 0.5;  // an anchor is an object's from here on,
   double negative_iou = 0.4;  // background below; every object has its best anchor at least
 
@@ -69,6 +80,8 @@ struct TrainConfig {
   double brightness = 0.2;  // largest relative change
   double contrast = 0.2;
   double saturation = 0.2;
+  // Of a frozen trunk: fixed views of each image that training draws from instead, see ViewOf.
+  int64_t views = 2;
 
   uint64_t seed = 0;
 };

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 
+#include "server/core/detector/net_inputs.h"
 #include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/geometry/boxes.h"
@@ -33,7 +34,7 @@ at::Tensor Projection(const DetectorConfig& config) {
 // Mean of every level over each image's own part of the canvas, [B, RawSize], on the CPU. `mirror`:
 // the images lie at the right edge.
 at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) {
-  const int64_t height = batch.images.size(2), width = batch.images.size(3);
+  const int64_t height = batch.input.height, width = batch.input.width;
   std::vector<at::Tensor> levels;
   for (const at::Tensor& feature : output.features) {
     const int64_t h = feature.size(2), w = feature.size(3);
@@ -95,26 +96,26 @@ void AddCounts(const std::vector<Detection>& detections, Embedding* out) {
   }
 }
 
-void EmbedBatch(const Detector& detector, const std::vector<at::Tensor>& images,
-                const at::Tensor& projection, const PredictConfig& config, Workers& workers,
-                std::vector<Embedding>* out) {
+void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
+                const at::Tensor& projection, const PredictConfig& config, const NetInputs& inputs,
+                Workers& workers, std::vector<Embedding>* out) {
   const DetectorConfig& shape = detector.config();
-  const Letterboxed batch = Letterbox(images, shape.input_size, workers);
-  const float width = static_cast<float>(batch.images.size(3));
-  const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
-  const at::Tensor canvas = batch.images.to(detector.device());
-  const RawOutput plain = ForwardInParallel(detector.net(), canvas, workers);
-  const RawOutput mirror = ForwardInParallel(detector.net(), canvas.flip(3), workers);
+  const Letterboxed batch = inputs.Plain(samples), flipped = inputs.Mirrored(samples);
+  const float width = static_cast<float>(batch.input.width);
+  const at::Tensor anchors = detector.net().Anchors(batch.input.height, batch.input.width);
+  const RawOutput plain = ForwardInParallel(detector.net(), batch.input, workers);
+  const RawOutput mirror = ForwardInParallel(detector.net(), flipped.input, workers);
   auto detections = DetectionsOf(plain, anchors, config);
   auto mirrored = DetectionsOf(mirror, anchors, config);
   const at::Tensor embeddings = Normalized(Pool(plain, batch, false) + Pool(mirror, batch, true),
                                            projection, shape.num_levels());
-  for (size_t i = 0; i < images.size(); ++i) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const at::Tensor& image = samples[i].image;
     for (Detection& d : mirrored[i]) {
       d.box = {width - d.box.x_max, d.box.y_min, width - d.box.x_min, d.box.y_max};
     }
     for (auto* view : {&detections[i], &mirrored[i]}) {
-      ToImagePixels(view, batch.scale[i], images[i].size(2), images[i].size(1));
+      ToImagePixels(view, batch.scale[i], image.size(2), image.size(1));
     }
     Embedding& e = out->emplace_back();
     const float* row = embeddings.data_ptr<float>() + i * embeddings.size(1);
@@ -135,19 +136,19 @@ int64_t EmbeddingSize(const DetectorConfig& config) {
 }
 
 std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
-                             const PredictConfig& config, const ProgressFn& progress) {
+                             const PredictConfig& config, const ProgressFn& progress,
+                             FeatureCache* cache) {
   c10::NoGradGuard no_grad;
   const int64_t size = samples.size(), step = std::max<int64_t>(1, config.batch_size);
   Workers workers(std::min(size, step));
+  const NetInputs inputs(detector, cache, workers);
   const at::Tensor projection = Projection(detector.config());
   std::vector<Embedding> out;
   out.reserve(size);
   for (int64_t first = 0; first < size; first += step) {
-    std::vector<at::Tensor> images;
-    for (int64_t i = first; i < std::min(size, first + step); ++i) {
-      images.push_back(samples.Get(i).image);
-    }
-    EmbedBatch(detector, images, projection, config, workers, &out);
+    std::vector<Sample> part;
+    for (int64_t i = first; i < std::min(size, first + step); ++i) part.push_back(samples.Get(i));
+    EmbedBatch(detector, part, projection, config, inputs, workers, &out);
     if (progress && !progress(static_cast<double>(out.size()) / size)) throw Canceled();
   }
   return out;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "server/core/detector/detector.h"
+#include "server/core/detector/feature_cache.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/sample.h"
 
@@ -29,6 +30,7 @@ int64_t EmbeddingSize(const DetectorConfig& config);
 // fixed random projection (Johnson-Lindenstrauss). Works on an untrained detector (cold start).
 // Deterministic; one entry per sample.
 std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
-                             const PredictConfig& config = {}, const ProgressFn& progress = {});
+                             const PredictConfig& config = {}, const ProgressFn& progress = {},
+                             FeatureCache* cache = nullptr);
 
 }  // namespace mgral::core

@@ -6,37 +6,9 @@
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/retinanet.h"
-#include "server/core/detector/sample.h"
+#include "server/core/detector/targets.h"
 
 namespace mgral::core {
-
-// What each anchor of a minibatch should say; all on one device.
-struct Targets {
-  at::Tensor classes;      // float [B, A, C], one-hot; all zero for background
-  at::Tensor weights;      // float [B, A, 1]; 0 for anchors that do not count
-  at::Tensor positives;    // int64 [P], rows of [B * A] that are objects
-  at::Tensor boxes;        // float [P, 4], canvas pixels
-  at::Tensor box_anchors;  // float [P, 4]
-  at::Tensor box_labels;   // int64 [P]
-  at::Tensor box_weights;  // float [P], of the box's class; undefined: 1
-
-  Targets To(at::Device device) const;
-};
-
-// Weight of each class [C] from the number of its objects in `counts` [C]; see
-// TrainConfig::class_balance. Undefined if that is 0.
-at::Tensor ClassWeights(const std::vector<int64_t>& counts, double class_balance);
-
-// Puts the classes' weights in: positive anchors count by their class. Nothing if undefined.
-void WeighTargets(const at::Tensor& class_weights, Targets* targets);
-
-// Matching by overlap (Lin et al. 2017, and torchvision's): an anchor belongs to the box that it
-// overlaps most if by positive_iou or more, is background below negative_iou and does not count
-// between; the anchors that overlap a box most belong to it in any case. Background anchors of
-// which more than half lies in an `ignore` box do not count. `labels` as in Minibatch. All on the
-// CPU.
-Targets AssignTargets(const std::vector<Sample>& labels, const at::Tensor& anchors, int num_classes,
-                      const TrainConfig& config);
 
 // All losses are differentiable in their first arguments, take float or double and are finite for
 // finite input. Thread-safe. The arguments of one call are on one device, where the result is too;

@@ -61,6 +61,12 @@ nn::Conv2d MakeConv(int64_t in, int64_t out, int64_t kernel, int64_t stride, boo
       nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(bias));
 }
 
+std::vector<nn::Conv2d> MakeConv3x3(int64_t in, int64_t out, bool separable, bool bias) {
+  if (!separable) return {MakeConv(in, out, 3, 1, bias)};
+  return {nn::Conv2d(nn::Conv2dOptions(in, in, 3).padding(1).groups(in).bias(false)),
+          MakeConv(in, out, 1, 1, bias)};
+}
+
 std::shared_ptr<TrunkImpl> MakeTrunk(const DetectorConfig& config) {
   if (config.trunk == Trunk::kEfficientNetLite0) return std::make_shared<EfficientNetLiteImpl>();
   return std::make_shared<ResNetImpl>(config.depth, config.width);
@@ -101,12 +107,18 @@ std::vector<torch::Tensor> ResNetImpl::forward(const torch::Tensor& images) {
   return features;
 }
 
-PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, int64_t out, int extra_levels) {
+PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& config) {
+  const int64_t out = config.pyramid_channels;
+  const int extra_levels = config.max_level - 5;
   Group inner, layer, extra;
   for (size_t i = 0; i < in.size(); ++i) {
     inner_.push_back(
         inner->Add(std::to_string(i), nn::Sequential(MakeConv(in[i], out, 1, 1, true))));
-    layer_.push_back(layer->Add(std::to_string(i), nn::Sequential(MakeConv(out, out, 3, 1, true))));
+    nn::Sequential smoothing;
+    for (const nn::Conv2d& conv : MakeConv3x3(out, out, config.separable, true)) {
+      smoothing->push_back(conv);
+    }
+    layer_.push_back(layer->Add(std::to_string(i), smoothing));
   }
   register_module("inner_blocks", inner);
   register_module("layer_blocks", layer);
@@ -141,7 +153,10 @@ HeadImpl::HeadImpl(const DetectorConfig& config, const std::string& last_name, i
   Group conv;
   for (int i = 0; i < config.head_convs; ++i) {
     Group block;
-    convs_.push_back(block->Add("0", MakeConv(channels, channels, 3, 1, !config.head_norm)));
+    convs_.push_back(MakeConv3x3(channels, channels, config.separable, !config.head_norm));
+    for (size_t j = 0; j < convs_.back().size(); ++j) {
+      block->Add(std::to_string(j), convs_.back()[j]);
+    }
     if (config.head_norm) {
       // Levels differ in their statistics, so each has its own norm.
       norms_.emplace_back();
@@ -153,14 +168,14 @@ HeadImpl::HeadImpl(const DetectorConfig& config, const std::string& last_name, i
     conv->Add(std::to_string(i), block);
   }
   register_module("conv", conv);
-  last_ = register_module(last_name,
-                          MakeConv(channels, config.anchors_per_position() * outputs, 3, 1, true));
+  last_ = register_module(last_name, MakeConv(channels, config.anchors_per_position() * outputs,
+                                              config.separable ? 1 : 3, 1, true));
 }
 
 torch::Tensor HeadImpl::forward(const torch::Tensor& features, size_t level) {
   torch::Tensor x = features;
   for (size_t i = 0; i < convs_.size(); ++i) {
-    x = convs_[i]->forward(x);
+    for (nn::Conv2d& conv : convs_[i]) x = conv->forward(x);
     if (!norms_.empty()) x = norms_[i][level]->forward(x);
     x = x.relu_();
   }

@@ -20,6 +20,9 @@ namespace mgral::core {
 // With "same" padding.
 torch::nn::Conv2d MakeConv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias);
 
+// A 3x3 convolution, or its separable form: a 3x3 per channel, then a 1x1. `bias`: of the last.
+std::vector<torch::nn::Conv2d> MakeConv3x3(int64_t in, int64_t out, bool separable, bool bias);
+
 // A module that only gives its children a name.
 class GroupImpl : public torch::nn::Module {
  public:
@@ -71,7 +74,7 @@ TORCH_MODULE(ResNet);
 class PyramidImpl : public torch::nn::Module {
  public:
   // `in`: channels of the levels from C`min_level` to C5.
-  PyramidImpl(const std::vector<int64_t>& in, int64_t out, int extra_levels);
+  PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& config);
   std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& features);
 
  private:
@@ -89,7 +92,7 @@ class HeadImpl : public torch::nn::Module {
 
  private:
   int64_t outputs_;
-  std::vector<torch::nn::Conv2d> convs_;
+  std::vector<std::vector<torch::nn::Conv2d>> convs_;
   std::vector<std::vector<torch::nn::BatchNorm2d>> norms_;  // [conv][level]; empty: none
   torch::nn::Conv2d last_{nullptr};
 };

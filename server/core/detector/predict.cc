@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "server/core/detector/losses.h"
+#include "server/core/detector/net_inputs.h"
 #include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/geometry/boxes.h"
@@ -74,39 +76,57 @@ void ToImagePixels(std::vector<Detection>* detections, double scale, int64_t wid
   *detections = std::move(kept);
 }
 
+namespace {
+
+std::vector<std::vector<Detection>> PredictBatch(const Detector& detector,
+                                                 const std::vector<Sample>& samples,
+                                                 const PredictConfig& config,
+                                                 const NetInputs& inputs, Workers& workers) {
+  const Letterboxed batch = inputs.Plain(samples);
+  const at::Tensor anchors = detector.net().Anchors(batch.input.height, batch.input.width);
+  auto detections =
+      DetectionsOf(ForwardInParallel(detector.net(), batch.input, workers), anchors, config);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const at::Tensor& image = samples[i].image;
+    ToImagePixels(&detections[i], batch.scale[i], image.size(2), image.size(1));
+  }
+  return detections;
+}
+
+}  // namespace
+
 std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config) {
   c10::NoGradGuard no_grad;
   Workers workers(static_cast<int64_t>(images.size()));
+  const NetInputs inputs(detector, nullptr, workers);
   std::vector<std::vector<Detection>> result;
   const size_t step = static_cast<size_t>(std::max<int64_t>(1, config.batch_size));
   for (size_t first = 0; first < images.size(); first += step) {
-    const std::vector<at::Tensor> part(images.begin() + first,
-                                       images.begin() + std::min(images.size(), first + step));
-    const Letterboxed batch = Letterbox(part, detector.config().input_size, workers);
-    const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
-    auto detections =
-        DetectionsOf(ForwardInParallel(detector.net(), batch.images, workers), anchors, config);
-    for (size_t i = 0; i < part.size(); ++i) {
-      ToImagePixels(&detections[i], batch.scale[i], part[i].size(2), part[i].size(1));
-      result.push_back(std::move(detections[i]));
+    std::vector<Sample> part(std::min(step, images.size() - first));
+    for (size_t i = 0; i < part.size(); ++i) part[i].image = images[first + i];
+    for (auto& found : PredictBatch(detector, part, config, inputs, workers)) {
+      result.push_back(std::move(found));
     }
   }
   return result;
 }
 
 Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config,
-                  const ProgressFn& progress) {
+                  const ProgressFn& progress, FeatureCache* cache) {
+  c10::NoGradGuard no_grad;
   const int num_classes = detector.config().num_classes;
   std::vector<ImageResult> results;
   const int64_t size = samples.size();
+  Workers workers(std::min(size, config.batch_size));
+  const NetInputs inputs(detector, cache, workers);
   for (int64_t first = 0; first < size; first += config.batch_size) {
-    std::vector<at::Tensor> images;
+    std::vector<Sample> part;
     for (int64_t i = first; i < std::min(size, first + config.batch_size); ++i) {
       const Sample sample =
           CheckedSample(samples.Get(i), num_classes, "sample " + std::to_string(i));
-      images.push_back(sample.image);
+      part.push_back(sample);
       ImageResult& result = results.emplace_back();
       const float* box = sample.boxes.data_ptr<float>();
       for (int64_t j = 0; j < sample.boxes.size(0); ++j, box += 4) {
@@ -115,7 +135,7 @@ Accuracy Evaluate(const Detector& detector, SampleSource& samples, const Predict
                                 sample.ignore[j].item<bool>(), false});
       }
     }
-    const auto detections = Predict(detector, images, config);
+    const auto detections = PredictBatch(detector, part, config, inputs, workers);
     for (size_t i = 0; i < detections.size(); ++i) {
       for (const Detection& d : detections[i]) {
         results[first + i].found.push_back(
@@ -128,11 +148,12 @@ Accuracy Evaluate(const Detector& detector, SampleSource& samples, const Predict
 }
 
 std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
-                                   const TrainConfig& config) {
+                                   const TrainConfig& config, FeatureCache* cache) {
   c10::NoGradGuard no_grad;
   const DetectorConfig& shape = detector.config();
   const int64_t size = samples.size();
   Workers workers(std::min(size, kLossBatch));
+  const NetInputs inputs(detector, cache, workers);
   at::Tensor loss = at::zeros({shape.num_classes}, at::kDouble);
   at::Tensor objects = at::zeros({shape.num_classes}, at::kDouble);
   for (int64_t first = 0; first < size; first += kLossBatch) {
@@ -141,11 +162,13 @@ std::vector<double> ValidationLoss(const Detector& detector, SampleSource& sampl
       part.push_back(
           CheckedSample(samples.Get(i), shape.num_classes, "sample " + std::to_string(i)));
     }
-    const Minibatch batch = PlainBatch(part, shape.input_size, workers);
-    const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
+    const Minibatch batch = inputs.PlainBatch(part);
+    const int64_t height = batch.input.height, width = batch.input.width;
     const Targets targets =
-        AssignTargets(batch.labels, anchors, shape.num_classes, config).To(detector.device());
-    const RawOutput output = ForwardInParallel(detector.net(), batch.images, workers);
+        AssignTargets(batch.labels, detector.net().Anchors(height, width),
+                      detector.net().LevelAnchors(height, width), shape.num_classes, config)
+            .To(detector.device());
+    const RawOutput output = ForwardInParallel(detector.net(), batch.input, workers);
     loss += (FocalLoss(output.logits, targets.classes, config.focal_alpha, config.focal_gamma) *
              targets.weights)
                 .sum(at::IntArrayRef{0, 1})

@@ -7,6 +7,7 @@
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
+#include "server/core/detector/feature_cache.h"
 #include "server/core/detector/retinanet.h"
 #include "server/core/detector/sample.h"
 #include "server/core/evaluation/average_precision.h"
@@ -23,13 +24,13 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
 
 // Accuracy on a labeled set. No samples: every AP is NaN.
 Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config = {},
-                  const ProgressFn& progress = {});
+                  const ProgressFn& progress = {}, FeatureCache* cache = nullptr);
 
 // Per class [C]: focal loss of the class's outputs plus box loss of its objects, divided by the
 // number of its positive anchors (at least 1). Smoother than AP on a small set. `config` supplies
 // the losses and the matching; nothing is augmented.
 std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
-                                   const TrainConfig& config);
+                                   const TrainConfig& config, FeatureCache* cache = nullptr);
 
 // Detections of each image of a batch after suppression, in pixels of the canvas, best first.
 // Scores and boxes are computed on the output's device, candidates are picked on the CPU.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -15,6 +17,7 @@ namespace mgral::core {
 namespace {
 
 constexpr double kLeastVisible = 0.25;
+constexpr uint64_t kViewSeed = 20260115;  // part of the views: their features are kept
 
 // ImageNet's, of red, green, blue.
 const std::vector<float> kMean = {123.675f, 116.28f, 103.53f};
@@ -32,11 +35,15 @@ double RandomPosition(std::mt19937_64& random, int64_t canvas, double size) {
   return UniformFrom(random, std::min(0.0, canvas - size), std::max(0.0, canvas - size) + 1e-9);
 }
 
-Placement RandomPlacement(std::mt19937_64& random, const Sample& sample, int64_t canvas_h,
+struct Size {
+  int64_t height, width;
+};
+
+Placement RandomPlacement(std::mt19937_64& random, const Size& image, int64_t canvas_h,
                           int64_t canvas_w, int input_size, const TrainConfig& config) {
   Placement p;
   p.mirror = config.mirror && UniformFrom(random, 0, 1) < 0.5;
-  const int64_t h = sample.image.size(1), w = sample.image.size(2);
+  const int64_t h = image.height, w = image.width;
   const double jitter =
       std::exp(UniformFrom(random, std::log(config.scale_min), std::log(config.scale_max)));
   p.scale = jitter * input_size / std::max(h, w);
@@ -57,11 +64,11 @@ at::Tensor JitterColors(at::Tensor image, std::mt19937_64& random, const TrainCo
   return image.add_(brightness * (1 - contrast) * mean).clamp_(0, 255);
 }
 
-// Resizes only the part of the image that lands in the canvas.
-void PlaceImage(const Sample& sample, const Placement& p, std::mt19937_64& random,
-                const TrainConfig& config, at::Tensor canvas) {
+// Resizes only the part of the image that lands in the canvas. `recolor` maps pixels to pixels.
+void PlaceImage(const at::Tensor& image, const Placement& p,
+                const std::function<at::Tensor(const at::Tensor&)>& recolor, at::Tensor canvas) {
   const int64_t canvas_h = canvas.size(1), canvas_w = canvas.size(2);
-  const int64_t h = sample.image.size(1), w = sample.image.size(2);
+  const int64_t h = image.size(1), w = image.size(2);
   const auto visible = [&p](int64_t offset, int64_t limit, int64_t size, int64_t* from,
                             int64_t* to) {
     *from = std::max<int64_t>(0, std::floor(-offset / p.scale));
@@ -71,11 +78,10 @@ void PlaceImage(const Sample& sample, const Placement& p, std::mt19937_64& rando
   int64_t y0, y1, x0, x1;
   visible(p.top, canvas_h, h, &y0, &y1);
   visible(p.left, canvas_w, w, &x0, &x1);
-  at::Tensor part =
-      (p.mirror ? sample.image.flip(2) : sample.image).slice(1, y0, y1).slice(2, x0, x1);
+  at::Tensor part = (p.mirror ? image.flip(2) : image).slice(1, y0, y1).slice(2, x0, x1);
   const int64_t part_h = std::max<int64_t>(1, std::lround((y1 - y0) * p.scale));
   const int64_t part_w = std::max<int64_t>(1, std::lround((x1 - x0) * p.scale));
-  part = NormalizeImage(JitterColors(Resize(part, part_h, part_w), random, config));
+  part = NormalizeImage(recolor(Resize(part, part_h, part_w)));
   const int64_t top = p.top + std::lround(y0 * p.scale), left = p.left + std::lround(x0 * p.scale);
   const int64_t cut_y = std::max<int64_t>(0, -top), cut_x = std::max<int64_t>(0, -left);
   const int64_t rows = std::min(part_h - cut_y, canvas_h - top - cut_y);
@@ -134,9 +140,9 @@ at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width) {
       .squeeze(0);
 }
 
-Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers) {
+Letterboxed LetterboxGeometry(const std::vector<at::Tensor>& images, int input_size) {
   Letterboxed out;
-  int64_t height = 32, width = 32;
+  out.input.height = out.input.width = 32;
   for (size_t i = 0; i < images.size(); ++i) {
     const at::Tensor& image = images[i];
     if (!image.defined() || image.scalar_type() != at::kByte || image.dim() != 3 ||
@@ -151,16 +157,22 @@ Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Wor
     };
     out.content_height.push_back(scaled(image.size(1)));
     out.content_width.push_back(scaled(image.size(2)));
-    height = std::max(height, RoundUp32(out.content_height.back()));
-    width = std::max(width, RoundUp32(out.content_width.back()));
+    out.input.height = std::max(out.input.height, RoundUp32(out.content_height.back()));
+    out.input.width = std::max(out.input.width, RoundUp32(out.content_width.back()));
   }
-  out.images =
-      at::zeros({static_cast<int64_t>(images.size()), 3, height, width},
+  return out;
+}
+
+Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers) {
+  Letterboxed out = LetterboxGeometry(images, input_size);
+  const int64_t count = static_cast<int64_t>(images.size());
+  out.input.images =
+      at::zeros({count, 3, out.input.height, out.input.width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-  workers.Run(static_cast<int64_t>(images.size()), [&](int64_t i) {
+  workers.Run(count, [&](int64_t i) {
     c10::NoGradGuard no_grad;
     const at::Tensor resized = Resize(images[i], out.content_height[i], out.content_width[i]);
-    out.images[i]
+    out.input.images[i]
         .slice(1, 0, out.content_height[i])
         .slice(2, 0, out.content_width[i])
         .copy_(NormalizeImage(resized));
@@ -176,31 +188,71 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
   CanvasSize(samples, input_size, &height, &width);
   Minibatch batch;
   batch.labels.resize(count);
-  batch.images =
+  batch.input.height = height;
+  batch.input.width = width;
+  batch.input.images =
       at::zeros({count, 3, height, width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   workers.Run(count, [&](int64_t i) {
     c10::NoGradGuard no_grad;
     std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
-    const Placement p = RandomPlacement(random, samples[i], height, width, input_size, config);
-    PlaceImage(samples[i], p, random, config, batch.images[i]);
+    const at::Tensor& image = samples[i].image;
+    const Placement p =
+        RandomPlacement(random, {image.size(1), image.size(2)}, height, width, input_size, config);
+    const auto recolor = [&](const at::Tensor& pixels) {
+      return JitterColors(pixels, random, config);
+    };
+    PlaceImage(image, p, recolor, batch.input.images[i]);
     batch.labels[i] = PlaceLabels(samples[i], p, height, width);
   });
   return batch;
 }
 
-Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size, Workers& workers) {
-  std::vector<at::Tensor> images;
-  for (const Sample& s : samples) images.push_back(s.image);
-  Letterboxed letterboxed = Letterbox(images, input_size, workers);
-  Minibatch batch{letterboxed.images, {}};
-  for (size_t i = 0; i < samples.size(); ++i) {
-    Sample labels = samples[i];
-    labels.image = at::Tensor();
-    labels.boxes = labels.boxes * letterboxed.scale[i];
-    batch.labels.push_back(labels);
-  }
-  return batch;
+namespace {
+
+// The canvas of one image and where an even view lies in it.
+Placement PlacementOfView(const at::Tensor& image, int64_t view, int input_size,
+                          const TrainConfig& config, int64_t* height, int64_t* width) {
+  const int64_t h = image.size(1), w = image.size(2);
+  Placement p;
+  p.scale = static_cast<double>(input_size) / std::max(h, w);
+  *height = RoundUp32(std::max<int64_t>(1, std::lround(h * p.scale)));
+  *width = RoundUp32(std::max<int64_t>(1, std::lround(w * p.scale)));
+  if (view < 2) return p;
+  std::mt19937_64 random = RandomAt(kViewSeed, 0, static_cast<uint64_t>(view / 2), 0);
+  TrainConfig upright = config;
+  upright.mirror = false;
+  return RandomPlacement(random, {h, w}, *height, *width, input_size, upright);
+}
+
+}  // namespace
+
+at::Tensor ViewOf(const at::Tensor& image, int64_t view, int input_size,
+                  const TrainConfig& config) {
+  int64_t height, width;
+  const Placement p = PlacementOfView(image, view, input_size, config, &height, &width);
+  const at::Tensor canvas = at::zeros({3, height, width});
+  PlaceImage(
+      image, p, [](const at::Tensor& pixels) { return pixels; }, canvas);
+  return view % 2 == 0 ? canvas : canvas.flip(2);
+}
+
+Sample LabelsOfView(const Sample& sample, int64_t view, int input_size, const TrainConfig& config,
+                    int64_t width) {
+  int64_t own_height, own_width;
+  const Placement p =
+      PlacementOfView(sample.image, view, input_size, config, &own_height, &own_width);
+  Sample labels = PlaceLabels(sample, p, own_height, own_width);
+  if (view % 2 == 1) labels.boxes = MirrorBoxes(labels.boxes, width);
+  return labels;
+}
+
+std::string ViewName(int64_t view, const TrainConfig& config) {
+  const std::string side = view % 2 == 0 ? "" : "mirror-";
+  if (view < 2) return side + "whole";
+  std::ostringstream name;
+  name << side << view / 2 << "-" << config.scale_min << "-" << config.scale_max;
+  return name.str();
 }
 
 }  // namespace mgral::core

@@ -3,9 +3,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "server/core/detector/config.h"
+#include "server/core/detector/retinanet.h"
 #include "server/core/detector/sample.h"
 #include "server/core/detector/workers.h"
 
@@ -20,8 +22,8 @@ at::Tensor PixelsOf(const at::Tensor& normalized);
 // Images brought to one canvas: resized by `scale`, placed at the top left, zero (the mean color)
 // elsewhere.
 struct Letterboxed {
-  at::Tensor images;          // float [B, 3, h, w], normalized, channels_last
-  std::vector<double> scale;  // canvas pixels per image pixel
+  NetInput input;
+  std::vector<double> scale;                           // canvas pixels per image pixel
   std::vector<int64_t> content_height, content_width;  // of each image in the canvas
 };
 
@@ -29,6 +31,8 @@ struct Letterboxed {
 // become input_size; the canvas is the smallest multiple of 32 that holds all images of the batch,
 // so that batches of like images waste nothing.
 Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers);
+// The same without the images themselves.
+Letterboxed LetterboxGeometry(const std::vector<at::Tensor>& images, int input_size);
 
 // Float [3, h, w] of uint8 or float [3, H, W]: bilinear, with antialiasing where it shrinks.
 at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width);
@@ -38,7 +42,7 @@ inline int64_t RoundUp32(int64_t pixels) { return (pixels + 31) / 32 * 32; }
 
 // A minibatch as the network sees it. Boxes are in pixels of the canvas.
 struct Minibatch {
-  at::Tensor images;           // float [B, 3, h, w], normalized, channels_last
+  NetInput input;
   std::vector<Sample> labels;  // boxes, labels, ignore of each image; `image` is undefined
 };
 
@@ -49,7 +53,16 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
                          const TrainConfig& config, uint64_t stream, uint64_t step,
                          Workers& workers);
 
-// Without any randomness; what validation uses.
-Minibatch PlainBatch(const std::vector<Sample>& samples, int input_size, Workers& workers);
+// The views of an image whose features a frozen trunk computes once: the same for every training.
+// Each has a canvas of the image's own, the smallest multiples of 32 that hold it. 0: all of the
+// image at the top left; further even ones: at a size and position of their own, within
+// config.scale_min and scale_max; odd ones: the canvas of the one before as its mirror image.
+// Float [3, h, w], normalized.
+at::Tensor ViewOf(const at::Tensor& image, int64_t view, int input_size, const TrainConfig& config);
+// Boxes, labels and ignore in a canvas of `width` pixels or more, an odd view at its right edge.
+Sample LabelsOfView(const Sample& sample, int64_t view, int input_size, const TrainConfig& config,
+                    int64_t width);
+// Names the view, with everything but the image that decides what it shows.
+std::string ViewName(int64_t view, const TrainConfig& config);
 
 }  // namespace mgral::core

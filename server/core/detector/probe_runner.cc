@@ -9,9 +9,9 @@
 #include <string>
 
 #include "server/core/detector/losses.h"
+#include "server/core/detector/net_inputs.h"
+#include "server/core/detector/optimizer.h"
 #include "server/core/detector/predict.h"
-#include "server/core/detector/preprocess.h"
-#include "server/core/detector/sgd.h"
 #include "server/core/detector/sharded_net.h"
 
 namespace mgral::core {
@@ -27,13 +27,14 @@ double ConsistencyWeight(const ProbeConfig& config, int64_t step) {
 class Probe {
  public:
   Probe(Detector& detector, SampleSource& labeled, SampleSource* unlabeled_batch,
-        SampleSource* labeled_batch, const ProbeConfig& config)
+        SampleSource* labeled_batch, const ProbeConfig& config, FeatureCache* cache)
       : detector_(detector),
         config_(config),
         workers_(config.train.shards),
+        inputs_(detector, cache, workers_),
         net_(detector.net(), config.train.shards, workers_),
         labeled_(labeled, detector.config().num_classes, config.train.seed, kLabeledOrder),
-        sgd_(detector.net(), config.train) {
+        optimizer_(detector.net(), config.train) {
     class_weights_ = CountedClassWeights(labeled, detector.config().num_classes, config.train);
     net_.Train(false);  // batch norm is frozen
     for (SampleSource* batch : {unlabeled_batch, labeled_batch}) {
@@ -52,58 +53,57 @@ class Probe {
       const std::vector<Sample> labeled_batch = batch_[0].Get(step * from_batch, from_batch);
       std::copy(labeled_batch.begin(), labeled_batch.end(), samples.end() - from_batch);
     }
-    const int input_size = detector_.config().input_size;
-    const ShardedBatch supervised(
-        AugmentedBatch(samples, input_size, train, kLabeledAugment, step, workers_), detector_,
-        train, net_.shards(), workers_, class_weights_);
-    at::Tensor images;
+    const ShardedBatch supervised(inputs_.Augmented(samples, train, kLabeledAugment, step),
+                                  detector_, train, net_.shards(), workers_, class_weights_);
+    NetInputs::MirrorPair pair;
     if (consistency_) {
       std::vector<Sample> unlabeled = batch_[0].Get(step * from_batch, from_batch);
       for (Sample& s : unlabeled) s.boxes = s.labels = s.ignore = at::Tensor();
       for (Sample& s : unlabeled) s = CheckedSample(s, 1, "unlabeled sample");
-      images = AugmentedBatch(unlabeled, input_size, train, kBatchAugment, step, workers_)
-                   .images.to(detector_.device());
+      pair = inputs_.AugmentedPair(unlabeled, train, kBatchAugment, step);
+      pair = {pair.plain.To(detector_.device()), pair.mirror.To(detector_.device())};
     }
     const double weight = ConsistencyWeight(config_, step);
     const double loss = net_.Backward([&](RetinaNet& net, int64_t shard) {
       const at::Tensor labeled_loss = supervised.Loss(net, shard, train);
-      if (!images.defined()) return labeled_loss;
-      return labeled_loss + weight * Consistency(net, images, shard);
+      if (!consistency_) return labeled_loss;
+      return labeled_loss + weight * Consistency(net, pair, shard);
     });
     if (!std::isfinite(loss)) throw std::runtime_error("probe diverged: the loss is not finite");
-    sgd_.Step(LearningRateAt(train, step), step);
+    optimizer_.Step(LearningRateAt(train, step), step);
   }
 
-  void Finish() { sgd_.UseAverage(); }
+  void Finish() { optimizer_.UseAverage(); }
 
  private:
   // The shard's share of the mean over the batch.
-  at::Tensor Consistency(RetinaNet& net, const at::Tensor& images, int64_t shard) const {
-    const auto [first, last] = ShardRange(images.size(0), net_.shards(), shard);
-    if (first == last) return at::zeros({}, images.options());
-    const at::Tensor own = images.slice(0, first, last);
+  at::Tensor Consistency(RetinaNet& net, const NetInputs::MirrorPair& pair, int64_t shard) const {
+    const int64_t count = pair.plain.size(), width = pair.plain.width;
+    const auto [first, last] = ShardRange(count, net_.shards(), shard);
+    if (first == last) return at::zeros({}, at::TensorOptions(detector_.device()));
     const at::Tensor loss = ConsistencyLoss(
-        net.Forward(own), net.Forward(own.flip(3)), net.Anchors(own.size(2), own.size(3)),
-        detector_.config(), own.size(3), config_.foreground_score);
-    return loss * (static_cast<double>(last - first) / images.size(0));
+        net.Forward(pair.plain.Slice(first, last)), net.Forward(pair.mirror.Slice(first, last)),
+        net.Anchors(pair.plain.height, width), detector_.config(), width, config_.foreground_score);
+    return loss * (static_cast<double>(last - first) / count);
   }
 
   Detector& detector_;
   const ProbeConfig config_;
   Workers workers_;
+  NetInputs inputs_;
   ShardedNet net_;
   Minibatches labeled_;
   at::Tensor class_weights_;        // of `labeled` for every kind: the control must not differ
   std::vector<Minibatches> batch_;  // none or one
   bool consistency_ = false;
-  Sgd sgd_;
+  Optimizer optimizer_;
 };
 
 }  // namespace
 
 ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource* unlabeled_batch,
                       SampleSource* labeled_batch, SampleSource& validation,
-                      const ProbeConfig& config, const ProgressFn& progress) {
+                      const ProbeConfig& config, const ProgressFn& progress, FeatureCache* cache) {
   if (unlabeled_batch != nullptr && labeled_batch != nullptr) {
     throw std::invalid_argument("a probe takes one batch, unlabeled or labeled, not both");
   }
@@ -115,7 +115,7 @@ ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource
   const Clock::time_point begin = Clock::now();
   Detector detector = start.Clone();
   {
-    Probe probe(detector, labeled, unlabeled_batch, labeled_batch, frozen);
+    Probe probe(detector, labeled, unlabeled_batch, labeled_batch, frozen, cache);
     for (int64_t step = 0; step < frozen.train.steps; ++step) {
       probe.RunStep(step);
       if (progress && !progress((step + 1.0) / (frozen.train.steps + 1))) throw Canceled();
@@ -124,8 +124,8 @@ ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource
   }
   detector.net().ClearGradients();
   ProbeOutcome outcome;
-  outcome.class_ap50 = Evaluate(detector, validation, frozen.predict).class_ap50;
-  outcome.class_loss = ValidationLoss(detector, validation, frozen.train);
+  outcome.class_ap50 = Evaluate(detector, validation, frozen.predict, {}, cache).class_ap50;
+  outcome.class_loss = ValidationLoss(detector, validation, frozen.train, cache);
   outcome.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return outcome;
 }

@@ -4,6 +4,7 @@
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
+#include "server/core/detector/feature_cache.h"
 #include "server/core/detector/sample.h"
 #include "server/core/progress.h"
 
@@ -26,6 +27,7 @@ struct ProbeOutcome {
 // an empty batch is none. Throws std::invalid_argument if both batches are given.
 ProbeOutcome RunProbe(const Detector& start, SampleSource& labeled, SampleSource* unlabeled_batch,
                       SampleSource* labeled_batch, SampleSource& validation,
-                      const ProbeConfig& config, const ProgressFn& progress = {});
+                      const ProbeConfig& config, const ProgressFn& progress = {},
+                      FeatureCache* cache = nullptr);
 
 }  // namespace mgral::core

@@ -88,6 +88,35 @@ DetectorProfile TinyProfile(int num_classes) {
   return p;
 }
 
+DetectorProfile FrozenProfile(int num_classes) {
+  DetectorProfile p = EmptyProfile("frozen", num_classes);
+  p.detector.trunk = Trunk::kEfficientNetLite0;
+  p.detector.frozen_trunk = true;
+  p.detector.separable = true;
+  p.detector.input_size = 320;
+  p.detector.pyramid_channels = 64;
+  p.detector.head_convs = 2;
+  p.detector.head_norm = true;
+  p.detector.max_level = 6;
+  p.detector.anchor_scale = 4;
+  p.detector.anchor_scales = 1;
+  p.detector.anchor_ratios = {1};
+  p.train.steps = 600;
+  p.train.batch_size = 8;
+  p.train.shards = 2;
+  p.train.optimizer = OptimizerKind::kAdamW;
+  p.train.learning_rate = 0.004;
+  p.train.warmup_steps = 60;
+  p.train.weight_decay = 0.01;
+  p.train.assignment = Assignment::kAdaptive;
+  p.train.box_loss = BoxLoss::kGeneralizedIou;
+  p.probe.train = p.train;
+  p.semi_supervised_probes = 6;
+  p.replay_probes = 8;
+  p.probe.predict = p.predict;
+  return p;
+}
+
 DetectorProfile MicroProfile(int num_classes) {
   DetectorProfile p = TinyProfile(num_classes);
   p.name = "micro";
@@ -102,14 +131,17 @@ DetectorProfile MicroProfile(int num_classes) {
 DetectorProfile MakeProfile(const std::string& name, int num_classes) {
   if (name == "micro") return MicroProfile(num_classes);
   if (name == "tiny") return TinyProfile(num_classes);
+  if (name == "frozen") return FrozenProfile(num_classes);
   if (name == "small") return OnGpu(name, num_classes, 18, 512);
   if (name == "base") return OnGpu(name, num_classes, 34, 640);
   if (name == "large") return OnGpu(name, num_classes, 50, 800);
   throw std::invalid_argument("unknown detector profile \"" + name +
-                              "\": micro, tiny, small, base or large");
+                              "\": frozen, micro, tiny, small, base or large");
 }
 
-std::vector<std::string> ProfileNames() { return {"micro", "tiny", "small", "base", "large"}; }
+std::vector<std::string> ProfileNames() {
+  return {"frozen", "micro", "tiny", "small", "base", "large"};
+}
 
 DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,
                            int num_classes, int64_t labeled_images, uint64_t seed) {

@@ -23,11 +23,12 @@ struct DetectorProfile {
   int64_t StepsFor(int64_t labeled_images) const;
 };
 
-// micro, tiny (two CPU cores), small, base, large (a GPU). Throws std::invalid_argument for
+// frozen, micro, tiny (two CPU cores), small, base, large (a GPU). Throws std::invalid_argument for
 // another name.
 DetectorProfile MakeProfile(const std::string& name, int num_classes);
 DetectorProfile MicroProfile(int num_classes);
 DetectorProfile TinyProfile(int num_classes);
+DetectorProfile FrozenProfile(int num_classes);
 std::vector<std::string> ProfileNames();
 
 // What a pool changes of its profile; 0: the profile's own.

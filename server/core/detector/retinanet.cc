@@ -39,7 +39,7 @@ RetinaNet::Modules::Modules(const DetectorConfig& config, uint64_t seed) {
   const std::vector<int64_t>& channels = body->channels();
   pyramid = backbone->Add(
       "fpn", Pyramid(std::vector<int64_t>(channels.begin() + config.min_level - 2, channels.end()),
-                     config.pyramid_channels, config.max_level - 5));
+                     config));
   classes = head->Add("classification_head", Head(config, "cls_logits", config.num_classes));
   boxes = head->Add("regression_head", Head(config, "bbox_reg", 4));
   register_module("backbone", backbone);
@@ -48,6 +48,9 @@ RetinaNet::Modules::Modules(const DetectorConfig& config, uint64_t seed) {
   to(torch::kCPU, torch::kFloat);
   for (torch::Tensor& p : parameters()) {
     if (p.dim() == 4) p.set_data(p.contiguous(at::MemoryFormat::ChannelsLast));
+  }
+  if (config.frozen_trunk) {
+    for (torch::Tensor& p : body->parameters()) p.requires_grad_(false);
   }
   eval();
 }
@@ -79,15 +82,38 @@ void RetinaNet::Modules::Initialize(uint64_t seed) {
   }
 }
 
+NetInput NetInput::Slice(int64_t first, int64_t last) const {
+  NetInput part{{}, {}, height, width};
+  if (images.defined()) part.images = images.slice(0, first, last);
+  for (const at::Tensor& level : features) part.features.push_back(level.slice(0, first, last));
+  return part;
+}
+
+NetInput NetInput::To(c10::Device device) const {
+  NetInput moved{{}, {}, height, width};
+  if (images.defined()) moved.images = images.to(device);
+  for (const at::Tensor& level : features) moved.features.push_back(level.to(device));
+  return moved;
+}
+
 RetinaNet::RetinaNet(const DetectorConfig& config, uint64_t seed)
     : config_(config), modules_(std::make_shared<Modules>(config, seed)) {}
 RetinaNet::~RetinaNet() = default;
 
-RawOutput RetinaNet::Forward(const at::Tensor& images) {
+std::vector<at::Tensor> RetinaNet::Features(const at::Tensor& images) {
   std::vector<at::Tensor> features = modules_->body->forward(images);
   features.erase(features.begin(), features.begin() + config_.min_level - 2);
+  return features;
+}
+
+RawOutput RetinaNet::Forward(const at::Tensor& images) {
+  return Forward(NetInput{images, {}, images.size(2), images.size(3)});
+}
+
+RawOutput RetinaNet::Forward(const NetInput& input) {
   RawOutput out;
-  out.features = modules_->pyramid->forward(features);
+  out.features =
+      modules_->pyramid->forward(input.images.defined() ? Features(input.images) : input.features);
   std::vector<at::Tensor> logits, deltas;
   for (size_t level = 0; level < out.features.size(); ++level) {
     logits.push_back(modules_->classes->forward(out.features[level], level));
@@ -107,6 +133,16 @@ at::Tensor RetinaNet::Anchors(int64_t height, int64_t width) const {
     levels.push_back(MakeAnchors({stride, config_.anchor_scale * stride}, shape, height, width));
   }
   return at::cat(levels, 0);
+}
+
+std::vector<int64_t> RetinaNet::LevelAnchors(int64_t height, int64_t width) const {
+  std::vector<int64_t> counts;
+  for (int level = config_.min_level; level <= config_.max_level; ++level) {
+    const int64_t stride = int64_t{1} << level;
+    counts.push_back((height + stride - 1) / stride * ((width + stride - 1) / stride) *
+                     config_.anchors_per_position());
+  }
+  return counts;
 }
 
 RetinaNet::NamedTensors RetinaNet::Parameters() const {
@@ -145,7 +181,20 @@ void RetinaNet::SetState(const std::map<std::string, at::Tensor>& state) {
   }
 }
 
-void RetinaNet::SetTraining(bool on) { modules_->train(on); }
+void RetinaNet::SetTrunk(const std::map<std::string, at::Tensor>& state) {
+  std::map<std::string, at::Tensor> all = State();
+  const std::string prefix = "backbone.body.";
+  for (auto entry = all.begin(); entry != all.end();) {
+    entry = entry->first.rfind(prefix, 0) == 0 ? all.erase(entry) : std::next(entry);
+  }
+  for (const auto& [name, tensor] : state) all[prefix + name] = tensor;
+  SetState(all);
+}
+
+void RetinaNet::SetTraining(bool on) {
+  modules_->train(on);
+  if (config_.frozen_trunk) modules_->body->eval();
+}
 bool RetinaNet::training() const { return modules_->is_training(); }
 void RetinaNet::ClearGradients() { modules_->zero_grad(); }
 void RetinaNet::MoveTo(c10::Device device) { modules_->to(device); }

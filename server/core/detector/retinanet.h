@@ -14,6 +14,18 @@
 
 namespace mgral::core {
 
+// What goes into the network: images, or what its trunk made of them.
+struct NetInput {
+  at::Tensor images;  // float [B, 3, H, W], normalized (preprocess.h), channels_last
+  // Or float [B, C, h, w] of each of the trunk's levels from C`min_level`, channels_last.
+  std::vector<at::Tensor> features;
+  int64_t height = 0, width = 0;  // of the canvas: H and W, multiples of 32
+
+  int64_t size() const { return images.defined() ? images.size(0) : features.at(0).size(0); }
+  NetInput Slice(int64_t first, int64_t last) const;
+  NetInput To(c10::Device device) const;
+};
+
 // What the network says of a batch; A: all anchors of all levels, finest level first, ordered as
 // MakeAnchors orders them.
 struct RawOutput {
@@ -40,14 +52,19 @@ class RetinaNet {
   RetinaNet(const RetinaNet&) = delete;
   RetinaNet& operator=(const RetinaNet&) = delete;
 
-  // images: float [B, 3, H, W] on device(), normalized (preprocess.h), channels_last, H and W
-  // multiples of 32.
+  // `input` is on device(). Images alone are given as a tensor, too.
+  RawOutput Forward(const NetInput& input);
   RawOutput Forward(const at::Tensor& images);
+  // What NetInput::features are of images.
+  std::vector<at::Tensor> Features(const at::Tensor& images);
 
   // [A, 4] on the CPU, for a canvas of that size; made anew by each call.
   at::Tensor Anchors(int64_t height, int64_t width) const;
+  // How many of them are each level's, finest first.
+  std::vector<int64_t> LevelAnchors(int64_t height, int64_t width) const;
 
-  // In the order of the modules. Buffers: running statistics of the norms.
+  // In the order of the modules. Buffers: running statistics of the norms. Those that training
+  // changes are the ones that require gradients: all, or without a frozen trunk's.
   NamedTensors Parameters() const;
   NamedTensors Buffers() const;
 
@@ -57,7 +74,10 @@ class RetinaNet {
   // or of another shape; nothing has changed then.
   void SetState(const std::map<std::string, at::Tensor>& state);
 
-  void SetTraining(bool on);  // of the norms
+  // Puts a trunk's weights in: `state` as of its module alone. Throws as SetState.
+  void SetTrunk(const std::map<std::string, at::Tensor>& state);
+
+  void SetTraining(bool on);  // of the norms, but not of a frozen trunk's
   bool training() const;
   void ClearGradients();
 

@@ -14,6 +14,9 @@ struct Sample {
   at::Tensor boxes;   // float [n, 4], (x_min, y_min, x_max, y_max) in pixels of `image`
   at::Tensor labels;  // int64 [n], 0-based
   at::Tensor ignore;  // bool [n]; neither an object nor background
+  // Names the pixels of `image` to a FeatureCache: the same name, the same pixels. Empty: they are
+  // not kept there.
+  std::string content;
 };
 
 // A set of samples. The image is best already reduced so that its longest side is about the

@@ -87,17 +87,17 @@ void ShardedNet::CopyStatistics() {
   }
 }
 
-RawOutput ForwardInParallel(RetinaNet& net, const at::Tensor& images, Workers& workers) {
+RawOutput ForwardInParallel(RetinaNet& net, const NetInput& input, Workers& workers) {
   if (!net.device().is_cpu()) {
     c10::NoGradGuard no_grad;
-    return net.Forward(images.to(net.device()));
+    return net.Forward(input.To(net.device()));
   }
-  const int64_t count = images.size(0), parts = std::min<int64_t>(kForwardParts, count);
+  const int64_t count = input.size(), parts = std::min<int64_t>(kForwardParts, count);
   std::vector<RawOutput> outputs(parts);
   workers.Run(parts, [&](int64_t p) {
     c10::NoGradGuard no_grad;
     const auto [first, last] = ShardRange(count, parts, p);
-    outputs[p] = net.Forward(images.slice(0, first, last));
+    outputs[p] = net.Forward(input.Slice(first, last));
   });
   if (parts == 1) return outputs[0];
   c10::NoGradGuard no_grad;
@@ -131,16 +131,17 @@ at::Tensor CountedClassWeights(SampleSource& samples, int num_classes, const Tra
 ShardedBatch::ShardedBatch(const Minibatch& batch, const Detector& detector,
                            const TrainConfig& config, int64_t shards, Workers& workers,
                            const at::Tensor& class_weights)
-    : images_(shards), targets_(shards) {
-  const int64_t count = batch.images.size(0);
-  const at::Tensor images = batch.images.to(detector.device());
-  const at::Tensor anchors = detector.net().Anchors(batch.images.size(2), batch.images.size(3));
+    : inputs_(shards), targets_(shards) {
+  const int64_t count = batch.input.size();
+  const NetInput input = batch.input.To(detector.device());
+  const at::Tensor anchors = detector.net().Anchors(input.height, input.width);
+  const std::vector<int64_t> levels = detector.net().LevelAnchors(input.height, input.width);
   workers.Run(shards, [&](int64_t s) {
     const auto [first, last] = ShardRange(count, shards, s);
-    images_[s] = images.slice(0, first, last);
+    inputs_[s] = input.Slice(first, last);
     targets_[s] = AssignTargets(
         std::vector<Sample>(batch.labels.begin() + first, batch.labels.begin() + last), anchors,
-        detector.config().num_classes, config);
+        levels, detector.config().num_classes, config);
     WeighTargets(class_weights, &targets_[s]);
   });
   for (Targets& t : targets_) {
@@ -152,7 +153,7 @@ ShardedBatch::ShardedBatch(const Minibatch& batch, const Detector& detector,
 
 at::Tensor ShardedBatch::Loss(RetinaNet& net, int64_t shard, const TrainConfig& config) const {
   const SupervisedLoss parts =
-      ComputeSupervisedLoss(net.Forward(images_[shard]), targets_[shard], positives_, config);
+      ComputeSupervisedLoss(net.Forward(inputs_[shard]), targets_[shard], positives_, config);
   return parts.classes + parts.boxes;
 }
 

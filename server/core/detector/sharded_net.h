@@ -55,8 +55,8 @@ inline std::pair<int64_t, int64_t> ShardRange(int64_t count, int64_t shards, int
 }
 
 // Forward without gradients, a part of the batch at a time, spread over the workers; at once on a
-// GPU. `images` may be on any device, the result is on the net's.
-RawOutput ForwardInParallel(RetinaNet& net, const at::Tensor& images, Workers& workers);
+// GPU. `input` may be on any device, the result is on the net's.
+RawOutput ForwardInParallel(RetinaNet& net, const NetInput& input, Workers& workers);
 
 // A labeled minibatch cut in shards, with its anchors and targets; made on the CPU, then moved to
 // the detector's device.
@@ -69,7 +69,7 @@ class ShardedBatch {
   at::Tensor Loss(RetinaNet& net, int64_t shard, const TrainConfig& config) const;
 
  private:
-  std::vector<at::Tensor> images_;
+  std::vector<NetInput> inputs_;
   std::vector<Targets> targets_;
   double positives_ = 0;
 };

@@ -8,9 +8,10 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "server/core/detector/net_inputs.h"
+#include "server/core/detector/optimizer.h"
 #include "server/core/detector/retinanet.h"
 #include "server/core/detector/sample.h"
-#include "server/core/detector/sgd.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/weights/weights_file.h"
 
@@ -34,19 +35,24 @@ std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int6
       << c.smooth_l1_beta << " iou=" << c.positive_iou << "," << c.negative_iou
       << " augment=" << c.mirror << "," << c.scale_min << "," << c.scale_max << "," << c.brightness
       << "," << c.contrast << "," << c.saturation << " shards=" << c.shards << " seed=" << c.seed;
+  // Unsaid where it was once the only way, so that checkpoints of that time still fit.
+  if (c.optimizer != OptimizerKind::kSgd) out << " optimizer=adamw";
+  if (c.assignment != Assignment::kOverlap) out << " assignment=adaptive";
+  if (detector.frozen_trunk) out << " views=" << c.views;
   return out.str();
 }
 
 class Trainer {
  public:
-  Trainer(Detector& detector, SampleSource& samples, const TrainConfig& config)
+  Trainer(Detector& detector, SampleSource& samples, const TrainConfig& config, FeatureCache* cache)
       : detector_(detector),
         workers_(config.shards),
+        inputs_(detector, cache, workers_),
         net_(detector.net(), config.shards, workers_),
         config_(config),
         signature_(Signature(detector.config(), config, samples.size())),
         minibatches_(samples, detector.config().num_classes, config.seed, kLabeledOrder),
-        sgd_(detector.net(), config) {
+        optimizer_(detector.net(), config) {
     class_weights_ = CountedClassWeights(samples, detector.config().num_classes, config);
     net_.Train(config.train_batch_norm);
   }
@@ -62,8 +68,7 @@ class Trainer {
   void RunStep() {
     const std::vector<Sample> samples =
         minibatches_.Get(step_ * config_.batch_size, config_.batch_size);
-    const Minibatch batch = AugmentedBatch(samples, detector_.config().input_size, config_,
-                                           kLabeledAugment, step_, workers_);
+    const Minibatch batch = inputs_.Augmented(samples, config_, kLabeledAugment, step_);
     const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_, class_weights_);
     const double value = net_.Backward(
         [&](RetinaNet& net, int64_t shard) { return shards.Loss(net, shard, config_); });
@@ -71,7 +76,7 @@ class Trainer {
       throw std::runtime_error("training diverged: the loss of step " + std::to_string(step_) +
                                " is not finite; lower the learning rate");
     }
-    sgd_.Step(LearningRateAt(config_, step_), step_);
+    optimizer_.Step(LearningRateAt(config_, step_), step_);
     loss_ = step_ == 0 ? value : kLossMemory * loss_ + (1 - kLossMemory) * value;
     ++step_;
   }
@@ -80,7 +85,7 @@ class Trainer {
     TensorFile file;
     file.texts["training"] = signature_;
     file.groups["weights"] = detector_.net().State();
-    file.groups[kOptimizer] = sgd_.State();
+    file.groups[kOptimizer] = optimizer_.State();
     file.groups["progress"] = {{"step", at::tensor(step_, at::kLong)},
                                {"loss", at::tensor(loss_, at::kDouble)}};
     WriteTensorFile(path, file);
@@ -94,22 +99,23 @@ class Trainer {
     }
     detector_.net().SetState(file.groups["weights"]);
     net_.CopyStatistics();
-    sgd_.SetState(file.groups[kOptimizer]);
+    optimizer_.SetState(file.groups[kOptimizer]);
     step_ = file.groups["progress"].at("step").item<int64_t>();
     loss_ = file.groups["progress"].at("loss").item<double>();
   }
 
-  void Finish() { sgd_.UseAverage(); }
+  void Finish() { optimizer_.UseAverage(); }
 
  private:
   Detector& detector_;
   Workers workers_;
+  NetInputs inputs_;
   ShardedNet net_;
   const TrainConfig config_;
   const std::string signature_;
   Minibatches minibatches_;
   at::Tensor class_weights_;
-  Sgd sgd_;
+  Optimizer optimizer_;
   int64_t step_ = 0;
   double loss_ = 0;
 };
@@ -117,7 +123,8 @@ class Trainer {
 }  // namespace
 
 TrainReport Train(Detector& detector, SampleSource& samples, const TrainConfig& config,
-                  const CheckpointConfig& checkpoint, const TrainProgressFn& progress) {
+                  const CheckpointConfig& checkpoint, const TrainProgressFn& progress,
+                  FeatureCache* cache) {
   CheckConfig(config);
   if (samples.size() == 0) throw std::invalid_argument("there are no images to train on");
   using Clock = std::chrono::steady_clock;
@@ -125,7 +132,7 @@ TrainReport Train(Detector& detector, SampleSource& samples, const TrainConfig& 
   const auto seconds = [start] {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
-  Trainer trainer(detector, samples, config);
+  Trainer trainer(detector, samples, config, cache);
   TrainReport report;
   report.steps = config.steps;
   if (!checkpoint.path.empty() && std::ifstream(checkpoint.path).good()) {

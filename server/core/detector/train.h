@@ -6,6 +6,7 @@
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
+#include "server/core/detector/feature_cache.h"
 #include "server/core/detector/sample.h"
 #include "server/core/progress.h"
 
@@ -37,8 +38,10 @@ struct TrainReport {
 // that training without a break gives. A checkpoint of another configuration, seed or number of
 // images throws std::runtime_error. The same seed, samples, thread count and machine give the same
 // weights. Uses the threads of at::set_num_threads. Throws std::invalid_argument if there are no
-// images, std::runtime_error if the loss is no longer finite.
+// images, std::runtime_error if the loss is no longer finite. A frozen trunk's features are taken
+// from `cache` and kept there.
 TrainReport Train(Detector& detector, SampleSource& samples, const TrainConfig& config,
-                  const CheckpointConfig& checkpoint = {}, const TrainProgressFn& progress = {});
+                  const CheckpointConfig& checkpoint = {}, const TrainProgressFn& progress = {},
+                  FeatureCache* cache = nullptr);
 
 }  // namespace mgral::core

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <string>
 
 #include "server/core/detector/embed.h"
@@ -175,17 +176,19 @@ TEST(Sample, WrongShapesAreRefused) {
 TEST(AssignTargets, EveryObjectHasAnAnchorAndIgnoredOnesAreNotBackground) {
   const Detector detector(Small(), 0);
   const torch::Tensor anchors = detector.net().Anchors(64, 64);
+  const std::vector<int64_t> levels = detector.net().LevelAnchors(64, 64);
+  EXPECT_EQ(std::accumulate(levels.begin(), levels.end(), int64_t{0}), anchors.size(0));
   Sample labels;
   labels.boxes = torch::tensor({3.f, 3.f, 6.f, 5.f, 20.f, 20.f, 60.f, 60.f}).view({2, 4});
   labels.labels = torch::tensor({1, 0}, torch::kLong);
   labels.ignore = torch::zeros({2}, torch::kBool);
   TrainConfig config;
-  Targets targets = AssignTargets({labels}, anchors, 2, config);
+  Targets targets = AssignTargets({labels}, anchors, levels, 2, config);
   EXPECT_GT((targets.box_labels == 1).sum().item<int64_t>(), 0);
   EXPECT_GT((targets.box_labels == 0).sum().item<int64_t>(), 0);
   EXPECT_EQ(targets.classes.sum().item<double>(), targets.positives.size(0));
   labels.ignore.fill_(true);
-  targets = AssignTargets({labels}, anchors, 2, config);
+  targets = AssignTargets({labels}, anchors, levels, 2, config);
   EXPECT_EQ(targets.positives.size(0), 0);
   EXPECT_LT(targets.weights.sum().item<double>(), anchors.size(0));
 }

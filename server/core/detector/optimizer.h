@@ -11,15 +11,16 @@
 
 namespace mgral::core {
 
-// Stochastic gradient descent with (Nesterov) momentum, weight decay on the weights proper, and a
-// limit on the gradient's norm; optionally an exponential average of the weights. Its state is
-// plain tensors, so that a checkpoint holds all of it.
-class Sgd {
+// Stochastic gradient descent with (Nesterov) momentum, or AdamW (Loshchilov and Hutter 2019);
+// weight decay on the weights proper, and a limit on the gradient's norm; optionally an exponential
+// average of the weights. Its state is plain tensors, so that a checkpoint holds all of it.
+class Optimizer {
  public:
-  // `net` must outlive it. Parameters of batch norms are left alone if config says so.
-  Sgd(RetinaNet& net, const TrainConfig& config);
+  // `net` must outlive it. Parameters that require no gradient are left alone, and those of batch
+  // norms if config says so.
+  Optimizer(RetinaNet& net, const TrainConfig& config);
 
-  // One step from the gradients of the last backward pass, which it clears.
+  // Step number `step` (from 0) from the gradients of the last backward pass, which it clears.
   void Step(double learning_rate, int64_t step);
 
   // Puts the averaged weights in, if there are any.
@@ -30,10 +31,17 @@ class Sgd {
   void SetState(const std::map<std::string, at::Tensor>& state);
 
  private:
+  using Tensors = std::vector<at::Tensor>;
+
+  void StepSgd(const Tensors& parameters, const Tensors& gradients, double learning_rate);
+  void StepAdamW(const Tensors& parameters, const Tensors& gradients, double learning_rate,
+                 int64_t step);
+
   TrainConfig config_;
   std::vector<std::string> names_;
   std::vector<at::Tensor> decayed_, plain_;  // parameters with and without weight decay
   std::vector<at::Tensor> momentum_;         // of decayed_, then of plain_
+  std::vector<at::Tensor> square_;           // AdamW's second moments, likewise
   std::map<std::string, at::Tensor> tracked_, average_;
 };
 
