@@ -74,12 +74,12 @@ absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& reques
   if (!name_problem.empty()) errors.Add("pool.display_name", name_problem);
   CheckClasses(pool.classes, &errors);
 
-  if (pool.detector.profile.empty()) pool.detector.profile = domain::DetectorSettings().profile;
+  if (pool.detector.profile.empty()) pool.detector.profile = runtime_->DefaultProfile();
   const auto profile = runtime_->Profile(pool.detector.profile);
-  if (absl::IsInvalidArgument(profile.status()) || absl::IsNotFound(profile.status())) {
-    errors.Add("pool.detector.profile",
-               absl::StrCat("unknown profile ", base::Quoted(pool.detector.profile),
-                            ": use micro, tiny, small, base or large"));
+  if (absl::IsInvalidArgument(profile.status())) {
+    for (const base::FieldViolation& problem : base::FieldViolations(profile.status())) {
+      errors.Add(absl::StrCat("pool.", problem.field), problem.description);
+    }
   } else if (!profile.ok()) {
     return profile.status();
   }

@@ -32,7 +32,9 @@ class DetectorRuntime {
  public:
   virtual ~DetectorRuntime() = default;
 
-  // INVALID_ARGUMENT on "detector.profile" if there is no such profile.
+  // The profile of pools that name none.
+  virtual std::string DefaultProfile() = 0;
+  // INVALID_ARGUMENT on "detector.profile" if there is no such profile here.
   struct ProfileInfo {
     int input_size = 0;
     int probes = 0, replay_probes = 0;  // of a cycle, unless the pool says otherwise

@@ -162,8 +162,16 @@ std::vector<OptionSpec> ComputeOptions() {
        Text(&Options::device)},
       {"decoders", "0", "Images decoded in parallel; 0: one per core.",
        Whole(&Options::decoders, 0, 1024)},
-      {"cache_mb", "512", "Memory for decoded images, in MiB.",
+      {"trunk_weights", "",
+       "File with the pretrained weights of EfficientNet-Lite0; empty: only profiles that train from "
+       "scratch.",
+       Text(&Options::trunk_weights)},
+      {"cache_mb", "512",
+       "Memory for decoded images, in MiB, and as much again for their features.",
        Whole(&Options::cache_mb, int64_t{0}, int64_t{1} << 20)},
+      {"feature_cache_mb", "10240",
+       "Disk space for features of images, in `artifact_dir`, in MiB; 0 keeps none there.",
+       Whole(&Options::feature_cache_mb, int64_t{0}, int64_t{1} << 30)},
   };
 }
 

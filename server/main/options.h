@@ -24,8 +24,8 @@ struct Options {
   std::vector<std::string> uri_prefixes;
   int64_t max_image_bytes = 0, max_image_pixels = 0;
   int threads = 0, decoders = 0;  // 0: one per core
-  std::string device;
-  int64_t cache_mb = 0;
+  std::string device, trunk_weights;
+  int64_t cache_mb = 0, feature_cache_mb = 0;
   int max_in_flight = 0, max_streams = 0, max_cycle_attempts = 0;
   absl::Duration job_lease, poll_interval, expire_interval, drain_timeout;
   std::string tls_cert, tls_key, tls_client_ca, api_keys;  // files; empty: none

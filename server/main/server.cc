@@ -94,6 +94,17 @@ std::string WorkerName() {
   return absl::StrCat(host, ":", getpid());
 }
 
+runtime::RuntimeOptions ToRuntime(const Options& options) {
+  runtime::RuntimeOptions runtime;
+  runtime.threads = OnePerCore(options.threads);
+  runtime.cache_bytes = options.cache_mb << 20;
+  runtime.device = options.device;
+  runtime.trunk_weights = options.trunk_weights;
+  runtime.feature_folder = absl::StrCat(options.artifact_dir, "/features");
+  runtime.feature_bytes = options.feature_cache_mb << 20;
+  return runtime;
+}
+
 absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port) {
   if (path.empty()) return absl::OkStatus();
   const absl::Status written = base::WriteFileAtomically(
@@ -121,7 +132,7 @@ struct Server::Parts {
         statistics(connections),
         artifacts(o.artifact_dir),
         loader(ToImaging(o), &artifacts),
-        runtime({OnePerCore(o.threads), o.cache_mb << 20, o.device}, &loader),
+        runtime(ToRuntime(o), &loader),
         create_pool(&pools, &runtime),
         register_images(&pools, &loader, &artifacts, OnePerCore(o.decoders)),
         ingest_labels(&pools, &labels, &loader, OnePerCore(o.decoders)),
@@ -249,6 +260,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   MGRAL_ASSIGN_OR_RETURN(auto security, Security::Open(options));
   const auto device = runtime::TorchRuntime::ResolveDevice(options.device);
   if (!device.ok()) return device.status();
+  if (!options.trunk_weights.empty()) {
+    const absl::Status trunk = runtime::TorchRuntime::CheckTrunkWeights(options.trunk_weights);
+    if (!trunk.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("trunk_weights: ", trunk.message()));
+    }
+  } else {
+    spdlog::warn("no pretrained weights (trunk_weights): detectors train from scratch");
+  }
   absl::Status status = CheckImageRoot(options.image_root);
   if (status.ok()) status = storage::DiskArtifactStore::Prepare(options.artifact_dir);
   if (status.ok()) status = PrepareDatabase(options, options.migrate);

@@ -11,6 +11,7 @@
 #include "server/runtime/image_cache.h"
 #include "server/runtime/model_cache.h"
 #include "server/runtime/torch_runtime.h"
+#include "server/runtime/workplace.h"
 
 namespace mgral::runtime {
 namespace {
@@ -37,14 +38,14 @@ Decoded DecodeChunk(const std::vector<Image>& images, size_t begin, int side, Im
 }
 
 // Fills `signals` (one per image of the chunk); an image that cannot be decoded gets its error.
-absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
-                        ImageSignals* signals) {
-  std::vector<at::Tensor> tensors;
+absl::Status EmbedChunk(const core::Detector& detector, core::FeatureCache* features,
+                        const Decoded& decoded, ImageSignals* signals) {
+  std::vector<CachedImage> readable;
   std::vector<size_t> decodable;
   for (size_t i = 0; i < decoded.images.size(); ++i) {
     const absl::StatusOr<CachedImage>& image = decoded.images[i];
     if (image.ok()) {
-      tensors.push_back(image->pixels);
+      readable.push_back(*image);
       decodable.push_back(i);
     } else if (IsOfImage(image.status())) {
       signals[i].error = std::string(image.status().message());
@@ -52,8 +53,8 @@ absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
       return image.status();
     }
   }
-  DecodedSamples samples(std::move(tensors));
-  std::vector<core::Embedding> embedded = core::Embed(detector, samples);
+  DecodedSamples samples(std::move(readable));
+  std::vector<core::Embedding> embedded = core::Embed(detector, samples, {}, {}, features);
   for (size_t i = 0; i < decodable.size(); ++i) {
     const CachedImage& image = *decoded.images[decodable[i]];
     ImageSignals& out = signals[decodable[i]];
@@ -71,21 +72,24 @@ absl::Status EmbedChunk(const core::Detector& detector, const Decoded& decoded,
 absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights_path,
                                                       const std::vector<Image>& images,
                                                       const domain::Progress& progress,
-                                                      c10::Device device, ImageCache* cache) {
+                                                      const Workplace& workplace) {
   core::Detector detector = core::Detector::Load(weights_path);
-  detector.MoveTo(device);
+  detector.MoveTo(workplace.device);
+  const auto features = workplace.FeaturesOf(detector, FeatureFolder::Room::kLeave);
   const int side = detector.config().input_size;
   std::vector<ImageSignals> signals(images.size());
   for (size_t i = 0; i < images.size(); ++i) signals[i].image_key = images[i].key;
   // The next chunk is decoded while this one is on the device.
-  const auto decode = [&](size_t begin) { return DecodeChunk(images, begin, side, cache); };
+  const auto decode = [&](size_t begin) {
+    return DecodeChunk(images, begin, side, workplace.images);
+  };
   std::future<Decoded> next = std::async(std::launch::async, decode, 0);
   for (size_t begin = 0; begin < images.size(); begin += kChunk) {
     const Decoded decoded = next.get();
     if (begin + kChunk < images.size()) {
       next = std::async(std::launch::async, decode, begin + kChunk);
     }
-    const absl::Status status = EmbedChunk(detector, decoded, &signals[begin]);
+    const absl::Status status = EmbedChunk(detector, features.get(), decoded, &signals[begin]);
     if (!status.ok()) return status;
     const double done = static_cast<double>(std::min(images.size(), begin + kChunk));
     if (progress && !progress(done / static_cast<double>(images.size()))) {
@@ -128,9 +132,7 @@ absl::StatusOr<std::vector<Predictions>> PredictImages(
 absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string& weights_path,
                                                               const std::vector<Image>& images,
                                                               const domain::Progress& progress) {
-  return device_->Run([&] {
-    return EmbedImages(weights_path, images, progress, device_->device(), images_.get());
-  });
+  return device_->Run([&] { return EmbedImages(weights_path, images, progress, workplace()); });
 }
 
 absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(

@@ -66,6 +66,7 @@ core::Sample ExampleSamples::Get(int64_t index) {
   const int64_t n = static_cast<int64_t>(example.boxes.size());
   core::Sample sample;
   sample.image = image->pixels;
+  sample.content = image->content;
   sample.boxes = at::empty({n, 4}, at::kFloat);
   sample.labels = at::empty({n}, at::kLong);
   sample.ignore = at::empty({n}, at::kBool);

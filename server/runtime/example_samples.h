@@ -38,16 +38,17 @@ class ExampleSamples : public core::SampleSource {
 // Images without labels that are decoded already.
 class DecodedSamples : public core::SampleSource {
  public:
-  explicit DecodedSamples(std::vector<at::Tensor> images) : images_(std::move(images)) {}
+  explicit DecodedSamples(std::vector<CachedImage> images) : images_(std::move(images)) {}
   int64_t size() const override { return static_cast<int64_t>(images_.size()); }
   core::Sample Get(int64_t index) override {
     core::Sample sample;
-    sample.image = images_[index];
+    sample.image = images_[index].pixels;
+    sample.content = images_[index].content;
     return sample;
   }
 
  private:
-  std::vector<at::Tensor> images_;
+  std::vector<CachedImage> images_;
 };
 
 }  // namespace mgral::runtime

@@ -3,14 +3,25 @@
 #include <ATen/ATen.h>
 
 #include "server/domain/image_fault.h"
+#include "server/runtime/digest.h"
 
 namespace mgral::runtime {
+namespace {
+
+CachedImage Named(CachedImage image) {
+  image.content = Digest().Add(image.pixels).Hex();
+  return image;
+}
+
+}  // namespace
 
 CachedImage ToTensor(const domain::Pixels& pixels) {
   const at::Tensor interleaved = at::from_blob(const_cast<uint8_t*>(pixels.rgb.data()),
                                                {pixels.height, pixels.width, 3}, at::kByte);
-  return {interleaved.permute({2, 0, 1}).clone(at::MemoryFormat::Contiguous), pixels.original_width,
-          pixels.original_height};
+  return {interleaved.permute({2, 0, 1}).clone(at::MemoryFormat::Contiguous),
+          pixels.original_width,
+          pixels.original_height,
+          {}};
 }
 
 bool IsOfImage(const absl::Status& error) {
@@ -32,7 +43,7 @@ absl::StatusOr<CachedImage> ImageCache::Get(const domain::ImageSource& source, i
   }
   const absl::StatusOr<domain::Pixels> pixels = loader_->Load({}, source, max_side);
   if (!pixels.ok()) return pixels.status();
-  const CachedImage image = ToTensor(*pixels);
+  const CachedImage image = Named(ToTensor(*pixels));
   Insert(key, image);
   return image;
 }
@@ -51,7 +62,7 @@ absl::StatusOr<CachedImage> ImageCache::Reload(const domain::CallContext& call,
   }
   const absl::StatusOr<domain::Pixels> pixels = loader_->LoadInTurn(call, source, max_side);
   if (!pixels.ok()) return pixels.status();
-  const CachedImage image = ToTensor(*pixels);
+  const CachedImage image = Named(ToTensor(*pixels));
   Insert(key, image);
   return image;
 }

@@ -18,6 +18,7 @@ namespace mgral::runtime {
 struct CachedImage {
   at::Tensor pixels;  // uint8 [3, H, W], RGB
   int original_width = 0, original_height = 0;
+  std::string content;  // names `pixels`: a hash of them
 };
 
 CachedImage ToTensor(const domain::Pixels& pixels);

@@ -12,14 +12,20 @@
 namespace mgral::runtime {
 
 class DeviceExecutor;
+class FeatureFolder;
 class ImageCache;
 class ModelCache;
+class PretrainedTrunk;
 class TableCache;
+struct Workplace;
 
 struct RuntimeOptions {
   int threads = 0;                    // of one operation on the device; 0: all cores
   int64_t cache_bytes = 512LL << 20;  // of decoded, reduced images
   std::string device = "cpu";         // of the detector's work; see TorchRuntime::ResolveDevice
+  std::string trunk_weights = {};     // a file for PretrainedTrunk; empty: none
+  std::string feature_folder = {};    // see FeatureFolder; in memory they have cache_bytes, too
+  int64_t feature_bytes = 0;
 };
 
 // The method of server/core behind both ports: this class converts, core does the work. Training,
@@ -36,12 +42,16 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
   // INVALID_ARGUMENT for another name, and for a GPU that is not there.
   static absl::StatusOr<std::string> ResolveDevice(const std::string& name);
 
-  // `loader` must outlive the runtime. Throws std::invalid_argument if ResolveDevice refuses the
-  // device.
+  // INVALID_ARGUMENT naming the file if it holds no trunk's weights.
+  static absl::Status CheckTrunkWeights(const std::string& path);
+
+  // `loader` must outlive the runtime. Throws what core throws if ResolveDevice refuses the device,
+  // or CheckTrunkWeights the file.
   TorchRuntime(const RuntimeOptions& options, domain::ImageLoader* loader);
   ~TorchRuntime() override;
 
   // DetectorRuntime.
+  std::string DefaultProfile() override;
   absl::StatusOr<ProfileInfo> Profile(const std::string& name) override;
   absl::StatusOr<domain::ImageHeader> Prepare(const domain::CallContext& call,
                                               const domain::DetectorSettings& detector,
@@ -68,8 +78,12 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
                                             const std::vector<std::string>& entries) override;
 
  private:
+  Workplace workplace() const;
+
   domain::ImageLoader* loader_;
+  std::unique_ptr<PretrainedTrunk> trunk_;
   std::unique_ptr<ImageCache> images_;
+  std::unique_ptr<FeatureFolder> features_;
   std::unique_ptr<ModelCache> models_;
   std::unique_ptr<TableCache> tables_;
   std::unique_ptr<DeviceExecutor> device_;

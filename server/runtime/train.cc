@@ -12,6 +12,7 @@
 #include "server/runtime/device_executor.h"
 #include "server/runtime/example_samples.h"
 #include "server/runtime/torch_runtime.h"
+#include "server/runtime/workplace.h"
 
 namespace mgral::runtime {
 namespace {
@@ -24,17 +25,18 @@ using TrainResult = domain::DetectorRuntime::TrainResult;
 constexpr double kTrainingShare = 0.9;  // of the progress; the rest is measuring
 
 core::Detector Start(const TrainRequest& request, const core::DetectorProfile& recipe,
-                     c10::Device device) {
-  core::Detector detector = request.warm_start_path.empty()
-                                ? core::Detector(recipe.detector, request.seed)
-                                : core::Detector::Load(request.warm_start_path, recipe.detector);
-  detector.MoveTo(device);
+                     const Workplace& workplace) {
+  const bool warm = !request.warm_start_path.empty();
+  core::Detector detector = warm ? core::Detector::Load(request.warm_start_path, recipe.detector)
+                                 : core::Detector(recipe.detector, request.seed);
+  if (!warm && recipe.detector.frozen_trunk) workplace.trunk->PutInto(&detector);
+  detector.MoveTo(workplace.device);
   return detector;
 }
 
 core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorProfile& recipe,
                             ExampleSamples* samples, const domain::Progress& progress,
-                            core::Detector* detector) {
+                            const Workplace& workplace, core::Detector* detector) {
   core::CheckpointConfig checkpoint;
   checkpoint.path = request.checkpoint_folder + "/checkpoint.pt";
   checkpoint.every_steps = std::min<int64_t>(200, std::max<int64_t>(5, recipe.train.steps / 10));
@@ -44,9 +46,10 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
     return !progress ||
            progress(kTrainingShare * static_cast<double>(at.step) / std::max<int64_t>(1, at.steps));
   };
+  const auto features = workplace.FeaturesOf(*detector, FeatureFolder::Room::kMake);
   const bool resumes = std::ifstream(checkpoint.path).good();
   try {
-    return core::Train(*detector, *samples, recipe.train, checkpoint, report);
+    return core::Train(*detector, *samples, recipe.train, checkpoint, report, features.get());
   } catch (const core::Canceled&) {
     throw;
   } catch (const std::system_error&) {  // of the disk, not of the checkpoint
@@ -55,42 +58,46 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
     // A checkpoint that does not fit (an image has become undecodable since) is no reason to fail.
     if (!resumes || began) throw;
     std::remove(checkpoint.path.c_str());
-    *detector = Start(request, recipe, detector->device());
-    return core::Train(*detector, *samples, recipe.train, checkpoint, report);
+    *detector = Start(request, recipe, workplace);
+    return core::Train(*detector, *samples, recipe.train, checkpoint, report, features.get());
   }
 }
 
 absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
-                                          const domain::Progress& progress, c10::Device device,
-                                          ImageCache* images) {
+                                          const domain::Progress& progress,
+                                          const Workplace& workplace) {
   const core::DetectorProfile recipe =
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.training.size()), request.seed);
   const int side = recipe.detector.input_size;
   TrainResult result;
   const auto usable = [&](const std::vector<domain::Example>& examples) {
-    return UsableExamples(examples, side, images, progress, &result.left_out);
+    return UsableExamples(examples, side, workplace.images, progress, &result.left_out);
   };
   const auto training = usable(request.training);
   if (!training.ok()) return training.status();
   const auto validation = usable(request.validation);
   if (!validation.ok()) return validation.status();
 
-  core::Detector detector = Start(request, recipe, device);
+  core::Detector detector = Start(request, recipe, workplace);
   if (!training->empty()) {
-    ExampleSamples samples(*training, side, images);
-    const core::TrainReport report = TrainFrom(request, recipe, &samples, progress, &detector);
+    ExampleSamples samples(*training, side, workplace.images);
+    const core::TrainReport report =
+        TrainFrom(request, recipe, &samples, progress, workplace, &detector);
     result.metrics = {
         {"loss", report.loss},
         {"steps", static_cast<double>(report.steps)},
         {"resumed_at", static_cast<double>(report.resumed_at)},
         {"images_per_second", report.seconds > 0 ? report.images_seen / report.seconds : 0.0}};
   }
-  ExampleSamples measured(*validation, side, images);
-  const core::Accuracy accuracy =
-      core::Evaluate(detector, measured, recipe.predict, [&](double fraction) {
+  ExampleSamples measured(*validation, side, workplace.images);
+  const auto features = workplace.FeaturesOf(detector, FeatureFolder::Room::kMake);
+  const core::Accuracy accuracy = core::Evaluate(
+      detector, measured, recipe.predict,
+      [&](double fraction) {
         return !progress || progress(kTrainingShare + (1 - kTrainingShare) * fraction);
-      });
+      },
+      features.get());
   result.validation = ToAccuracy(accuracy, measured.size());
   result.metrics.emplace_back("undecodable", static_cast<double>(result.left_out.size()));
   result.parameters = detector.NumParameters();
@@ -100,19 +107,20 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
 }
 
 absl::StatusOr<ProbeResult> Probe(const ProbeRequest& request, const domain::Progress& progress,
-                                  c10::Device device, ImageCache* images) {
+                                  const Workplace& workplace) {
   core::ProbeConfig config =
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.labeled.size()), request.probe.seed)
           .probe;
   config.train.seed = request.probe.seed;
   core::Detector start = core::Detector::Load(request.weights_path);
-  start.MoveTo(device);
+  start.MoveTo(workplace.device);
+  const auto features = workplace.FeaturesOf(start, FeatureFolder::Room::kMake);
   const int side = start.config().input_size;
 
   ProbeResult result;
   const auto usable = [&](const std::vector<domain::Example>& examples) {
-    return UsableExamples(examples, side, images, progress, &result.left_out);
+    return UsableExamples(examples, side, workplace.images, progress, &result.left_out);
   };
   const auto labeled = usable(request.labeled);
   if (!labeled.ok()) return labeled.status();
@@ -120,14 +128,14 @@ absl::StatusOr<ProbeResult> Probe(const ProbeRequest& request, const domain::Pro
   if (!batch.ok()) return batch.status();
   const auto validation = usable(request.validation);
   if (!validation.ok()) return validation.status();
-  ExampleSamples labeled_samples(*labeled, side, images);
-  ExampleSamples batch_samples(*batch, side, images);
-  ExampleSamples validation_samples(*validation, side, images);
+  ExampleSamples labeled_samples(*labeled, side, workplace.images);
+  ExampleSamples batch_samples(*batch, side, workplace.images);
+  ExampleSamples validation_samples(*validation, side, workplace.images);
   const bool has_batch = !request.probe.control && !batch->empty();
   const core::ProbeOutcome outcome = core::RunProbe(
       start, labeled_samples, has_batch && !request.probe.replay ? &batch_samples : nullptr,
       has_batch && request.probe.replay ? &batch_samples : nullptr, validation_samples, config,
-      progress);
+      progress, features.get());
   result.response = {outcome.class_ap50, outcome.class_loss, outcome.seconds};
   return result;
 }
@@ -136,13 +144,12 @@ absl::StatusOr<ProbeResult> Probe(const ProbeRequest& request, const domain::Pro
 
 absl::StatusOr<TrainResult> TorchRuntime::Train(const TrainRequest& request,
                                                 const domain::Progress& progress) {
-  return device_->Run(
-      [&] { return TrainDetector(request, progress, device_->device(), images_.get()); });
+  return device_->Run([&] { return TrainDetector(request, progress, workplace()); });
 }
 
 absl::StatusOr<ProbeResult> TorchRuntime::RunProbe(const ProbeRequest& request,
                                                    const domain::Progress& progress) {
-  return device_->Run([&] { return Probe(request, progress, device_->device(), images_.get()); });
+  return device_->Run([&] { return Probe(request, progress, workplace()); });
 }
 
 }  // namespace mgral::runtime

@@ -23,6 +23,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   // Without a loader every image can be decoded, and has 100 x 100 pixels.
   explicit FakeDetectorRuntime(domain::ImageLoader* loader = nullptr) : loader_(loader) {}
 
+  std::string DefaultProfile() override { return "tiny"; }
   absl::StatusOr<ProfileInfo> Profile(const std::string& name) override {
     for (const char* known : {"micro", "tiny", "small", "base", "large"}) {
       if (name == known) return ProfileInfo{96, 4, 4};

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "server/core/detector/efficientnet_lite.h"
+#include "server/core/detector/efficientnet_lite_weights.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
 #include "server/core/detector/retinanet.h"

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <map>
 #include <stdexcept>
+#include <string>
 
+#include "server/core/detector/efficientnet_lite_weights.h"
 #include "server/core/detector/preprocess.h"
 
 namespace mgral::core {

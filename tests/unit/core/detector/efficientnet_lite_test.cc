@@ -5,75 +5,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <fstream>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "server/core/detector/efficientnet_lite_weights.h"
 #include "server/core/detector/preprocess.h"
+#include "tests/unit/core/detector/made_efficientnet.h"
 
 namespace mgral::core {
 namespace {
 
 using State = std::map<std::string, at::Tensor>;
-
-// value() of efficientnet_golden.py.
-at::Tensor Value(int64_t tensor, at::IntArrayRef shape, double scale = 1, double offset = 0) {
-  int64_t count = 1;
-  for (int64_t side : shape) count *= side;
-  const at::Tensor index = at::arange(count, at::kDouble);
-  const double step = 0.7 * static_cast<double>(1 + tensor % 5);
-  return (offset + scale * at::sin(index * step + static_cast<double>(tensor))).view(shape);
-}
-
-// A state dict with the names and shapes of PyPI's, its values by formula.
-class MadeState {
- public:
-  MadeState() {
-    Conv("_conv_stem", {32, 3, 3, 3});
-    Norm("_bn0", 32);
-    int block = 0;
-    int64_t in = 32;
-    const struct {
-      int repeats;
-      int64_t kernel, expansion, out;
-    } stages[] = {{1, 3, 1, 16},  {2, 3, 6, 24},  {2, 5, 6, 40}, {3, 3, 6, 80},
-                  {3, 5, 6, 112}, {4, 5, 6, 192}, {1, 3, 6, 320}};
-    for (const auto& stage : stages) {
-      for (int i = 0; i < stage.repeats; ++i, ++block, in = stage.out) {
-        const std::string name = "_blocks." + std::to_string(block) + ".";
-        const int64_t wide = in * stage.expansion;
-        if (stage.expansion != 1) {
-          Conv(name + "_expand_conv", {wide, in, 1, 1});
-          Norm(name + "_bn0", wide);
-        }
-        Conv(name + "_depthwise_conv", {wide, 1, stage.kernel, stage.kernel});
-        Norm(name + "_bn1", wide);
-        Conv(name + "_project_conv", {stage.out, wide, 1, 1});
-        Norm(name + "_bn2", stage.out);
-      }
-    }
-  }
-
-  State state;
-
- private:
-  void Conv(const std::string& name, std::vector<int64_t> shape) {
-    const double fan = static_cast<double>(shape[1] * shape[2] * shape[3]);
-    state[name + ".weight"] = Value(++count_, shape, std::sqrt(3 / fan)).to(at::kFloat);
-  }
-  void Norm(const std::string& name, int64_t channels) {
-    ++count_;
-    state[name + ".weight"] = Value(count_, {channels}, 0.2, 1).to(at::kFloat);
-    state[name + ".bias"] = Value(count_ + 1, {channels}, 0.3).to(at::kFloat);
-    state[name + ".running_mean"] = Value(count_ + 2, {channels}, 0.1).to(at::kFloat);
-    state[name + ".running_var"] = Value(count_ + 3, {channels}, 0.4, 1).to(at::kFloat);
-  }
-
-  int64_t count_ = 0;
-};
+using testing_support::FormulaValue;
+using testing_support::MadeState;
 
 std::vector<at::Tensor> FeaturesWith(const State& folded, const at::Tensor& image) {
   c10::NoGradGuard no_grad;
@@ -87,7 +34,7 @@ std::vector<at::Tensor> FeaturesWith(const State& folded, const at::Tensor& imag
 
 TEST(EfficientNetLite, FeaturesAreThoseOfItsDefinition) {
   const State folded = FoldedEfficientNetLite(MadeState().state);
-  const auto features = FeaturesWith(folded, Value(0, {3, 64, 64}).to(at::kFloat));
+  const auto features = FeaturesWith(folded, FormulaValue(0, {3, 64, 64}).to(at::kFloat));
   std::ifstream golden(std::string(MGRAL_TEST_FOLDER) + "/efficientnet_golden.txt");
   ASSERT_EQ(features.size(), 4u);
   for (const at::Tensor& level : features) {

@@ -1,0 +1,44 @@
+#include "server/runtime/pretrained_trunk.h"
+
+#include <stdexcept>
+
+#include "server/core/detector/efficientnet_lite_weights.h"
+#include "server/core/detector/retinanet.h"
+#include "server/core/weights/pytorch_file.h"
+#include "server/core/weights/safetensors.h"
+#include "server/core/weights/weights_file.h"
+
+namespace mgral::runtime {
+namespace {
+
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+}  // namespace
+
+PretrainedTrunk::PretrainedTrunk(const std::string& path) {
+  const core::TensorLimits limits;
+  const core::NamedTensors state = EndsWith(path, ".safetensors")
+                                       ? core::ReadSafetensors(path, limits).tensors
+                                       : core::ReadPytorchFile(path, limits);
+  try {
+    tensors_ = core::FoldedEfficientNetLite(state);
+    core::DetectorConfig config;
+    config.trunk = core::Trunk::kEfficientNetLite0;
+    core::Detector detector(config, 0);
+    PutInto(&detector);
+  } catch (const std::exception& e) {
+    throw std::runtime_error(core::FileName(path) +
+                             " is not a state dict of EfficientNet-Lite0: " + e.what());
+  }
+}
+
+void PretrainedTrunk::PutInto(core::Detector* detector) const {
+  if (!exists()) {
+    throw std::runtime_error("this server was started without pretrained weights (trunk_weights)");
+  }
+  detector->net().SetTrunk(tensors_);
+}
+
+}  // namespace mgral::runtime
