@@ -163,7 +163,8 @@ std::vector<OptionSpec> ComputeOptions() {
       {"decoders", "0", "Images decoded in parallel; 0: one per core.",
        Whole(&Options::decoders, 0, 1024)},
       {"trunk_weights", "",
-       "File with the pretrained weights of EfficientNet-Lite0; empty: only profiles that train from "
+       "File with the pretrained weights of EfficientNet-Lite0; empty: only profiles that train "
+       "from "
        "scratch.",
        Text(&Options::trunk_weights)},
       {"cache_mb", "512",

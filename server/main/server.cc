@@ -1,15 +1,11 @@
 #include "server/main/server.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +25,7 @@
 #include "server/main/database.h"
 #include "server/main/logging.h"
 #include "server/main/metrics.h"
+#include "server/main/part_options.h"
 #include "server/main/security.h"
 #include "server/main/server_metrics.h"
 #include "server/rpc/cycle_service.h"
@@ -58,51 +55,10 @@ constexpr absl::Duration kLastMoment = absl::Seconds(1);
 // Threads of gRPC beyond those that wait in calls: pollers, and calls that are being refused.
 constexpr int kSpareThreads = 32;
 
-int OnePerCore(int asked) {
-  return asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-absl::Status CheckImageRoot(const std::string& root) {
-  struct stat info;
-  if (root.empty()) return absl::OkStatus();
-  if (stat(root.c_str(), &info) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("image_root ", root, ": ", strerror(errno)));
-  }
-  if (!S_ISDIR(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat("image_root ", root, " is not a folder"));
-  }
-  if (access(root.c_str(), R_OK | X_OK) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("image_root ", root, " cannot be read by this user"));
-  }
-  return absl::OkStatus();
-}
-
-imaging::ImagingOptions ToImaging(const Options& options) {
-  imaging::ImagingOptions imaging;
-  imaging.image_root = options.image_root;
-  imaging.uri_prefixes = options.uri_prefixes;
-  imaging.max_bytes = options.max_image_bytes;
-  imaging.max_pixels = options.max_image_pixels;
-  imaging.decoders = OnePerCore(options.decoders);
-  return imaging;
-}
-
 std::string WorkerName() {
   char host[256] = "localhost";
   gethostname(host, sizeof(host) - 1);
   return absl::StrCat(host, ":", getpid());
-}
-
-runtime::RuntimeOptions ToRuntime(const Options& options) {
-  runtime::RuntimeOptions runtime;
-  runtime.threads = OnePerCore(options.threads);
-  runtime.cache_bytes = options.cache_mb << 20;
-  runtime.device = options.device;
-  runtime.trunk_weights = options.trunk_weights;
-  runtime.feature_folder = absl::StrCat(options.artifact_dir, "/features");
-  runtime.feature_bytes = options.feature_cache_mb << 20;
-  return runtime;
 }
 
 absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port) {
@@ -258,16 +214,7 @@ Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   MGRAL_ASSIGN_OR_RETURN(auto security, Security::Open(options));
-  const auto device = runtime::TorchRuntime::ResolveDevice(options.device);
-  if (!device.ok()) return device.status();
-  if (!options.trunk_weights.empty()) {
-    const absl::Status trunk = runtime::TorchRuntime::CheckTrunkWeights(options.trunk_weights);
-    if (!trunk.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("trunk_weights: ", trunk.message()));
-    }
-  } else {
-    spdlog::warn("no pretrained weights (trunk_weights): detectors train from scratch");
-  }
+  MGRAL_ASSIGN_OR_RETURN(const std::string device, ResolveDevice(options));
   absl::Status status = CheckImageRoot(options.image_root);
   if (status.ok()) status = storage::DiskArtifactStore::Prepare(options.artifact_dir);
   if (status.ok()) status = PrepareDatabase(options, options.migrate);
@@ -287,7 +234,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   if (!status.ok()) return status;
   spdlog::info("mgral-server {} serves on port {} (metrics on {}), roles{}{}, device {}",
                MGRAL_VERSION, parts->grpc->port(), parts->metrics.port(), options.api ? " api" : "",
-               options.worker ? " worker" : "", *device);
+               options.worker ? " worker" : "", device);
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

@@ -146,7 +146,8 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
   };
   command->add_option_function<std::string>(
       "--profile", [options, detector](const std::string& v) { detector->set_profile(v); },
-      "The detector's size: micro, tiny, small, base, or large (default: tiny)");
+      "The detector and its training: frozen (needs the server's pretrained weights), micro, tiny, "
+      "small, base, or large (default: frozen, or tiny where there are no weights)");
   command->add_flag_callback(
       "--warm-start", [options, detector] { detector->set_warm_start(true); },
       "Start each training from the previous cycle's weights");
@@ -185,7 +186,7 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
 
 void AddCreate(CLI::App& pool, Session& session) {
   auto* command = pool.add_subcommand("create", "Create a pool");
-  command->footer("Example:\n  mgral pool create cells --classes RBC,WBC,Platelets --profile tiny");
+  command->footer("Example:\n  mgral pool create cells --classes RBC,WBC,Platelets");
   auto options = std::make_shared<CreateOptions>();
   command
       ->add_option_function<std::string>(

@@ -88,7 +88,8 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
       ->capture_default_str();
   command->add_option("--seeds", line->seeds, "Number of seeds (1 to N), or a list such as 3,5,8")
       ->capture_default_str();
-  command->add_option("--profile", options.profile, "The detector's size")->capture_default_str();
+  command->add_option("--profile", options.profile,
+                      "The detector and its training (default: the server's)");
   command->add_option("--out", options.out, "Folder for results.json and report.html")->required();
   command->add_option("--training-steps", options.training_steps,
                       "Training steps per cycle; 0: the profile's");

@@ -54,6 +54,7 @@ struct StrategyRun {
   int64_t seed = 0;
   bool complete = false;  // false: stopped in the middle
   std::string pool;
+  std::string profile;  // the pool's, known once it is created
   std::vector<CurvePoint> points;
   StageSeconds seconds;
 };

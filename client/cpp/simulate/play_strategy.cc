@@ -78,6 +78,7 @@ absl::Status Play::Begin() {
   absl::StatusOr<v1::Pool> created = client_.CreatePool(std::move(request));
   if (!created.ok()) return created.status();
   run_.pool = created->name();
+  run_.profile = created->detector().profile();
   if (absl::Status status = Register(); !status.ok()) return status;
   return LabelInitially();
 }

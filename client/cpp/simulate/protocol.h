@@ -21,7 +21,7 @@ struct SimulateOptions {
   int batch = 20;
   int cycles = 4;  // batches that are picked and labeled; curves have one point more
   std::vector<int64_t> seeds = {1};
-  std::string profile = "tiny";
+  std::string profile;     // empty: the server's default
   std::string out;         // folder
   int training_steps = 0;  // these four: 0 for the server's own
   int input_size = 0;

@@ -46,6 +46,7 @@ absl::StatusOr<Results> Simulate(Client& client, const Dataset& dataset,
       listener.doing = [&](const std::string& words) { progress.SetNote(who + words); };
       listener.measured = [&] {
         progress.Add();
+        results.protocol["profile"] = run.profile;  // the server's where none was asked for
         results.summary = Summarize(results);
         return WriteResults(results, file);
       };

@@ -1,8 +1,10 @@
 // Trains a detector on a part of a COCO-style dataset and prints one JSON line: what it took and
 // what it reached. For tuning profiles:
 //   detector_train --data DIR [--splits splits.json] [--train 160] [--on val] [--profile tiny]
-//                  [--seed 0] [--threads 2] [KEY=VALUE ...]
-// where DIR holds annotations.json and images/, KEY is a field of DetectorConfig or TrainConfig.
+//                  [--seed 0] [--threads 2] [--trunk FILE] [--cache cold|warm|none] [KEY=VALUE ...]
+// where DIR holds annotations.json and images/, KEY is a field of DetectorConfig or TrainConfig,
+// FILE the pretrained weights of a frozen trunk, whose features are computed on the way (cold),
+// were computed before (warm) or are computed at every step (none).
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
 #include <torch/torch.h>
@@ -138,21 +140,37 @@ double Seconds(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-int Run(int argc, char** argv) {
-  std::map<std::string, std::string> flags = {
-      {"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
-      {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
-      {"from", "train"},         {"trunk", ""}};
-  std::vector<std::pair<std::string, std::string>> changes;
+using Flags = std::map<std::string, std::string>;
+using Changes = std::vector<std::pair<std::string, std::string>>;
+
+void ParseArguments(int argc, char** argv, Flags* flags, Changes* changes) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word.rfind("--", 0) == 0 && i + 1 < argc) {
-      flags[word.substr(2)] = argv[++i];
+      (*flags)[word.substr(2)] = argv[++i];
     } else {
       const size_t equals = word.find('=');
-      changes.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+      changes->emplace_back(word.substr(0, equals), word.substr(equals + 1));
     }
   }
+}
+
+mgral::core::Detector MakeDetector(const mgral::core::DetectorConfig& config, uint64_t seed,
+                                   const std::string& trunk_weights) {
+  mgral::core::Detector detector(config, seed);
+  if (!trunk_weights.empty()) {
+    detector.net().SetTrunk(
+        mgral::core::FoldedEfficientNetLite(mgral::core::ReadPytorchFile(trunk_weights, {})));
+  }
+  return detector;
+}
+
+int Run(int argc, char** argv) {
+  Flags flags = {{"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
+                 {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
+                 {"from", "train"},         {"trunk", ""},    {"cache", "cold"}};
+  Changes changes;
+  ParseArguments(argc, argv, &flags, &changes);
   at::set_num_threads(std::stoi(flags["threads"]));
   const std::string folder = flags["data"];
   const json annotations = json::parse(std::ifstream(folder + "/annotations.json"));
@@ -171,18 +189,19 @@ int Run(int argc, char** argv) {
   Dataset labeled(folder, annotations, train, profile.detector.input_size);
   Dataset held_out(folder, annotations, test, profile.detector.input_size);
 
-  mgral::core::Detector detector(profile.detector, seed);
-  mgral::core::MemoryFeatureCache cache(int64_t{8} << 30);
-  if (!flags["trunk"].empty()) {
-    detector.net().SetTrunk(
-        mgral::core::FoldedEfficientNetLite(mgral::core::ReadPytorchFile(flags["trunk"], {})));
+  mgral::core::Detector detector = MakeDetector(profile.detector, seed, flags["trunk"]);
+  mgral::core::MemoryFeatureCache memory(int64_t{8} << 30);
+  mgral::core::FeatureCache* cache = flags["cache"] == "none" ? nullptr : &memory;
+  if (flags["cache"] == "warm") {  // the same training sees the same views
+    mgral::core::Detector first = detector.Clone();
+    mgral::core::Train(first, labeled, profile.train, {}, {}, cache);
   }
   const double cpu_before = CpuSeconds();
-  const auto report = mgral::core::Train(detector, labeled, profile.train, {}, {}, &cache);
+  const auto report = mgral::core::Train(detector, labeled, profile.train, {}, {}, cache);
   const double cpu = CpuSeconds() - cpu_before;
   mgral::core::Accuracy accuracy;
   const double evaluation = Seconds(
-      [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, &cache); });
+      [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, cache); });
   json line = {{"data", folder},
                {"train", train.size()},
                {"seed", seed},

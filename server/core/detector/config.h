@@ -14,7 +14,7 @@ struct DetectorConfig {
   Trunk trunk = Trunk::kResNet;
   int depth = 50;      // of a ResNet: 18, 34, 50, 101
   double width = 1.0;  // of a ResNet's channels, (0, 1]
-  // The trunk stays as it is, and its features of an image are computed once (trunk_features.h).
+  // The trunk stays as it is, and its features of an image are computed once (net_inputs.h).
   bool frozen_trunk = false;
   int input_size = 800;  // an image's longest side in the network, a multiple of 32
   int num_classes = 1;   // without background

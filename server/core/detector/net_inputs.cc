@@ -25,7 +25,7 @@ NetInputs::NetInputs(const Detector& detector, FeatureCache* cache, Workers& wor
 
 ViewFeatures NetInputs::Compute(const Sample& sample, int64_t view,
                                 const TrainConfig& config) const {
-  const at::Tensor image = ViewOf(sample.image, view, detector_.config().input_size, config)
+  const at::Tensor image = ViewOf(sample, view, detector_.config().input_size, config)
                                .unsqueeze(0)
                                .contiguous(at::MemoryFormat::ChannelsLast);
   ViewFeatures features;

@@ -210,38 +210,50 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
 
 namespace {
 
-// The canvas of one image and where an even view lies in it.
-Placement PlacementOfView(const at::Tensor& image, int64_t view, int input_size,
-                          const TrainConfig& config, int64_t* height, int64_t* width) {
-  const int64_t h = image.size(1), w = image.size(2);
+// FNV-1a: standard libraries differ in their hashes, and views must not.
+uint64_t HashOf(const std::string& text) {
+  uint64_t hash = 14695981039346656037u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return hash;
+}
+
+// The canvas of one image and where an even view lies in it. What is random beyond that is left in
+// `random`.
+Placement PlacementOfView(const Sample& sample, int64_t view, int input_size,
+                          const TrainConfig& config, int64_t* height, int64_t* width,
+                          std::mt19937_64* random) {
+  const int64_t h = sample.image.size(1), w = sample.image.size(2);
   Placement p;
   p.scale = static_cast<double>(input_size) / std::max(h, w);
   *height = RoundUp32(std::max<int64_t>(1, std::lround(h * p.scale)));
   *width = RoundUp32(std::max<int64_t>(1, std::lround(w * p.scale)));
   if (view < 2) return p;
-  std::mt19937_64 random = RandomAt(kViewSeed, 0, static_cast<uint64_t>(view / 2), 0);
+  *random = RandomAt(kViewSeed, HashOf(sample.content), static_cast<uint64_t>(view / 2), 0);
   TrainConfig upright = config;
   upright.mirror = false;
-  return RandomPlacement(random, {h, w}, *height, *width, input_size, upright);
+  return RandomPlacement(*random, {h, w}, *height, *width, input_size, upright);
 }
 
 }  // namespace
 
-at::Tensor ViewOf(const at::Tensor& image, int64_t view, int input_size,
-                  const TrainConfig& config) {
+at::Tensor ViewOf(const Sample& sample, int64_t view, int input_size, const TrainConfig& config) {
   int64_t height, width;
-  const Placement p = PlacementOfView(image, view, input_size, config, &height, &width);
+  std::mt19937_64 random;
+  const Placement p = PlacementOfView(sample, view, input_size, config, &height, &width, &random);
   const at::Tensor canvas = at::zeros({3, height, width});
-  PlaceImage(
-      image, p, [](const at::Tensor& pixels) { return pixels; }, canvas);
+  const auto recolor = [&](const at::Tensor& pixels) {
+    return view < 2 ? pixels : JitterColors(pixels, random, config);
+  };
+  PlaceImage(sample.image, p, recolor, canvas);
   return view % 2 == 0 ? canvas : canvas.flip(2);
 }
 
 Sample LabelsOfView(const Sample& sample, int64_t view, int input_size, const TrainConfig& config,
                     int64_t width) {
   int64_t own_height, own_width;
+  std::mt19937_64 random;
   const Placement p =
-      PlacementOfView(sample.image, view, input_size, config, &own_height, &own_width);
+      PlacementOfView(sample, view, input_size, config, &own_height, &own_width, &random);
   Sample labels = PlaceLabels(sample, p, own_height, own_width);
   if (view % 2 == 1) labels.boxes = MirrorBoxes(labels.boxes, width);
   return labels;
@@ -251,7 +263,12 @@ std::string ViewName(int64_t view, const TrainConfig& config) {
   const std::string side = view % 2 == 0 ? "" : "mirror-";
   if (view < 2) return side + "whole";
   std::ostringstream name;
-  name << side << view / 2 << "-" << config.scale_min << "-" << config.scale_max;
+  name.precision(17);
+  name << side << view / 2;
+  for (double range : {config.scale_min, config.scale_max, config.brightness, config.contrast,
+                       config.saturation}) {
+    name << "-" << range;
+  }
   return name.str();
 }
 

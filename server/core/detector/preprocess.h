@@ -55,10 +55,10 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
 
 // The views of an image whose features a frozen trunk computes once: the same for every training.
 // Each has a canvas of the image's own, the smallest multiples of 32 that hold it. 0: all of the
-// image at the top left; further even ones: at a size and position of their own, within
-// config.scale_min and scale_max; odd ones: the canvas of the one before as its mirror image.
-// Float [3, h, w], normalized.
-at::Tensor ViewOf(const at::Tensor& image, int64_t view, int input_size, const TrainConfig& config);
+// image at the top left; further even ones: at a size, position and colors drawn from the sample's
+// `content` and the view, within config's ranges; odd ones: the canvas of the one before as its
+// mirror image. Float [3, h, w], normalized.
+at::Tensor ViewOf(const Sample& sample, int64_t view, int input_size, const TrainConfig& config);
 // Boxes, labels and ignore in a canvas of `width` pixels or more, an odd view at its right edge.
 Sample LabelsOfView(const Sample& sample, int64_t view, int input_size, const TrainConfig& config,
                     int64_t width);

@@ -111,6 +111,9 @@ DetectorProfile FrozenProfile(int num_classes) {
   p.train.assignment = Assignment::kAdaptive;
   p.train.box_loss = BoxLoss::kGeneralizedIou;
   p.probe.train = p.train;
+  p.probe.train.steps = 40;
+  p.probe.train.learning_rate = 0.002;
+  p.probe.train.warmup_steps = 4;
   p.semi_supervised_probes = 6;
   p.replay_probes = 8;
   p.probe.predict = p.predict;

@@ -62,7 +62,8 @@ class Client:
         """A new pool; AlreadyExists if there is one of that id.
 
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
-        profile: the detector's size: micro, tiny, small, base or large (default: tiny).
+        profile: the detector and its training: frozen, micro, tiny, small, base or large
+            (default: frozen where the server has pretrained weights, else tiny).
         strategy: mgral (default), lookup_greedy, random, entropy, margin or core_set.
         batch_size: images that are labeled between two cycles (default: 20).
         warm_start: begin a cycle's training with the last cycle's weights.

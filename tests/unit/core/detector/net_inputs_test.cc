@@ -216,10 +216,10 @@ TEST(Views, LabelsFollowTheImage) {
   sample = CheckedSample(sample, 1, "square");
   const TrainConfig config;
   for (int64_t view = 0; view < 12; ++view) {
-    const at::Tensor canvas = ViewOf(sample.image, view, 96, config);
+    const at::Tensor canvas = ViewOf(sample, view, 96, config);
     ASSERT_EQ(canvas.sizes(), (at::IntArrayRef{3, 64, 96}));
     const Sample labels = LabelsOfView(sample, view, 96, config, 96);
-    const at::Tensor bright = (canvas[0] > 1).nonzero();
+    const at::Tensor bright = (canvas[0] > 0.5).nonzero();
     if (labels.boxes.size(0) == 0) {
       EXPECT_LT(bright.size(0), 2) << view;
       continue;
@@ -230,6 +230,16 @@ TEST(Views, LabelsFollowTheImage) {
     EXPECT_NEAR(labels.boxes[0][2].item<float>(), high[1].item<float>() + 1, 2) << view;
     EXPECT_NEAR(labels.boxes[0][3].item<float>(), high[0].item<float>() + 1, 2) << view;
   }
+}
+
+TEST(Views, ImagesDifferInTheirViews) {
+  Shapes shapes(1, 96, 7);
+  Sample one = shapes.Get(0), other = one;
+  one.content = "one";
+  other.content = "other";
+  const TrainConfig config;
+  EXPECT_TRUE(at::equal(ViewOf(one, 1, 96, config), ViewOf(other, 1, 96, config)));
+  EXPECT_FALSE(at::equal(ViewOf(one, 2, 96, config), ViewOf(other, 2, 96, config)));
 }
 
 TEST(Views, TheirNamesSayEverythingThatTheyShow) {
