@@ -36,6 +36,19 @@ absl::Status CheckRequest(absl::Span<const ImageInput> images, double min_score)
 
 }  // namespace
 
+absl::StatusOr<domain::Model> FindModel(domain::CycleStore* cycles, const domain::Pool& pool,
+                                        std::optional<int64_t> version) {
+  if (!version) version = pool.published_model_version;
+  if (!version) {
+    return base::FailedPrecondition(
+        "NO_MODEL",
+        absl::StrCat("pools/", pool.pool_id,
+                     " has no published model yet: start a cycle with StartCycle"),
+        "model");
+  }
+  return cycles->GetModel(pool.key, *version);
+}
+
 absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& pool,
                                                             absl::Span<const ImageInput> images) {
   std::vector<std::string> ids;
@@ -73,15 +86,7 @@ absl::StatusOr<Predict::Result> Predict::Run(const domain::CallContext& call,
                                              absl::Span<const ImageInput> images,
                                              double min_score) {
   MGRAL_RETURN_IF_ERROR(CheckRequest(images, min_score));
-  if (!version) version = pool.published_model_version;
-  if (!version) {
-    return base::FailedPrecondition(
-        "NO_MODEL",
-        absl::StrCat("pools/", pool.pool_id,
-                     " has no published model yet: start a cycle with StartCycle"),
-        "model");
-  }
-  MGRAL_ASSIGN_OR_RETURN(const auto model, cycles_->GetModel(pool.key, *version));
+  MGRAL_ASSIGN_OR_RETURN(const auto model, FindModel(cycles_, pool, version));
   MGRAL_ASSIGN_OR_RETURN(const auto resolved, Resolve(pool, images));
   MGRAL_ASSIGN_OR_RETURN(const auto weights, artifacts_->PathOf(model.weights_sha256));
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,11 @@
 #include "server/domain/pool_store.h"
 
 namespace mgral::app {
+
+// That version of the pool's models, or the published one. Errors: FAILED_PRECONDITION "NO_MODEL"
+// on "model", NOT_FOUND.
+absl::StatusOr<domain::Model> FindModel(domain::CycleStore* cycles, const domain::Pool& pool,
+                                        std::optional<int64_t> version);
 
 // Detects objects with a trained model. Thread-safe.
 class Predict {

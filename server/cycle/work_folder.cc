@@ -27,7 +27,8 @@ absl::Status SweepWorkFolders(domain::CycleStore* cycles, domain::ArtifactStore*
   std::unordered_set<std::string> live;
   for (const std::string& id : ids) live.insert(WorkFolderName(id));
   for (const std::string& name : folders) {
-    if (!absl::StartsWith(name, kPrefix) || live.count(name) > 0) continue;
+    const bool of_cycle = absl::StartsWith(name, kPrefix) && live.count(name) == 0;
+    if (!of_cycle && !absl::StartsWith(name, domain::kExportFolderPrefix)) continue;
     MGRAL_RETURN_IF_ERROR(artifacts->RemoveWorkFolder(name));
   }
   return absl::OkStatus();

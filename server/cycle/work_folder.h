@@ -13,7 +13,7 @@ namespace mgral::cycle {
 std::string WorkFolderName(const std::string& work_id);
 
 // Removes the work folders of cycles that have ended, were deleted or are unknown to this database,
-// a day after they were last written to.
+// and those of exports that were cut short, a day after they were last written to.
 absl::Status SweepWorkFolders(domain::CycleStore* cycles, domain::ArtifactStore* artifacts);
 
 }  // namespace mgral::cycle

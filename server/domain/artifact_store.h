@@ -9,6 +9,10 @@
 
 namespace mgral::domain {
 
+// Work folders of exports are called so, with something random behind; they last as long as a file
+// is written.
+inline constexpr char kExportFolderPrefix[] = "export-";
+
 // Content-addressed files: weights, embeddings, images that were sent as bytes. A file is written,
 // fsynced, renamed to its SHA-256; the same content is stored once. It is kept as long as the
 // database refers to it, so whoever stores one says soon what needs it: the row that names it

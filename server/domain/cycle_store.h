@@ -95,12 +95,19 @@ class CycleStore {
     std::optional<double> realized_gain;
     std::string note;  // e.g. "cold_start": what queries of table strategies are told
   };
-  // Finishes the kPublish job too and makes the cycle SUCCEEDED. The artifacts of earlier
-  // snapshots, and those that only the cycle kept, may be deleted afterwards.
+  // Finishes the kPublish job too and makes the cycle SUCCEEDED. Of earlier snapshots, only the one
+  // that was published until now is kept. The artifacts of others, and those that only the cycle
+  // kept, may be deleted afterwards.
   virtual absl::Status Publish(const JobLease& job, const Snapshot& snapshot, double seconds) = 0;
 
-  // The newest published snapshot, for a warm start and for replay probes; nullopt before the
-  // first.
+  // Publishes the snapshot of that model again, if it is the one that the published one replaced:
+  // the two change places. Images keep their states; a running cycle goes on and publishes its own.
+  // Nothing changes if it is published. Errors: NOT_FOUND; FAILED_PRECONDITION "NOT_PUBLISHED" for
+  // a model whose cycle did not publish, "SNAPSHOT_NOT_KEPT" for an older one, both on "name".
+  virtual absl::StatusOr<Model> Rollback(int64_t pool_key, int64_t version,
+                                         const RequestKey& request) = 0;
+
+  // The published snapshot, for a warm start and for replay probes; nullopt before the first.
   struct Published {
     int64_t cycle_key = 0;
     Model model;

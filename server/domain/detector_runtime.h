@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,6 +104,14 @@ class DetectorRuntime {
                                                            const std::vector<Image>& images,
                                                            const std::vector<std::string>& bytes,
                                                            double min_score) = 0;
+
+  // Writes the weights as a safetensors file at `path`, whose folder is there, with `metadata` in
+  // it; tensors have the network's names. Returns a JSON object that says what the network is: its
+  // architecture, preprocessing, anchors, and postprocessing. The same arguments give the same
+  // bytes.
+  virtual absl::StatusOr<std::string> Export(const std::string& weights_path,
+                                             const std::map<std::string, std::string>& metadata,
+                                             const std::string& path) = 0;
 };
 
 }  // namespace mgral::domain

@@ -94,6 +94,7 @@ struct Server::Parts {
         ingest_labels(&pools, &labels, &loader, OnePerCore(o.decoders)),
         query_batch(&batches, &runtime),
         predict(&pools, &cycles, &artifacts, &runtime),
+        export_model(&cycles, &artifacts, &runtime, MGRAL_VERSION),
         runner({&pools, &cycles, &queue, &artifacts, &runtime, &runtime}),
         calls({o.max_in_flight, o.max_streams}, security->authentication(),
               [this](const rpc::CallRecord& call) {
@@ -104,7 +105,7 @@ struct Server::Parts {
         selection_service(&calls, &pools, &batches, &runtime, &query_batch),
         label_service(&calls, &pools, &labels, &loader, &ingest_labels),
         cycle_service(&calls, &pools, &cycles),
-        model_service(&calls, &pools, &cycles, &predict) {}
+        model_service(&calls, &pools, &cycles, &artifacts, &predict, &export_model) {}
 
   absl::Status Listen();
   void StartWorker();
@@ -129,6 +130,7 @@ struct Server::Parts {
   app::IngestLabels ingest_labels;
   app::QueryBatch query_batch;
   app::Predict predict;
+  app::ExportModel export_model;
   cycle::JobRunner runner;
   rpc::CallRunner calls;
   rpc::PoolService pool_service;

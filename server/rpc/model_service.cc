@@ -93,4 +93,51 @@ grpc::Status ModelService::Predict(grpc::ServerContext* context,
   });
 }
 
+grpc::Status ModelService::ExportModel(grpc::ServerContext* context,
+                                       const mgral::v1::ExportModelRequest* request,
+                                       grpc::ServerWriter<mgral::v1::ExportModelResponse>* writer) {
+  const auto handler = [&](const Caller& caller) -> absl::Status {
+    MGRAL_ASSIGN_OR_RETURN(const auto model, FindModel(pools_, caller, request->model()));
+    absl::Status stopped;  // why the file ends early, where the client didn't leave
+    const auto send = [&](const mgral::v1::ExportModelResponse& response) {
+      stopped = calls_->draining() ? DrainingError() : calls_->StillValid(caller);
+      return stopped.ok() && writer->Write(response);
+    };
+    const absl::Status exported = export_->Run(
+        ToCallContext(context), model.pool, model.version,
+        [&](const app::ExportModel::Header& header) {
+          mgral::v1::ExportModelResponse response;
+          response.set_model(ModelName(model.pool.pool_id, header.version));
+          response.set_description(header.description);
+          response.set_size_bytes(header.size_bytes);
+          return send(response);
+        },
+        [&](absl::string_view piece) {
+          mgral::v1::ExportModelResponse response;
+          response.set_data(std::string(piece));
+          return send(response);
+        });
+    if (!stopped.ok()) return stopped;
+    return model.version ? AboutChild(exported, "model", request->model()) : exported;
+  };
+  return calls_->Run(context, "ModelService/ExportModel", handler, CallRunner::Kind::kStream);
+}
+
+grpc::Status ModelService::RollbackModel(grpc::ServerContext* context,
+                                         const mgral::v1::RollbackModelRequest* request,
+                                         mgral::v1::Model* response) {
+  return calls_->Run(
+      context, "ModelService/RollbackModel", [&](const Caller& caller) -> absl::Status {
+        MGRAL_ASSIGN_OR_RETURN(const auto key, ToRequestKey("RollbackModel", *request));
+        MGRAL_ASSIGN_OR_RETURN(const auto named,
+                               FindPoolOfChild(pools_, caller, request->name(), "models"));
+        MGRAL_ASSIGN_OR_RETURN(const auto version,
+                               ParseModelVersion({named.pool.pool_id, named.id}));
+        const auto model = app::RollbackModel(cycles_, artifacts_, named.pool.key, version, key);
+        if (!model.ok()) return AboutChild(model.status(), "model", request->name());
+        FromModel(*model, named.pool, response);
+        return absl::OkStatus();
+      });
+}
+
 }  // namespace mgral::rpc

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "mgral/v1/model_service.grpc.pb.h"
+#include "server/app/export_model.h"
 #include "server/app/predict.h"
+#include "server/domain/artifact_store.h"
 #include "server/domain/cycle_store.h"
 #include "server/domain/pool_store.h"
 #include "server/rpc/call_runner.h"
@@ -12,8 +14,13 @@ namespace mgral::rpc {
 class ModelService : public mgral::v1::ModelService::Service {
  public:
   ModelService(CallRunner* calls, domain::PoolStore* pools, domain::CycleStore* cycles,
-               app::Predict* predict)
-      : calls_(calls), pools_(pools), cycles_(cycles), predict_(predict) {}
+               domain::ArtifactStore* artifacts, app::Predict* predict, app::ExportModel* exporting)
+      : calls_(calls),
+        pools_(pools),
+        cycles_(cycles),
+        artifacts_(artifacts),
+        predict_(predict),
+        export_(exporting) {}
 
   grpc::Status ListModels(grpc::ServerContext* context, const mgral::v1::ListModelsRequest* request,
                           mgral::v1::ListModelsResponse* response) override;
@@ -21,12 +28,20 @@ class ModelService : public mgral::v1::ModelService::Service {
                         mgral::v1::Model* response) override;
   grpc::Status Predict(grpc::ServerContext* context, const mgral::v1::PredictRequest* request,
                        mgral::v1::PredictResponse* response) override;
+  grpc::Status ExportModel(grpc::ServerContext* context,
+                           const mgral::v1::ExportModelRequest* request,
+                           grpc::ServerWriter<mgral::v1::ExportModelResponse>* writer) override;
+  grpc::Status RollbackModel(grpc::ServerContext* context,
+                             const mgral::v1::RollbackModelRequest* request,
+                             mgral::v1::Model* response) override;
 
  private:
   CallRunner* calls_;
   domain::PoolStore* pools_;
   domain::CycleStore* cycles_;
+  domain::ArtifactStore* artifacts_;
   app::Predict* predict_;
+  app::ExportModel* export_;
 };
 
 }  // namespace mgral::rpc

@@ -28,9 +28,13 @@ void KeepForCycle(pqxx::work& tx, int64_t pool_key, int64_t cycle_key,
 void KeepForSnapshot(pqxx::work& tx, int64_t pool_key, int64_t snapshot_key,
                      const std::vector<std::string>& sha256s) {
   Exec(tx, R"sql(
-      DELETE FROM artifact_reference
-      WHERE pool_key = $1
-        AND owner = 'snapshot'
+      DELETE FROM artifact_reference r
+      USING pool p
+      WHERE p.key = $1
+        AND r.pool_key = p.key
+        AND r.owner = 'snapshot'
+        AND r.owner_key <> p.snapshot_key
+        AND r.owner_key IS DISTINCT FROM p.previous_snapshot_key
       )sql",
        pool_key);
   Refer(tx, pool_key, "snapshot", snapshot_key, sha256s);

@@ -14,8 +14,8 @@ namespace mgral::storage {
 void KeepForCycle(pqxx::work& tx, int64_t pool_key, int64_t cycle_key,
                   const std::vector<std::string>& sha256s);
 
-// The next cycle of the pool needs these of the snapshot, and none of the snapshots before it. An
-// empty string is no artifact.
+// The next cycle of the pool needs these of the snapshot, which is published, or else those of the
+// snapshot before; none of older ones. An empty string is no artifact.
 void KeepForSnapshot(pqxx::work& tx, int64_t pool_key, int64_t snapshot_key,
                      const std::vector<std::string>& sha256s);
 

@@ -97,7 +97,7 @@ entries AS (
   SET taken = false
   FROM held h
   JOIN pool p ON p.key = h.pool_key
-  WHERE q.snapshot_key = p.snapshot_key
+  WHERE q.snapshot_key = ANY(ARRAY[p.snapshot_key, p.previous_snapshot_key])
     AND q.image_key = h.key
     AND q.taken
 )

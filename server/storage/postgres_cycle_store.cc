@@ -75,6 +75,12 @@ ORDER BY m.version DESC
 LIMIT $3
 )sql";
 
+absl::StatusOr<Model> LoadModel(pqxx::work& tx, int64_t pool_key, int64_t version) {
+  const pqxx::result rows = Exec(tx, ModelQuery(kModelOfVersion), pool_key, version);
+  if (rows.empty()) return base::NotFound("model", absl::StrCat("models/", version));
+  return ReadModel(rows[0]);
+}
+
 absl::Status CycleNotFound(const std::string& cycle_id) {
   return base::NotFound("cycle", absl::StrCat("cycles/", cycle_id));
 }
@@ -210,7 +216,7 @@ absl::StatusOr<Model> PostgresCycleStore::RecordModel(const domain::JobLease& jo
     Exec(tx, kStoreAccuracy, job.cycle_key, model.training_images, model.validation.images,
          model.validation.map50, model.validation.map);
     TouchCycle(tx, job.cycle_key, true);
-    return ReadModel(Exec(tx, ModelQuery(kModelOfVersion), job.pool_key, version)[0]);
+    return LoadModel(tx, job.pool_key, version);
   });
 }
 
@@ -230,6 +236,18 @@ absl::Status PostgresCycleStore::Publish(const domain::JobLease& job, const Snap
   return absl::OkStatus();
 }
 
+absl::StatusOr<Model> PostgresCycleStore::Rollback(int64_t pool_key, int64_t version,
+                                                   const domain::RequestKey& request) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
+    MGRAL_ASSIGN_OR_RETURN(const auto answer, BeginRequest(tx, pool_key, request));
+    if (!answer) {
+      MGRAL_RETURN_IF_ERROR(PublishAgain(tx, pool_key, version));
+      StoreAnswer(tx, pool_key, request, {version});
+    }
+    return LoadModel(tx, pool_key, version);
+  });
+}
+
 absl::StatusOr<std::optional<domain::CycleStore::Published>> PostgresCycleStore::PublishedSnapshot(
     int64_t pool_key) {
   return InTransaction(connections_, Access::kRead,
@@ -242,11 +260,8 @@ absl::StatusOr<std::vector<Batch>> PostgresCycleStore::BatchesSincePublished(int
 }
 
 absl::StatusOr<Model> PostgresCycleStore::GetModel(int64_t pool_key, int64_t version) {
-  return InTransaction(connections_, Access::kRead, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
-    const pqxx::result rows = Exec(tx, ModelQuery(kModelOfVersion), pool_key, version);
-    if (rows.empty()) return base::NotFound("model", absl::StrCat("models/", version));
-    return ReadModel(rows[0]);
-  });
+  return InTransaction(connections_, Access::kRead,
+                       [&](pqxx::work& tx) { return LoadModel(tx, pool_key, version); });
 }
 
 absl::StatusOr<Page<Model>> PostgresCycleStore::ListModels(int64_t pool_key,

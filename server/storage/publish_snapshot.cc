@@ -13,6 +13,7 @@
 #include "server/storage/cycle_rows.h"
 #include "server/storage/encoding.h"
 #include "server/storage/page_token.h"
+#include "server/storage/pool_rows.h"
 
 namespace mgral::storage {
 namespace {
@@ -68,12 +69,40 @@ SET predicted_gain = $2::double precision,
 WHERE key = $1
 )sql";
 
+constexpr char kMakePublished[] = R"sql(
+UPDATE pool
+SET previous_snapshot_key = snapshot_key,
+  snapshot_key = $2
+WHERE key = $1
+)sql";
+
 constexpr char kOlderSnapshots[] = R"sql(
+SELECT s.key
+FROM pool p
+JOIN snapshot s ON s.pool_key = p.key
+WHERE p.key = $1
+  AND s.key <> p.snapshot_key
+  AND s.key IS DISTINCT FROM p.previous_snapshot_key
+)sql";
+
+constexpr char kLockPool[] = R"sql(
 SELECT key
-FROM snapshot
-WHERE pool_key = $1
-ORDER BY key DESC
-OFFSET 2
+FROM pool
+WHERE key = $1
+FOR NO KEY UPDATE
+)sql";
+
+// Of a snapshot from before migration 003 it is not known which artifacts it needs.
+constexpr char kSnapshotOfModel[] = R"sql(
+SELECT
+  s.key AS snapshot_key,
+  coalesce(s.key = p.snapshot_key, false) AS published,
+  coalesce(s.key = p.previous_snapshot_key AND s.references_complete, false) AS kept
+FROM pool p
+JOIN model m ON m.pool_key = p.key
+LEFT JOIN snapshot s ON s.model_key = m.key
+WHERE p.key = $1
+  AND m.version = $2
 )sql";
 
 std::optional<int64_t> StoreTable(pqxx::work& tx, const JobLease& job,
@@ -151,13 +180,37 @@ absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
   const int64_t key = inserted[0]["key"].as<int64_t>();
   std::vector<std::string> artifacts = snapshot.artifacts;
   artifacts.insert(artifacts.end(), {snapshot.selector_sha256, snapshot.manifest_sha256});
+  Exec(tx, kMakePublished, job.pool_key, key);
   KeepForSnapshot(tx, job.pool_key, key, artifacts);
   CopyImages(tx, key, snapshot);
   CopyQueues(tx, key, snapshot);
   StoreRealizedGains(tx, job, snapshot);
   DropOlderSnapshots(tx, job.pool_key);
-  Exec(tx, "UPDATE pool SET snapshot_key = $2 WHERE key = $1", job.pool_key, key);
   FinishCycle(tx, job, snapshot);
+  return absl::OkStatus();
+}
+
+absl::Status PublishAgain(pqxx::work& tx, int64_t pool_key, int64_t version) {
+  if (Exec(tx, kLockPool, pool_key).empty()) return PoolNotFound();
+  const pqxx::result rows = Exec(tx, kSnapshotOfModel, pool_key, version);
+  const std::string name = absl::StrCat("models/", version);
+  if (rows.empty()) return base::NotFound("model", name);
+  const pqxx::row row = rows[0];
+  if (row["snapshot_key"].is_null()) {
+    return base::FailedPrecondition(
+        "NOT_PUBLISHED", absl::StrCat(name, " was never published: its cycle has not succeeded"),
+        "name");
+  }
+  if (row["published"].as<bool>()) return absl::OkStatus();
+  if (!row["kept"].as<bool>()) {
+    return base::FailedPrecondition(
+        "SNAPSHOT_NOT_KEPT",
+        absl::StrCat("the snapshot of ", name,
+                     " is no longer kept: only the published model, and the one that it replaced, "
+                     "can be rolled back to"),
+        "name");
+  }
+  Exec(tx, kMakePublished, pool_key, row["snapshot_key"].as<int64_t>());
   return absl::OkStatus();
 }
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -245,6 +248,24 @@ TEST_P(DetectorRuntimeTest, PredictsFromSourcesAndFromBytes) {
   EXPECT_EQ(runtime_->Predict({}, weights, images, {}, 0.1).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(runtime_->Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+}
+
+TEST_P(DetectorRuntimeTest, ExportsTheSameBytesForTheSameWeights) {
+  const std::string weights = Weights();
+  const auto read = [this](const std::string& name) {
+    std::ifstream file(folder_ + name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::map<std::string, std::string> metadata = {{"model", "pools/cats/models/1"}};
+  const auto network = runtime_->Export(weights, metadata, folder_ + "/a");
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(*network, testing::HasSubstr("\"architecture\""));
+  EXPECT_THAT(read("/a"), testing::HasSubstr("pools/cats/models/1"));
+  EXPECT_EQ(*runtime_->Export(weights, metadata, folder_ + "/b"), *network);
+  EXPECT_EQ(read("/a"), read("/b"));
+  EXPECT_FALSE(runtime_->Export(folder_ + "/missing.pt", metadata, folder_ + "/c").ok());
+  EXPECT_FALSE(runtime_->Export(weights, metadata, folder_ + "/missing/c").ok());
+  EXPECT_FALSE(fs::exists(folder_ + "/c"));
 }
 
 }  // namespace

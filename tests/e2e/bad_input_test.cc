@@ -209,6 +209,32 @@ TEST_F(BadInputTest, CyclesThatCannotStart) {
   grpc::ClientContext context;
   ExpectRefused(api_.models->Predict(&context, predict, &predictions),
                 StatusCode::FAILED_PRECONDITION, "NO_MODEL", "model");
+  const auto export_of = [&](const std::string& model) {
+    v1::ExportModelRequest request;
+    request.set_model(model);
+    grpc::ClientContext exporting;
+    const auto reader = api_.models->ExportModel(&exporting, request);
+    v1::ExportModelResponse piece;
+    EXPECT_FALSE(reader->Read(&piece));
+    return reader->Finish();
+  };
+  ExpectRefused(export_of(pool), StatusCode::FAILED_PRECONDITION, "NO_MODEL", "model");
+  ExpectRefused(export_of("cells"), StatusCode::INVALID_ARGUMENT, "INVALID_FIELD", "model");
+  const auto rollback_to = [&](const std::string& name) {
+    v1::RollbackModelRequest request;
+    request.set_name(name);
+    grpc::ClientContext rolling;
+    v1::Model model;
+    return api_.models->RollbackModel(&rolling, request, &model);
+  };
+  ExpectRefused(rollback_to(pool), StatusCode::INVALID_ARGUMENT, "INVALID_FIELD", "name");
+  for (const char* version : {"1", "0", "-1", "01", "x", "9223372036854775808"}) {
+    const std::string name = pool + "/models/" + version;
+    for (const grpc::Status& status : {export_of(name), rollback_to(name)}) {
+      EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND) << name;
+      EXPECT_EQ(Explain(status).resource, name);
+    }
+  }
   v1::EstimateGainRequest estimate;
   estimate.set_parent(pool);
   estimate.add_image_ids("img_00");

@@ -43,7 +43,7 @@ std::string RequestAbout(const MethodDescriptor* method, const std::string& pool
   static const auto* children = new std::map<std::string, std::string>{
       {"GetImage", "/images/img_00"}, {"GetBatch", "/batches/1"}, {"RenewBatch", "/batches/1"},
       {"ReleaseBatch", "/batches/1"}, {"GetCycle", "/cycles/1"},  {"WatchCycle", "/cycles/1"},
-      {"CancelCycle", "/cycles/1"},   {"GetModel", "/models/1"}};
+      {"CancelCycle", "/cycles/1"},   {"GetModel", "/models/1"},  {"RollbackModel", "/models/1"}};
   google::protobuf::DynamicMessageFactory factory;
   const std::unique_ptr<google::protobuf::Message> request(
       factory.GetPrototype(method->input_type())->New());

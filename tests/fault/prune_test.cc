@@ -72,6 +72,38 @@ TEST_F(PruneTest, CyclesHaveWhatTheyNeedBeforeWhileAndAfterAnotherRuns) {
   EXPECT_EQ(third.state, CycleState::kSucceeded) << third.error;
 }
 
+TEST_F(PruneTest, CyclesHaveWhatTheyNeedAfterARollbackAndThroughOne) {
+  const domain::Pool pool = place_.MakePool("pool", "mgral", 1, 4, 4);
+  ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);
+  place_.LabelBatch(pool, 4);
+  ASSERT_EQ(place_.RunCycle(pool).state, CycleState::kSucceeded);
+  ASSERT_TRUE(place_.cycles->Rollback(pool.key, 1, {}).ok());
+  AgeAll();
+  EXPECT_GT(Prune(), 0u);
+
+  place_.LabelBatch(pool, 2);
+  const domain::Cycle third = place_.RunCycle(pool, [&](const domain::Cycle& cycle) {
+    // It continues from the first, since which six images were labeled; the second is published
+    // meanwhile.
+    if (cycle.stage == domain::CycleStage::kEmbed) {
+      EXPECT_TRUE(place_.cycles->Rollback(pool.key, 2, {}).ok());
+    }
+    AgeNeeded();
+    Prune();
+  });
+  EXPECT_EQ(third.state, CycleState::kSucceeded) << third.error;
+  ASSERT_TRUE(third.table.has_value());
+  EXPECT_EQ(third.table->replay_probes, 2);
+  EXPECT_EQ(place_.cycles->PublishedSnapshot(pool.key)->value().model.version, 3);
+  AgeAll();
+  Prune();
+  ASSERT_TRUE(place_.cycles->Rollback(pool.key, 2, {}).ok());
+  place_.LabelBatch(pool, 2);
+  const domain::Cycle fourth = place_.RunCycle(pool);
+  EXPECT_EQ(fourth.state, CycleState::kSucceeded) << fourth.error;
+  EXPECT_EQ(fourth.model_version, 4);
+}
+
 TEST_F(PruneTest, NothingOfADeletedPoolIsLeft) {
   const domain::Pool kept = place_.MakePool("kept", "entropy", 1, 4, 4);
   ASSERT_EQ(place_.RunCycle(kept).state, CycleState::kSucceeded);

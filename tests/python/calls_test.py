@@ -8,7 +8,8 @@ from fake_server import UNAVAILABLE, FakeServer, Failure, client_of, failing
 
 import mgral
 from mgral import errors
-from mgral.v1 import label_service_pb2, pool_service_pb2, selection_service_pb2
+from mgral.v1 import (label_service_pb2, model_service_pb2, pool_service_pb2,
+                      selection_service_pb2)
 
 
 def test_a_refused_call_is_a_typed_error_with_its_fields():
@@ -238,3 +239,46 @@ def test_an_export_is_whole_or_not_there(tmp_path):
         pool.export_coco(tmp_path / "out.json")  # repeated: nothing had come yet
     assert (tmp_path / "out.json").read_text() == "{}"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def exported(size, *pieces):
+    """What ExportModel answers; a Failure breaks it."""
+    header = model_service_pb2.ExportModelResponse(model="pools/p/models/1", size_bytes=size,
+                                                   description='{"format": "mgral.model"}')
+    return [header, *(piece if isinstance(piece, Failure) else
+                      model_service_pb2.ExportModelResponse(data=piece) for piece in pieces)]
+
+
+def test_an_exported_model_is_whole_or_not_there(tmp_path):
+    streams = [exported(4, b"ab", Failure(grpc.StatusCode.INTERNAL, "broken")), exported(4, b"ab"), [],
+               [UNAVAILABLE], exported(4, b"ab", b"cd"), exported(1, b"e")]
+
+    def export(request, context):
+        for answer in streams.pop(0):
+            if isinstance(answer, Failure):
+                raise answer
+            yield answer
+
+    folder = tmp_path / "a" / "b"
+    with FakeServer(ExportModel=export) as server:
+        client = client_of(server)
+        for _ in range(3):  # broken, too short, empty
+            with pytest.raises(errors.ServerError):
+                client.export_model("p", folder)
+            assert not folder.exists()
+        assert client.export_model("p", folder)["format"] == "mgral.model"  # repeated once
+        with pytest.raises(FileExistsError, match="model.safetensors"):
+            client.export_model("p", folder)
+        assert (folder / "model.safetensors").read_bytes() == b"abcd"
+        client.export_model("p", folder, overwrite=True)
+    assert (folder / "model.safetensors").read_bytes() == b"e"
+    assert (folder / "model.json").read_text() == '{"format": "mgral.model"}'
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_rollback_is_repeated_with_its_request_id():
+    answer = model_service_pb2.Model(name="pools/p/models/1", published=True)
+    with FakeServer(RollbackModel=failing(1, UNAVAILABLE, answer)) as server:
+        assert client_of(server).rollback_model("pools/p/models/1").published
+        first, second = (request for _, request in server.calls)
+    assert first == second and first.request_id and first.name == "pools/p/models/1"

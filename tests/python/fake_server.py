@@ -107,7 +107,8 @@ class FakeServer:
             except Failure as failure:
                 fail(context, failure)
 
-        streaming = name in ("RegisterImages", "IngestLabels", "WatchCycle", "ExportLabels")
+        streaming = name in ("RegisterImages", "IngestLabels", "WatchCycle", "ExportLabels",
+                              "ExportModel")
         return stream if streaming else unary
 
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -134,6 +135,19 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       if (box.score >= min_score) out.boxes = {box};
     }
     return results;
+  }
+
+  absl::StatusOr<std::string> Export(const std::string& weights_path,
+                                     const std::map<std::string, std::string>& metadata,
+                                     const std::string& path) override {
+    const auto weights = Read(weights_path);
+    if (!weights.ok()) return weights.status();
+    std::ofstream file(path, std::ios::binary);
+    for (const auto& [name, text] : metadata) file << name << "=" << text << "\n";
+    file << weights->classes << " " << weights->seed;
+    if (!file.flush()) return absl::InternalError("cannot write the file");
+    return absl::StrCat("{\"architecture\":{\"type\":\"fake\",\"num_classes\":", weights->classes,
+                        "},\"input\":{},\"anchors\":{},\"boxes\":{},\"postprocessing\":{}}");
   }
 
  private:

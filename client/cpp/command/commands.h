@@ -15,7 +15,8 @@ void AddRegisterCommand(CLI::App& app, Session& session);  // register
 void AddBatchCommands(CLI::App& app, Session& session);  // query, batches, renew, release, estimate
 void AddLabelCommands(CLI::App& app, Session& session);  // label, reject, export
 void AddCycleCommands(CLI::App& app, Session& session);  // cycle start|watch|list|cancel
-void AddModelCommands(CLI::App& app, Session& session);  // models, predict
+void AddModelCommands(CLI::App& app, Session& session);  // models [export|rollback]
+void AddPredictCommand(CLI::App& app, Session& session);   // predict
 void AddSimulateCommand(CLI::App& app, Session& session);  // simulate
 void AddReportCommand(CLI::App& app, Session& session);    // report
 void AddSynthCommand(CLI::App& app, Session& session);     // synth

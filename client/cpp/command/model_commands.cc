@@ -1,13 +1,13 @@
-// mgral models, predict
+// mgral models
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cpp/command/commands.h"
@@ -16,14 +16,9 @@
 namespace mgral::client {
 namespace {
 
-// Of one Predict call: small enough that its answer comes well before the deadline.
-constexpr int kPredictImages = 16;
-constexpr int64_t kPredictBytes = 32 << 20;
-
-struct PredictOptions {
-  std::string pool, out;
-  std::vector<std::string> files, images;
-  double min_score = 0.05;
+struct ExportModelOptions {
+  std::string model, out;
+  bool force = false;
 };
 
 absl::Status ListModels(const std::string& pool, Session& session) {
@@ -56,119 +51,148 @@ absl::Status ListModels(const std::string& pool, Session& session) {
   return absl::OkStatus();
 }
 
-// The images to predict: files of this machine, then images of the pool.
-absl::StatusOr<v1::PredictImage> PredictImageAt(const PredictOptions& options, size_t position) {
-  v1::PredictImage image;
-  if (position >= options.files.size()) {
-    image.set_image_id(options.images[position - options.files.size()]);
-    return image;
-  }
-  const std::string& path = options.files[position];
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || bytes.empty()) return UsageError(absl::StrCat(path, ": cannot be read"));
-  image.set_image_id(std::filesystem::path(path).filename().string());
-  image.mutable_source()->set_data(bytes);
-  return image;
-}
-
-void PrintPredictions(const v1::PredictResponse& response, std::ostream& out) {
-  TextTable table({"IMAGE", "CLASS", "SCORE", "X", "Y", "WIDTH", "HEIGHT"});
-  for (const v1::ImagePredictions& image : response.predictions()) {
-    if (!image.error().empty()) {
-      table.Add(
-          {image.image_id(), absl::StrCat("error: ", image.error()), "-", "-", "-", "-", "-"});
-    }
-    for (const v1::Box& box : image.boxes()) {
-      table.Add({image.image_id(), box.class_name(), absl::StrFormat("%.3f", box.score()),
-                 absl::StrFormat("%.1f", box.x_min()), absl::StrFormat("%.1f", box.y_min()),
-                 absl::StrFormat("%.1f", box.width()), absl::StrFormat("%.1f", box.height())});
-    }
-  }
-  table.Print(out);
-}
-
-absl::StatusOr<v1::PredictResponse> PredictAll(const PredictOptions& options, Client& client,
-                                               Session& session) {
-  const size_t total = options.files.size() + options.images.size();
-  const auto bar = session.Progress("predicting", static_cast<int64_t>(total), "images");
-  v1::PredictResponse all;
-  for (size_t next = 0; next < total;) {
-    v1::PredictRequest request;
-    request.set_model(PoolName(options.pool));
-    request.set_min_score(options.min_score);
-    int64_t bytes = 0;
-    while (next < total && request.images_size() < kPredictImages && bytes < kPredictBytes) {
-      absl::StatusOr<v1::PredictImage> image = PredictImageAt(options, next++);
-      if (!image.ok()) return image.status();
-      bytes += static_cast<int64_t>(image->ByteSizeLong());
-      *request.add_images() = *std::move(image);
-    }
-    absl::StatusOr<v1::PredictResponse> response = client.Predict(request);
-    if (!response.ok()) return response.status();
-    all.set_model(response->model());
-    all.mutable_predictions()->MergeFrom(response->predictions());
-    bar->Set(static_cast<int64_t>(next));
-  }
-  return all;
-}
-
-absl::Status Predict(const PredictOptions& options, Session& session) {
-  if (options.files.empty() && options.images.empty()) {
-    return UsageError("which images? Give files, or --images with ids of images of the pool");
-  }
+absl::Status Rollback(const std::string& model, Session& session) {
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
-  absl::StatusOr<v1::PredictResponse> response = PredictAll(options, **client, session);
-  if (!response.ok()) return response.status();
-  const Json document = ToJson(*response);
+  v1::RollbackModelRequest request;
+  request.set_name(model);
+  absl::StatusOr<v1::Model> published = (*client)->RollbackModel(request);
+  if (!published.ok()) return published.status();
   if (session.json) {
-    session.PrintJson(document);
+    session.PrintJson(ToJson(*published));
   } else {
-    PrintPredictions(*response, session.out());
+    session.out() << published->name() << " is published\n";
   }
-  if (!options.out.empty()) {
-    if (absl::Status status = WriteFile(options.out, document.dump(2) + "\n"); !status.ok()) {
-      return status;
+  return absl::OkStatus();
+}
+
+// The files of an exported model under temporary names, until all of them are whole.
+class ModelFiles {
+ public:
+  explicit ModelFiles(const std::string& folder) : folder_(folder) {}
+  ~ModelFiles() {
+    std::error_code error;
+    for (const char* name : kNames) std::filesystem::remove(Temporary(name), error);
+    if (made_folder_) std::filesystem::remove(folder_, error);  // fails unless it is empty
+  }
+
+  absl::Status Open(bool force) {
+    std::error_code error;
+    for (const char* name : kNames) {
+      if (force || !std::filesystem::exists(Final(name), error)) continue;
+      return UsageError(absl::StrCat(Final(name), " is there already: --force overwrites it"));
     }
+    made_folder_ = std::filesystem::create_directories(folder_, error);
+    weights_.open(Temporary(kNames[0]), std::ios::binary | std::ios::trunc);
+    if (weights_) return absl::OkStatus();
+    return UsageError(absl::StrCat("no file can be written in ", folder_));
   }
-  int failed = 0;
-  for (const v1::ImagePredictions& image : response->predictions()) {
-    failed += image.error().empty() ? 0 : 1;
+  absl::Status AddWeights(absl::string_view piece) {
+    weights_.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+    return weights_ ? absl::OkStatus() : Failed();
   }
-  if (failed == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(failed, " images could not be predicted"));
+  absl::Status Finish(absl::string_view description) {
+    weights_.close();
+    std::ofstream file(Temporary(kNames[1]), std::ios::binary | std::ios::trunc);
+    file.write(description.data(), static_cast<std::streamsize>(description.size()));
+    file.close();
+    if (!weights_ || !file) return Failed();
+    for (const char* name : kNames) {
+      std::error_code error;
+      std::filesystem::rename(Temporary(name), Final(name), error);
+      if (error) return Failed();
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static constexpr const char* kNames[] = {"model.safetensors", "model.json"};
+
+  std::string Final(const char* name) const { return absl::StrCat(folder_, "/", name); }
+  std::string Temporary(const char* name) const {
+    return absl::StrCat(Final(name), ".", getpid(), ".tmp");
+  }
+  absl::Status Failed() const {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot write in ", folder_, ": check that the disk has space"));
+  }
+
+  const std::string folder_;
+  bool made_folder_ = false;
+  std::ofstream weights_;
+};
+
+absl::Status ExportModelTo(const ExportModelOptions& options, Session& session) {
+  ModelFiles files(options.out);
+  if (absl::Status status = files.Open(options.force); !status.ok()) return status;
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  v1::ExportModelRequest request;
+  request.set_model(PoolName(options.model));
+  v1::ExportModelResponse header;
+  std::unique_ptr<ProgressBar> bar;
+  int64_t bytes = 0;
+  absl::Status status =
+      (*client)->ExportModel(request, [&](const v1::ExportModelResponse& response) {
+        if (bar == nullptr) {
+          header = response;
+          bar = session.Progress("exporting", response.size_bytes(), "bytes");
+        }
+        bytes += static_cast<int64_t>(response.data().size());
+        bar->Set(bytes);
+        return files.AddWeights(response.data());
+      });
+  if (bar != nullptr) bar->Finish();
+  if (status.ok()) status = files.Finish(header.description());
+  if (!status.ok()) return status;
+  if (session.json) {
+    session.PrintJson({{"model", header.model()}, {"folder", options.out}, {"bytes", bytes}});
+  } else {
+    session.out() << "wrote " << header.model() << " to " << options.out << ": model.safetensors ("
+                  << bytes << " bytes), model.json\n";
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Session& session) {
   auto pool = std::make_shared<std::string>();
-  auto* models = app.add_subcommand("models", "List a pool's trained detectors, newest first");
+  auto* models = app.add_subcommand(
+      "models", "List a pool's trained detectors, newest first; export or publish one");
   models->footer("Example:\n  mgral models cells");
-  models->add_option("pool", *pool, "The pool's name")->required();
-  models->callback([pool, &session] { session.Finish(ListModels(*pool, session)); });
+  auto* listed = models->add_option("pool", *pool, "The pool's name");
+  // Runs after the callback of a subcommand, too.
+  models->callback([pool, models, &session] {
+    const bool list = models->get_subcommands().empty();
+    if (list && pool->empty()) throw CLI::RequiredError("pool");
+    if (list) session.Finish(ListModels(*pool, session));
+  });
 
-  auto options = std::make_shared<PredictOptions>();
-  auto* predict = app.add_subcommand("predict", "Detect objects in images");
-  predict->footer(
-      "Examples:\n"
-      "  mgral predict cells photo1.jpg photo2.jpg --min-score 0.3\n"
-      "  mgral predict pools/cells/models/2 --images a.jpg,b.jpg   (images of the pool)");
-  predict
-      ->add_option("model", options->pool,
-                   "A pool (its published model), or pools/POOL/models/MODEL")
+  auto exported = std::make_shared<ExportModelOptions>();
+  auto* command = models->add_subcommand(
+      "export", "Write a model as a safetensors file and a JSON description");
+  command->excludes(listed);
+  command->footer("Example:\n  mgral models export pools/cells/models/2 --out detector");
+  command
+      ->add_option("model", exported->model,
+                   "pools/POOL/models/MODEL, or a pool for its published model")
       ->required();
-  predict->add_option("files", options->files, "Image files (JPEG, PNG, WebP, BMP, or TIFF)");
-  predict->add_option("--images", options->images, "Ids of images of the pool, separated by commas")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  predict->add_option("--min-score", options->min_score, "Omit boxes below this score")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  predict->add_option("--out", options->out, "Write the predictions as JSON to this file")
-      ->type_name("FILE");
-  predict->callback([options, &session] { session.Finish(Predict(*options, session)); });
+  command
+      ->add_option("--out", exported->out,
+                   "Folder for model.safetensors and model.json; made if it is not there")
+      ->required()
+      ->type_name("FOLDER");
+  command->add_flag("--force", exported->force, "Overwrite the files");
+  command->callback([exported, &session] { session.Finish(ExportModelTo(*exported, session)); });
+
+  auto model = std::make_shared<std::string>();
+  auto* rollback = models->add_subcommand(
+      "rollback", "Publish the model again that the published one has replaced");
+  rollback->excludes(listed);
+  rollback->footer("Example:\n  mgral models rollback pools/cells/models/2");
+  rollback->add_option("model", *model, "pools/POOL/models/MODEL")->required();
+  rollback->callback([model, &session] { session.Finish(Rollback(*model, session)); });
 }
 
 }  // namespace mgral::client

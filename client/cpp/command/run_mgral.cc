@@ -66,6 +66,7 @@ int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream&
   AddLabelCommands(app, session);
   AddCycleCommands(app, session);
   AddModelCommands(app, session);
+  AddPredictCommand(app, session);
   AddSimulateCommand(app, session);
   AddReportCommand(app, session);
   AddSynthCommand(app, session);

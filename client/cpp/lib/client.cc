@@ -245,6 +245,11 @@ absl::StatusOr<v1::PredictResponse> Client::Predict(const v1::PredictRequest& re
   return Call(options_, &stubs_->model, &v1::ModelService::Stub::Predict, request);
 }
 
+absl::StatusOr<v1::Model> Client::RollbackModel(v1::RollbackModelRequest request) {
+  FillRequestId(options_, &request);
+  return Call(options_, &stubs_->model, &v1::ModelService::Stub::RollbackModel, request);
+}
+
 bool HasEnded(const v1::Cycle& cycle) {
   return cycle.state() == v1::CYCLE_STATE_SUCCEEDED || cycle.state() == v1::CYCLE_STATE_FAILED ||
          cycle.state() == v1::CYCLE_STATE_CANCELLED;

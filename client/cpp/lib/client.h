@@ -152,6 +152,11 @@ class Client {
   absl::StatusOr<v1::Model> GetModel(const std::string& name);
   Pages<v1::Model> ListModels(v1::ListModelsRequest request);
   absl::StatusOr<v1::PredictResponse> Predict(const v1::PredictRequest& request);
+  absl::StatusOr<v1::Model> RollbackModel(v1::RollbackModelRequest request);
+  // Passes the messages to `sink`, the first with the description. Retried only until the first. An
+  // error if the file is shorter or longer than announced.
+  absl::Status ExportModel(const v1::ExportModelRequest& request,
+                           const std::function<absl::Status(const v1::ExportModelResponse&)>& sink);
 
  private:
   struct Stubs;

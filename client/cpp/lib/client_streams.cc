@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/lib/acked_stream.h"
 #include "client/cpp/lib/client.h"
@@ -23,6 +24,32 @@ void AddRefused(const Response& response, int64_t base, Result* result) {
   for (auto refused : response.refused()) {
     refused.set_index(refused.index() + base);
     result->refused.push_back(std::move(refused));
+  }
+}
+
+// The messages of a stream that only the server sends. Repeated by the policy as long as none has
+// come.
+template <typename Response, typename Open, typename Sink>
+absl::Status Download(const ClientOptions& options, const Open& open, const Sink& sink) {
+  for (int attempt = 1;; ++attempt) {
+    grpc::ClientContext context;  // no deadline: a big file takes its time
+    AddApiKey(options, &context);
+    const auto reader = open(&context);
+    Response response;
+    bool delivered = false;
+    while (reader->Read(&response)) {
+      delivered = true;
+      const absl::Status taken = sink(response);
+      if (taken.ok()) continue;
+      context.TryCancel();
+      reader->Finish();
+      return taken;
+    }
+    const absl::Status status = FromGrpc(reader->Finish());
+    if (delivered || !options.retry.IsRetryable(status) || attempt >= options.retry.max_attempts) {
+      return status;
+    }
+    options.retry.Wait(options.retry.Delay(status, attempt));
   }
 }
 
@@ -93,27 +120,27 @@ absl::StatusOr<IngestResult> Client::IngestLabels(const std::string& pool,
 
 absl::Status Client::ExportLabels(const v1::ExportLabelsRequest& request,
                                   const std::function<absl::Status(absl::string_view)>& sink) {
-  for (int attempt = 1;; ++attempt) {
-    grpc::ClientContext context;  // no deadline: a big file takes its time
-    AddApiKey(options_, &context);
-    auto reader = stubs_->label.ExportLabels(&context, request);
-    v1::ExportLabelsResponse response;
-    bool delivered = false;
-    while (reader->Read(&response)) {
-      delivered = true;
-      const absl::Status written = sink(response.data());
-      if (written.ok()) continue;
-      context.TryCancel();
-      reader->Finish();
-      return written;
-    }
-    const absl::Status status = FromGrpc(reader->Finish());
-    if (delivered || !options_.retry.IsRetryable(status) ||
-        attempt >= options_.retry.max_attempts) {
-      return status;
-    }
-    options_.retry.Wait(options_.retry.Delay(status, attempt));
-  }
+  return Download<v1::ExportLabelsResponse>(
+      options_,
+      [&](grpc::ClientContext* context) { return stubs_->label.ExportLabels(context, request); },
+      [&](const v1::ExportLabelsResponse& response) { return sink(response.data()); });
+}
+
+absl::Status Client::ExportModel(
+    const v1::ExportModelRequest& request,
+    const std::function<absl::Status(const v1::ExportModelResponse&)>& sink) {
+  int64_t expected = -1, received = 0;
+  const absl::Status status = Download<v1::ExportModelResponse>(
+      options_,
+      [&](grpc::ClientContext* context) { return stubs_->model.ExportModel(context, request); },
+      [&](const v1::ExportModelResponse& response) {
+        if (expected < 0) expected = response.size_bytes();
+        received += static_cast<int64_t>(response.data().size());
+        return sink(response);
+      });
+  if (!status.ok() || received == expected) return status;
+  return absl::DataLossError(
+      absl::StrCat("the server sent ", received, " bytes of a file of ", expected));
 }
 
 absl::StatusOr<v1::Cycle> Client::WatchCycle(

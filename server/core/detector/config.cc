@@ -40,14 +40,14 @@ Trunk TrunkNamed(const std::string& text) {
   throw std::invalid_argument("detector configuration: there is no trunk \"" + text + "\"");
 }
 
-std::string NameOf(Trunk trunk) {
+}  // namespace
+
+std::string ToString(Trunk trunk) {
   for (const auto& [value, name] : kTrunks) {
     if (value == trunk) return name;
   }
   throw std::invalid_argument("trunk has no such value");
 }
-
-}  // namespace
 
 void CheckConfig(const DetectorConfig& c) {
   Require(c.depth == 18 || c.depth == 34 || c.depth == 50 || c.depth == 101, "depth",
@@ -98,7 +98,7 @@ std::string ToString(const DetectorConfig& c) {
   std::ostringstream out;
   out.precision(10);
   // Unsaid where it was once the only way: weights and checkpoints keep the text that they had.
-  if (c.trunk != Trunk::kResNet) out << "trunk=" << NameOf(c.trunk) << " ";
+  if (c.trunk != Trunk::kResNet) out << "trunk=" << ToString(c.trunk) << " ";
   if (c.frozen_trunk) out << "frozen_trunk=1 ";
   if (c.separable) out << "separable=1 ";
   out << "depth=" << c.depth << " width=" << c.width << " input_size=" << c.input_size

@@ -108,6 +108,9 @@ struct ProbeConfig {
 void CheckConfig(const DetectorConfig& config);
 void CheckConfig(const TrainConfig& config);
 
+// As a configuration names it: "resnet", "efficientnet_lite0". Throws std::invalid_argument.
+std::string ToString(Trunk trunk);
+
 // One line "depth=18 width=0.25 ...", stored with the weights. ParseDetectorConfig accepts any
 // order, takes defaults for what is missing and throws std::invalid_argument on the rest.
 std::string ToString(const DetectorConfig& config);

@@ -17,7 +17,6 @@ namespace nn = torch::nn;
 namespace {
 
 constexpr int64_t kStemChannels = 32;
-constexpr double kPixelMean = 127.5, kPixelScale = 128;
 constexpr double kNormEpsilon = 1e-3;  // of the batch norms that were trained
 
 // A row of table 1 of the paper.
@@ -83,7 +82,7 @@ EfficientNetLiteImpl::EfficientNetLiteImpl() {
 }
 
 std::vector<torch::Tensor> EfficientNetLiteImpl::forward(const torch::Tensor& images) {
-  const torch::Tensor pixels = (PixelsOf(images) - kPixelMean) / kPixelScale;
+  const torch::Tensor pixels = (PixelsOf(images) - kLitePixelMean) / kLitePixelScale;
   torch::Tensor x = Relu6(stem_->forward(PadSame(pixels, 3)));
   std::vector<torch::Tensor> features;
   for (size_t i = 0; i < blocks_.size(); ++i) {

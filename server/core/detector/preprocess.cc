@@ -20,8 +20,8 @@ constexpr double kLeastVisible = 0.25;
 constexpr uint64_t kViewSeed = 20260115;  // part of the views: their features are kept
 
 // ImageNet's, of red, green, blue.
-const std::vector<float> kMean = {123.675f, 116.28f, 103.53f};
-const std::vector<float> kDeviation = {58.395f, 57.12f, 57.375f};
+const std::vector<double> kMean = {123.675, 116.28, 103.53};
+const std::vector<double> kDeviation = {58.395, 57.12, 57.375};
 
 // Where an image goes: mirrored or not, scaled, then shifted; may hang over the canvas.
 struct Placement {
@@ -121,9 +121,12 @@ void CanvasSize(const std::vector<Sample>& samples, int input_size, int64_t* hei
 
 }  // namespace
 
+const std::vector<double>& PixelMean() { return kMean; }
+const std::vector<double>& PixelDeviation() { return kDeviation; }
+
 at::Tensor NormalizeImage(const at::Tensor& image) {
-  static const at::Tensor mean = at::tensor(kMean).view({3, 1, 1});
-  static const at::Tensor scale = at::tensor(kDeviation).reciprocal().view({3, 1, 1});
+  static const at::Tensor mean = at::tensor(kMean, at::kFloat).view({3, 1, 1});
+  static const at::Tensor scale = at::tensor(kDeviation, at::kFloat).reciprocal().view({3, 1, 1});
   return (image - mean).mul_(scale);
 }
 

@@ -13,6 +13,10 @@
 
 namespace mgral::core {
 
+// What NormalizeImage subtracts from pixels in [0, 255], and divides them by: red, green, blue.
+const std::vector<double>& PixelMean();
+const std::vector<double>& PixelDeviation();
+
 // Float [3, H, W] in [0, 255] -> ImageNet's mean 0 and standard deviation 1, as torchvision's
 // weights expect.
 at::Tensor NormalizeImage(const at::Tensor& image);

@@ -181,6 +181,14 @@ grpc::Status FakeServices::Predict(grpc::ServerContext*, const v1::PredictReques
   return Enter("Predict");
 }
 
+grpc::Status FakeServices::RollbackModel(grpc::ServerContext*,
+                                         const v1::RollbackModelRequest* request,
+                                         v1::Model* response) {
+  response->set_name(request->name());
+  response->set_published(true);
+  return Enter("RollbackModel", request->request_id());
+}
+
 FakeServer::FakeServer() {
   int port = 0;
   grpc::ServerBuilder builder;

@@ -89,6 +89,11 @@ class FakeServices : public v1::PoolService::Service,
                           grpc::ServerWriter<v1::WatchCycleResponse>*) override;
   grpc::Status Predict(grpc::ServerContext*, const v1::PredictRequest*,
                        v1::PredictResponse*) override;
+  grpc::Status RollbackModel(grpc::ServerContext*, const v1::RollbackModelRequest*,
+                             v1::Model*) override;
+  // "weights"; cut short where the model is called "pools/short".
+  grpc::Status ExportModel(grpc::ServerContext*, const v1::ExportModelRequest*,
+                           grpc::ServerWriter<v1::ExportModelResponse>*) override;
 
  private:
   // Notes the call; the failure that it is to end with, if any.

@@ -98,6 +98,24 @@ grpc::Status FakeServices::ExportLabels(grpc::ServerContext*, const v1::ExportLa
   return status;
 }
 
+grpc::Status FakeServices::ExportModel(grpc::ServerContext*, const v1::ExportModelRequest* request,
+                                       grpc::ServerWriter<v1::ExportModelResponse>* writer) {
+  const grpc::Status status = Enter("ExportModel");
+  if (!status.ok() && status.error_code() == grpc::UNAVAILABLE) return status;
+  v1::ExportModelResponse response;
+  response.set_model(request->model());
+  response.set_description("{}\n");
+  response.set_size_bytes(7);
+  writer->Write(response);
+  for (const char* piece : {"wei", "ghts"}) {
+    response.Clear();
+    response.set_data(piece);
+    writer->Write(response);
+    if (request->model() == "pools/short") break;
+  }
+  return status;
+}
+
 grpc::Status FakeServices::WatchCycle(grpc::ServerContext*, const v1::WatchCycleRequest*,
                                       grpc::ServerWriter<v1::WatchCycleResponse>* writer) {
   Enter("WatchCycle");

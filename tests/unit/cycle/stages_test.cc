@@ -146,7 +146,8 @@ TEST_F(StageHelpersTest, LabelsOfAClassThatThePoolDoesNotHaveAreDataLoss) {
 TEST(WorkFolderTest, SweepsThoseOfNoCycleThatRuns) {
   test::TemporaryArtifactStore artifacts;
   testing::NiceMock<test::MockCycleStore> cycles;
-  for (const char* name : {"cycle-3", "cycle-live", "cycle-ended", "something-else"}) {
+  for (const char* name :
+       {"cycle-3", "cycle-live", "cycle-ended", "export-cut-short", "something-else"}) {
     std::filesystem::last_write_time(
         *artifacts.WorkFolder(name),
         std::filesystem::file_time_type::clock::now() - std::chrono::hours(25));

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Iterator, Optional, Sequence, Type, Union
+from typing import Any, Dict, Iterator, Optional, Sequence, Type, Union
 
 from google.protobuf import empty_pb2
-from mgral import errors
-from mgral.connection import Connection, Tls
+from mgral import errors, export
+from mgral.connection import Connection, Path, Tls
 from mgral.pages import pages
 from mgral.pool import Pool
 from mgral.retry import RetryPolicy, new_request_id
-from mgral.v1 import pool_service_pb2
-from mgral.values import ImageOrientation, orientation_to_proto
+from mgral.v1 import model_service_pb2, pool_service_pb2
+from mgral.values import ImageOrientation, Model, orientation_to_proto
 
 
 class Client:
@@ -105,6 +105,20 @@ class Client:
             self._connection.pools.DeletePool, request,
             # The answer of an earlier attempt was lost on its way: the pool is gone, as asked.
             lambda error: empty_pb2.Empty() if isinstance(error, errors.NotFound) else None)
+
+    def export_model(self, model: str, folder: Path, *, overwrite: bool = False) -> Dict[str, Any]:
+        """Writes model.safetensors and model.json to a folder, which is made if it is not there,
+        and returns what model.json says. `model`: pools/{pool}/models/{model}, or a pool for its
+        published model. FileExistsError if they are there, unless `overwrite`."""
+        return export.export_model(self._connection, _pool_name(model), folder, overwrite)
+
+    def rollback_model(self, name: str, *, request_id: str = "") -> Model:
+        """Publishes pools/{pool}/models/{model} again, which the published model has replaced:
+        queries, predict and the next cycle use it. FailedPrecondition for an older one."""
+        request = model_service_pb2.RollbackModelRequest(
+            name=name, request_id=request_id or new_request_id())
+        return Model.from_proto(
+            self._connection.call(self._connection.models.RollbackModel, request))
 
 
 def _key_of_environment() -> Optional[str]:

@@ -1,5 +1,7 @@
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,8 @@ TEST_F(CommandTest, HelpIsNoErrorAndGivesAnExample) {
                                              {"cycle", "list"},
                                              {"cycle", "cancel"},
                                              {"models"},
+                                             {"models", "export"},
+                                             {"models", "rollback"},
                                              {"predict"}}) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
@@ -66,6 +70,11 @@ TEST_F(CommandTest, WrongUsageIsExitCode2AndAsksTheServerNothing) {
                                              {"label", "cats", "--coco", "/no/such/file.json"},
                                              {"export", "cats"},
                                              {"predict", "cats"},
+                                             {"models"},
+                                             {"models", "cats", "dogs"},
+                                             {"models", "export", "cats"},
+                                             {"models", "rollback"},
+                                             {"models", "rollback", "cats", "dogs"},
                                              {"pool", "list", "--timeout", "0"},
                                              {"pool", "list", "--tls-cert", "x"},
                                              {"pool", "list", "--tls-ca", "/no/such/file.pem"}}) {
@@ -210,6 +219,44 @@ TEST_F(CommandTest, PredictSendsFilesAndReportsTheBrokenOne) {
   EXPECT_EQ(Run({"predict", "cats", good, bad, "--json"}), 1);
   EXPECT_THAT(json::parse(out_)["predictions"], SizeIs(2));
   EXPECT_EQ(Run({"predict", "cats", folder_.path("none.jpg")}), 2);
+}
+
+TEST_F(CommandTest, AModelIsExportedWholeOrNotAtAll) {
+  const std::string folder = folder_.path("out/model");
+  const auto content = [&](const std::string& name) {
+    std::ifstream file(folder + "/" + name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_EQ(Run({"models", "export", "short", "--out", folder}), 1);
+  EXPECT_THAT(error_, HasSubstr("3 bytes of a file of 7"));
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  services_.failures = {grpc::Status(grpc::UNAVAILABLE, "away")};
+  EXPECT_EQ(Run({"models", "export", "pools/cats/models/2", "--out", folder}), 0) << error_;
+  EXPECT_THAT(out_, HasSubstr("pools/cats/models/2"));
+  EXPECT_EQ(content("model.safetensors"), "weights");
+  EXPECT_EQ(content("model.json"), "{}\n");
+
+  const size_t calls = services_.calls.size();
+  EXPECT_EQ(Run({"models", "export", "cats", "--out", folder}), 2);
+  EXPECT_THAT(error_, HasSubstr("--force"));
+  EXPECT_EQ(services_.calls.size(), calls);
+  services_.failures = {grpc::Status(grpc::INTERNAL, "broken")};
+  EXPECT_EQ(Run({"models", "export", "cats", "--out", folder, "--force"}), 1);
+  EXPECT_EQ(content("model.safetensors"), "weights");
+  EXPECT_EQ(Run({"models", "export", "cats", "--out", folder, "--force", "--json"}), 0) << error_;
+  EXPECT_EQ(json::parse(out_), json({{"model", "pools/cats"}, {"folder", folder}, {"bytes", 7}}));
+  const auto files = std::filesystem::directory_iterator(folder);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 2);
+  EXPECT_EQ(Run({"models", "export", "cats", "--out", folder + "/model.json/x"}), 2);
+}
+
+TEST_F(CommandTest, ModelsRollback) {
+  EXPECT_EQ(Run({"models", "rollback", "pools/cats/models/2"}), 0) << error_;
+  EXPECT_EQ(out_, "pools/cats/models/2 is published\n");
+  EXPECT_THAT(services_.request_ids, SizeIs(1));
+  EXPECT_NE(services_.request_ids[0], "");
+  EXPECT_EQ(Run({"models", "rollback", "pools/cats/models/2", "--json"}), 0);
+  EXPECT_EQ(json::parse(out_)["published"], true);
 }
 
 TEST_F(CommandTest, TextThatIsNoUtf8DoesNotBreakTheDocument) {
