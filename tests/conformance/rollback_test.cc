@@ -1,4 +1,10 @@
 // Publishing an earlier snapshot again.
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
 #include "tests/conformance/stores.h"
 
 namespace mgral::test {
@@ -117,6 +123,47 @@ TEST_F(RollbackTest, ARepeatedRequestChangesNothing) {
   // A refused one is not remembered.
   EXPECT_EQ(Refusal(Rollback(2, Request("RollbackModel", "s"))), "SNAPSHOT_NOT_KEPT name");
   EXPECT_OK(Rollback(1, Request("RollbackModel", "s", "other")));
+}
+
+TEST_F(RollbackTest, QueriesGoOnWhileTheSnapshotsChangePlaces) {
+  constexpr int kImages = 40;
+  Register(kImages + 20);
+  std::vector<std::string> order;
+  for (int i = 0; i < kImages; ++i) order.push_back(absl::StrCat("img-", i));
+  PublishQueue("mgral", order);
+  PublishQueue("mgral", {order.rbegin(), order.rend()});
+
+  std::mutex mutex;
+  std::set<std::string> held;
+  std::vector<std::thread> annotators;
+  std::atomic<int> left{4};
+  for (int a = 0; a < 4; ++a) {
+    annotators.emplace_back([&] {
+      for (int round = 0; round < 25; ++round) {
+        const Batch batch = Lease(3, "mgral");
+        {
+          std::lock_guard<std::mutex> lock(mutex);
+          for (const std::string& id : Ids(batch)) EXPECT_TRUE(held.insert(id).second) << id;
+        }
+        {
+          std::lock_guard<std::mutex> lock(mutex);
+          for (const std::string& id : Ids(batch)) held.erase(id);
+        }
+        EXPECT_OK(batches().ReleaseBatch(pool_.key, batch.batch_id));
+      }
+      --left;
+    });
+  }
+  for (int64_t version = 1; left > 0; version = 3 - version) EXPECT_OK(Rollback(version));
+  for (std::thread& annotator : annotators) annotator.join();
+
+  // Everything is free again, in both queues.
+  ASSERT_OK(Rollback(1));
+  const Batch all = Lease(kImages, "mgral");
+  EXPECT_EQ(Ids(all), order);
+  ASSERT_OK(batches().ReleaseBatch(pool_.key, all.batch_id));
+  ASSERT_OK(Rollback(2));
+  EXPECT_EQ(Ids(Lease(kImages, "mgral")), std::vector<std::string>(order.rbegin(), order.rend()));
 }
 
 }  // namespace

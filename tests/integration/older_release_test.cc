@@ -8,9 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/storage/artifact_catalog.h"
+#include "server/storage/change_listener.h"
 #include "server/storage/disk_artifact_store.h"
 #include "server/storage/folder_mark.h"
 #include "server/storage/migrations.h"
+#include "server/storage/postgres_cycle_store.h"
+#include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_pool_store.h"
 #include "tests/support/postgres.h"
 
@@ -105,6 +108,22 @@ TEST_F(OlderReleaseTest, APoolKeepsItsImagesAsTheyAreStored) {
   EXPECT_EQ(database_->Query("SELECT column_default FROM information_schema.columns "
                              "WHERE column_name = 'applies_exif_orientation'"),
             "true");
+}
+
+// What only its manifest names may have been pruned.
+TEST_F(OlderReleaseTest, ItsSnapshotIsNotPublishedAgain) {
+  ChangeListener listener(database_->conninfo());
+  PostgresCycleStore cycles(connections_, listener);
+  PostgresJobQueue jobs(connections_, listener);
+  const domain::JobLease train = **jobs.Claim("worker", absl::Minutes(1));
+  domain::CycleStore::TrainedModel model;
+  model.validation.classes.resize(1);
+  ASSERT_TRUE(cycles.RecordModel(train, model).ok());
+  ASSERT_TRUE(jobs.Complete(train, "", 1, {}, {{domain::JobKind::kPublish, 0, ""}}).ok());
+  const domain::JobLease publish = **jobs.Claim("worker", absl::Minutes(1));
+  EXPECT_TRUE(cycles.Rollback(train.pool_key, 1, {}).ok());  // it is published
+  ASSERT_TRUE(cycles.Publish(publish, {}, 1).ok());
+  EXPECT_EQ(base::Reason(cycles.Rollback(train.pool_key, 1, {}).status()), "SNAPSHOT_NOT_KEPT");
 }
 
 TEST_F(OlderReleaseTest, NothingIsDeletedWhileAManifestCannotBeRead) {
