@@ -13,6 +13,10 @@ constexpr double kReferenceImages = 100;  // TrainConfig::steps are for that man
 constexpr int64_t kTrainingPerProbe = 8, kMinProbeSteps = 6;
 constexpr double kProbeLearningRate = 0.3;  // of the training's highest
 
+// Views that a frozen trunk sees of all labeled images together. Many images need fewer of each,
+// and their features take 0.3 MB a view.
+constexpr int64_t kMostViews = 2048;
+
 // What all recipes share.
 DetectorProfile EmptyProfile(const std::string& name, int num_classes) {
   DetectorProfile p;
@@ -152,6 +156,11 @@ DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& over
   if (overrides.input_size > 0) recipe.detector.input_size = overrides.input_size;
   recipe.train.steps =
       overrides.training_steps > 0 ? overrides.training_steps : recipe.StepsFor(labeled_images);
+  if (recipe.detector.frozen_trunk) {
+    const int64_t most = kMostViews / std::max<int64_t>(1, labeled_images);
+    recipe.train.views = std::clamp<int64_t>(most, 2, recipe.train.views);
+    recipe.probe.train.views = recipe.train.views;
+  }
   recipe.train.warmup_steps = std::min(recipe.train.warmup_steps, recipe.train.steps / 2);
   recipe.train.seed = seed;
   // A profile without a recipe of its own for probes imitates a piece of its training.

@@ -228,6 +228,15 @@ TEST(Profiles, RecipesFollowTheOverridesAndTheLabels) {
   EXPECT_THROW(MakeRecipe("enormous", {}, 3, 100, 7), std::invalid_argument);
 }
 
+TEST(Profiles, ManyImagesOnAFrozenTrunkHaveFewerViewsEach) {
+  const int64_t most = MakeProfile("frozen", 3).train.views;
+  EXPECT_EQ(MakeRecipe("frozen", {}, 3, 20, 7).train.views, most);
+  const DetectorProfile many = MakeRecipe("frozen", {}, 3, 600, 7);
+  EXPECT_LT(many.train.views, most);
+  EXPECT_EQ(many.probe.train.views, many.train.views);
+  EXPECT_EQ(MakeRecipe("frozen", {}, 3, 100000, 7).train.views, 2);
+}
+
 TEST(Predict, UntrainedDetectorWorksOnAnyShape) {
   const Detector detector(Small(), 3);
   EXPECT_TRUE(Predict(detector, {}).empty());
