@@ -216,6 +216,7 @@ int Run(int argc, char** argv) {
                {"evaluation_seconds", evaluation},
                {"parameters", detector.NumParameters()},
                {"class_ap50", accuracy.class_ap50},
+               {"cache", flags["cache"]},
                {"changes", changes}};
   std::cout << line.dump() << std::endl;
   return 0;
