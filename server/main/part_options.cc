@@ -54,16 +54,14 @@ absl::Status CheckImageRoot(const std::string& root) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ResolveDevice(const Options& options) {
-  if (options.trunk_weights.empty()) {
+absl::Status CheckTrunkWeights(const std::string& path) {
+  if (path.empty()) {
     spdlog::warn("no pretrained weights (trunk_weights): detectors train from scratch");
-  } else {
-    const absl::Status trunk = runtime::TorchRuntime::CheckTrunkWeights(options.trunk_weights);
-    if (!trunk.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("trunk_weights: ", trunk.message()));
-    }
+    return absl::OkStatus();
   }
-  return runtime::TorchRuntime::ResolveDevice(options.device);
+  const absl::Status trunk = runtime::TorchRuntime::CheckTrunkWeights(path);
+  if (trunk.ok()) return trunk;
+  return absl::InvalidArgumentError(absl::StrCat("trunk_weights: ", trunk.message()));
 }
 
 }  // namespace mgral::server

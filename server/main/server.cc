@@ -216,8 +216,10 @@ Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   MGRAL_ASSIGN_OR_RETURN(auto security, Security::Open(options));
-  MGRAL_ASSIGN_OR_RETURN(const std::string device, ResolveDevice(options));
-  absl::Status status = CheckImageRoot(options.image_root);
+  MGRAL_ASSIGN_OR_RETURN(const std::string device,
+                         runtime::TorchRuntime::ResolveDevice(options.device));
+  absl::Status status = CheckTrunkWeights(options.trunk_weights);
+  if (status.ok()) status = CheckImageRoot(options.image_root);
   if (status.ok()) status = storage::DiskArtifactStore::Prepare(options.artifact_dir);
   if (status.ok()) status = PrepareDatabase(options, options.migrate);
   if (!status.ok()) return status;

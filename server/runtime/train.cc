@@ -36,7 +36,8 @@ core::Detector Start(const TrainRequest& request, const core::DetectorProfile& r
 
 core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorProfile& recipe,
                             ExampleSamples* samples, const domain::Progress& progress,
-                            const Workplace& workplace, core::Detector* detector) {
+                            const Workplace& workplace, core::FeatureCache* features,
+                            core::Detector* detector) {
   core::CheckpointConfig checkpoint;
   checkpoint.path = request.checkpoint_folder + "/checkpoint.pt";
   checkpoint.every_steps = std::min<int64_t>(200, std::max<int64_t>(5, recipe.train.steps / 10));
@@ -46,10 +47,9 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
     return !progress ||
            progress(kTrainingShare * static_cast<double>(at.step) / std::max<int64_t>(1, at.steps));
   };
-  const auto features = workplace.FeaturesOf(*detector, FeatureFolder::Room::kMake);
   const bool resumes = std::ifstream(checkpoint.path).good();
   try {
-    return core::Train(*detector, *samples, recipe.train, checkpoint, report, features.get());
+    return core::Train(*detector, *samples, recipe.train, checkpoint, report, features);
   } catch (const core::Canceled&) {
     throw;
   } catch (const std::system_error&) {  // of the disk, not of the checkpoint
@@ -59,7 +59,7 @@ core::TrainReport TrainFrom(const TrainRequest& request, const core::DetectorPro
     if (!resumes || began) throw;
     std::remove(checkpoint.path.c_str());
     *detector = Start(request, recipe, workplace);
-    return core::Train(*detector, *samples, recipe.train, checkpoint, report, features.get());
+    return core::Train(*detector, *samples, recipe.train, checkpoint, report, features);
   }
 }
 
@@ -80,10 +80,11 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
   if (!validation.ok()) return validation.status();
 
   core::Detector detector = Start(request, recipe, workplace);
+  const auto features = workplace.FeaturesOf(detector, FeatureFolder::Room::kMake);
   if (!training->empty()) {
     ExampleSamples samples(*training, side, workplace.images);
     const core::TrainReport report =
-        TrainFrom(request, recipe, &samples, progress, workplace, &detector);
+        TrainFrom(request, recipe, &samples, progress, workplace, features.get(), &detector);
     result.metrics = {
         {"loss", report.loss},
         {"steps", static_cast<double>(report.steps)},
@@ -91,7 +92,6 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
         {"images_per_second", report.seconds > 0 ? report.images_seen / report.seconds : 0.0}};
   }
   ExampleSamples measured(*validation, side, workplace.images);
-  const auto features = workplace.FeaturesOf(detector, FeatureFolder::Room::kMake);
   const core::Accuracy accuracy = core::Evaluate(
       detector, measured, recipe.predict,
       [&](double fraction) {

@@ -100,11 +100,12 @@ void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
                 const at::Tensor& projection, const PredictConfig& config, const NetInputs& inputs,
                 Workers& workers, std::vector<Embedding>* out) {
   const DetectorConfig& shape = detector.config();
-  const Letterboxed batch = inputs.Plain(samples), flipped = inputs.Mirrored(samples);
+  const Letterboxed batch = inputs.Plain(samples);
   const float width = static_cast<float>(batch.input.width);
   const at::Tensor anchors = detector.net().Anchors(batch.input.height, batch.input.width);
   const RawOutput plain = ForwardInParallel(detector.net(), batch.input, workers);
-  const RawOutput mirror = ForwardInParallel(detector.net(), flipped.input, workers);
+  const RawOutput mirror =
+      ForwardInParallel(detector.net(), inputs.Mirrored(samples, batch.input), workers);
   auto detections = DetectionsOf(plain, anchors, config);
   auto mirrored = DetectionsOf(mirror, anchors, config);
   const at::Tensor embeddings = Normalized(Pool(plain, batch, false) + Pool(mirror, batch, true),

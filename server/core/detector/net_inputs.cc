@@ -18,6 +18,10 @@ std::vector<at::Tensor> ImagesOf(const std::vector<Sample>& samples) {
   return images;
 }
 
+NetInput MirrorOf(const NetInput& images) {
+  return {images.images.flip(3), {}, images.height, images.width};
+}
+
 }  // namespace
 
 NetInputs::NetInputs(const Detector& detector, FeatureCache* cache, Workers& workers)
@@ -107,7 +111,7 @@ NetInputs::MirrorPair NetInputs::AugmentedPair(const std::vector<Sample>& sample
   if (!shape.frozen_trunk) {
     const NetInput plain =
         AugmentedBatch(samples, shape.input_size, config, stream, step, workers_).input;
-    return {plain, {plain.images.flip(3), {}, plain.height, plain.width}};
+    return {plain, MirrorOf(plain)};
   }
   std::vector<int64_t> plain, mirror;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -126,16 +130,9 @@ Letterboxed NetInputs::Plain(const std::vector<Sample>& samples) const {
   return out;
 }
 
-Letterboxed NetInputs::Mirrored(const std::vector<Sample>& samples) const {
-  const DetectorConfig& shape = detector_.config();
-  if (!shape.frozen_trunk) {
-    Letterboxed out = Plain(samples);
-    out.input.images = out.input.images.flip(3);
-    return out;
-  }
-  Letterboxed out = LetterboxGeometry(ImagesOf(samples), shape.input_size);
-  out.input = FeaturesOf(samples, std::vector<int64_t>(samples.size(), 1), TrainConfig());
-  return out;
+NetInput NetInputs::Mirrored(const std::vector<Sample>& samples, const NetInput& plain) const {
+  if (!detector_.config().frozen_trunk) return MirrorOf(plain);
+  return FeaturesOf(samples, std::vector<int64_t>(samples.size(), 1), TrainConfig());
 }
 
 Minibatch NetInputs::PlainBatch(const std::vector<Sample>& samples) const {

@@ -35,8 +35,8 @@ class NetInputs {
 
   // Without any randomness, the whole image at the top left.
   Letterboxed Plain(const std::vector<Sample>& samples) const;
-  // Its canvas' mirror image: the images lie at the top right.
-  Letterboxed Mirrored(const std::vector<Sample>& samples) const;
+  // The mirror image of what Plain gave for these samples: they lie at the top right.
+  NetInput Mirrored(const std::vector<Sample>& samples, const NetInput& plain) const;
   // Plain with its labels.
   Minibatch PlainBatch(const std::vector<Sample>& samples) const;
 

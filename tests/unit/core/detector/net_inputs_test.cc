@@ -112,10 +112,10 @@ TEST_F(NetInputsTest, FeaturesAreWhatTheTrunkMakesOfTheImages) {
   for (size_t level = 0; level < expected.size(); ++level) {
     EXPECT_TRUE(at::allclose(plain.input.features[level], expected[level], 1e-3, 1e-3));
   }
-  const Letterboxed mirrored = inputs.Mirrored(AllOf(shapes));
+  const NetInput mirrored = inputs.Mirrored(AllOf(shapes), plain.input);
   const std::vector<at::Tensor> flipped =
       detector_.net().Features(images.input.images.flip(3).contiguous());
-  EXPECT_TRUE(at::allclose(mirrored.input.features[0], flipped[0], 1e-3, 1e-3));
+  EXPECT_TRUE(at::allclose(mirrored.features[0], flipped[0], 1e-3, 1e-3));
 }
 
 TEST_F(NetInputsTest, ImagesOfSeveralSizesShareABatch) {
@@ -131,7 +131,7 @@ TEST_F(NetInputsTest, ImagesOfSeveralSizesShareABatch) {
   samples.push_back(CheckedSample(high, 2, "high"));
   Workers workers(2);
   const NetInputs inputs(detector_, nullptr, workers);
-  const NetInput plain = inputs.Plain(samples).input, mirror = inputs.Mirrored(samples).input;
+  const NetInput plain = inputs.Plain(samples).input, mirror = inputs.Mirrored(samples, plain);
   EXPECT_EQ(plain.height, 96);
   EXPECT_EQ(plain.width, 96);
   const at::Tensor level = plain.features[0];  // stride 8: [3, C, 12, 12]
