@@ -39,8 +39,8 @@ struct DetectorConfig {
 enum class BoxLoss { kSmoothL1, kGeneralizedIou };
 enum class Schedule { kCosine, kStep };
 enum class OptimizerKind { kSgd, kAdamW };
-// Which anchors are an object's: those that overlap it by positive_iou, or those that overlap it
-// most of the nearest ones (ATSS, Zhang et al. 2020), however small it is.
+// Which anchors are an object's: those that overlap it by positive_iou, or, of the nearest, those
+// that overlap it most, however small it is (ATSS, Zhang et al. 2020).
 enum class Assignment { kOverlap, kAdaptive };
 
 // How a detector is trained, in steps.

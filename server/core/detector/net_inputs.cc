@@ -22,6 +22,33 @@ NetInput MirrorOf(const NetInput& images) {
   return {images.images.flip(3), {}, images.height, images.width};
 }
 
+// Features of several images as one batch: even views at the left edge of their common canvas, odd
+// ones at the right, zeros elsewhere.
+NetInput BatchOf(const std::vector<ViewFeatures>& all, const std::vector<int64_t>& views,
+                 int min_level, Workers& workers) {
+  const int64_t count = static_cast<int64_t>(all.size());
+  NetInput input;
+  for (size_t level = 0; level < all.at(0).size(); ++level) {
+    int64_t height = 0, width = 0;
+    for (const ViewFeatures& features : all) {
+      height = std::max(height, features[level].size(0));
+      width = std::max(width, features[level].size(1));
+    }
+    at::Tensor batch = at::zeros({count, height, width, all[0][level].size(2)});
+    workers.Run(count, [&](int64_t i) {
+      c10::NoGradGuard no_grad_here;
+      const at::Tensor& own = all[i][level];
+      const int64_t left = views[i] % 2 == 0 ? 0 : width - own.size(1);
+      batch[i].slice(0, 0, own.size(0)).slice(1, left, left + own.size(1)).copy_(own);
+    });
+    input.features.push_back(batch.permute({0, 3, 1, 2}));
+    const int64_t stride = int64_t{1} << (min_level + level);
+    input.height = height * stride;
+    input.width = width * stride;
+  }
+  return input;
+}
+
 }  // namespace
 
 NetInputs::NetInputs(const Detector& detector, FeatureCache* cache, Workers& workers)
@@ -63,26 +90,7 @@ NetInput NetInputs::FeaturesOf(const std::vector<Sample>& samples,
   } else {
     for (size_t m = 0; m < missing.size(); ++m) compute(static_cast<int64_t>(m));
   }
-  NetInput input;
-  for (size_t level = 0; level < all.at(0).size(); ++level) {
-    int64_t height = 0, width = 0;
-    for (const ViewFeatures& features : all) {
-      height = std::max(height, features[level].size(0));
-      width = std::max(width, features[level].size(1));
-    }
-    at::Tensor batch = at::zeros({count, height, width, all[0][level].size(2)});
-    workers_.Run(count, [&](int64_t i) {
-      c10::NoGradGuard no_grad_here;
-      const at::Tensor& own = all[i][level];
-      const int64_t left = views[i] % 2 == 0 ? 0 : width - own.size(1);
-      batch[i].slice(0, 0, own.size(0)).slice(1, left, left + own.size(1)).copy_(own);
-    });
-    input.features.push_back(batch.permute({0, 3, 1, 2}));
-    const int64_t stride = int64_t{1} << (detector_.config().min_level + level);
-    input.height = height * stride;
-    input.width = width * stride;
-  }
-  return input;
+  return BatchOf(all, views, detector_.config().min_level, workers_);
 }
 
 Minibatch NetInputs::Augmented(const std::vector<Sample>& samples, const TrainConfig& config,
