@@ -101,7 +101,7 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
   result.validation = ToAccuracy(accuracy, measured.size());
   result.metrics.emplace_back("undecodable", static_cast<double>(result.left_out.size()));
   result.parameters = detector.NumParameters();
-  result.weights_path = request.checkpoint_folder + "/weights.pt";
+  result.weights_path = request.checkpoint_folder + "/weights.safetensors";
   detector.Save(result.weights_path);
   return result;
 }

@@ -6,11 +6,28 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "server/core/detector/retinanet.h"
+#include "server/core/weights/safetensors.h"
 #include "server/core/weights/weights_file.h"
 
 namespace mgral::core {
+namespace {
+
+constexpr char kConfigText[] = "config";
+
+Safetensors ReadWeights(const std::string& path) {
+  if (IsSafetensors(path)) {
+    TensorLimits limits;
+    limits.refuse_non_finite = false;  // the file is ours: what was saved is read
+    return ReadSafetensors(path, limits);
+  }
+  TensorFile file = ReadTensorFile(path);  // as earlier versions wrote it
+  return {std::move(file.groups["weights"]), std::move(file.texts)};
+}
+
+}  // namespace
 
 Detector::Detector(const DetectorConfig& config, uint64_t seed) : config_(config) {
   CheckConfig(config);
@@ -21,16 +38,14 @@ Detector::Detector(Detector&&) noexcept = default;
 Detector& Detector::operator=(Detector&&) noexcept = default;
 
 Detector Detector::Load(const std::string& path) {
-  const TensorFile file = ReadTensorFile(path);
-  const auto config = file.texts.find("config");
-  const auto weights = file.groups.find("weights");
-  if (config == file.texts.end() || weights == file.groups.end()) {
-    throw std::runtime_error(FileName(path) +
-                             " is not a mgral weights file: no config or no weights");
+  const Safetensors file = ReadWeights(path);
+  const auto config = file.metadata.find(kConfigText);
+  if (config == file.metadata.end()) {
+    throw std::runtime_error(FileName(path) + " is not a mgral weights file: no config");
   }
   try {
     Detector detector(ParseDetectorConfig(config->second), 0);
-    detector.net().SetState(weights->second);
+    detector.net().SetState(file.tensors);
     return detector;
   } catch (const std::exception& e) {
     throw std::runtime_error(FileName(path) + ": " + e.what());
@@ -48,10 +63,7 @@ Detector Detector::Load(const std::string& path, const DetectorConfig& expected)
 }
 
 void Detector::Save(const std::string& path) const {
-  TensorFile file;
-  file.texts["config"] = ToString(config_);
-  file.groups["weights"] = net_->State();
-  WriteTensorFile(path, file);
+  WriteSafetensors(path, {net_->State(), {{kConfigText, ToString(config_)}}});
 }
 
 Detector Detector::Clone() const {

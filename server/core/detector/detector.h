@@ -27,14 +27,14 @@ class Detector {
   Detector(Detector&&) noexcept;
   Detector& operator=(Detector&&) noexcept;
 
-  // Reads what Save wrote. Throws std::runtime_error that names the path and says what is wrong:
-  // unreadable, not a mgral weights file, or a tensor missing or of the wrong shape. With
-  // `expected`, also if the file's configuration differs, naming both.
+  // Reads what Save wrote, in earlier versions, too. Throws std::runtime_error that names
+  // the path and says what is wrong: unreadable, not a mgral weights file, or a tensor missing or
+  // of the wrong shape. With `expected`, also if the file's configuration differs, naming both.
   static Detector Load(const std::string& path);
   static Detector Load(const std::string& path, const DetectorConfig& expected);
 
-  // Writes `path` through a temporary file beside it. The file is a dict that Python's torch.load
-  // reads too: {"config": str, "weights": {name: tensor}}. Throws std::runtime_error.
+  // Writes `path` through a temporary file beside it: safetensors, with the configuration as the
+  // text "config". Throws as WriteSafetensors.
   void Save(const std::string& path) const;
 
   // Its device, where the copy is too.

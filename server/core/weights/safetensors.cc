@@ -1,6 +1,7 @@
 #include "server/core/weights/safetensors.h"
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 #include <string_view>
 #include <tuple>
@@ -99,6 +100,14 @@ Safetensors ReadSafetensors(const std::string& path, const TensorLimits& limits)
     InputFile file(path, limits.max_file_bytes);
     return Read(&file, limits);
   });
+}
+
+bool IsSafetensors(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  char start[9] = {};
+  in.read(start, sizeof start);
+  const uint64_t header_bytes = ByteReader({start, 8}).Get<uint64_t>();
+  return in && header_bytes <= kMaxHeaderBytes && start[8] == '{';
 }
 
 void WriteSafetensors(const std::string& path, const Safetensors& file) {

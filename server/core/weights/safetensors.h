@@ -17,6 +17,9 @@ struct Safetensors {
 // file, and the tensor where one is to blame. Any thread.
 Safetensors ReadSafetensors(const std::string& path, const TensorLimits& limits);
 
+// Whether the file begins as one does, whatever it is called. False if it cannot be read.
+bool IsSafetensors(const std::string& path);
+
 // Tensors of any device and layout. The same tensors and texts make the same bytes. Through a
 // temporary file beside it, renamed at the end: a reader never sees half a file. Throws
 // std::system_error naming the file, with the errno value, where the disk is to blame;

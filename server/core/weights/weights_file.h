@@ -10,7 +10,7 @@
 namespace mgral::core {
 
 // Texts and groups of named tensors, in a file that Python's torch.load reads as a dict of str and
-// of dicts.
+// of dicts: checkpoints of trainings, and the weights of earlier versions.
 struct TensorFile {
   std::map<std::string, std::string> texts;
   std::map<std::string, std::map<std::string, at::Tensor>> groups;

@@ -35,9 +35,9 @@ class ExportTest : public testing::Test {
   ~ExportTest() override { fs::remove_all(folder_); }
 
   json Export(const core::Detector& detector) {
-    detector.Save(folder_ + "/weights.pt");
-    const auto network =
-        runtime_.Export(folder_ + "/weights.pt", {{"model", "pools/cats/models/1"}}, Exported());
+    detector.Save(folder_ + "/weights.safetensors");
+    const auto network = runtime_.Export(folder_ + "/weights.safetensors",
+                                         {{"model", "pools/cats/models/1"}}, Exported());
     EXPECT_TRUE(network.ok()) << network.status();
     return network.ok() ? json::parse(*network) : json();
   }
@@ -99,15 +99,17 @@ TEST_F(ExportTest, ATrunkIsDescribedByItsName) {
 
 // Clients see errors.
 TEST_F(ExportTest, ErrorsNameFilesWithoutTheFolder) {
-  std::ofstream(folder_ + "/weights.pt") << "no weights";
-  const absl::Status damaged = runtime_.Export(folder_ + "/weights.pt", {}, Exported()).status();
+  std::ofstream(folder_ + "/weights.safetensors") << "no weights";
+  const absl::Status damaged =
+      runtime_.Export(folder_ + "/weights.safetensors", {}, Exported()).status();
   EXPECT_TRUE(absl::IsInternal(damaged)) << damaged;
   EXPECT_FALSE(absl::StrContains(damaged.message(), folder_)) << damaged;
   EXPECT_FALSE(fs::exists(Exported()));
 
-  core::Detector(config_, 5).Save(folder_ + "/weights.pt");
+  core::Detector(config_, 5).Save(folder_ + "/weights.safetensors");
   fs::create_symlink("/dev/full", Exported() + ".tmp");
-  const absl::Status full = runtime_.Export(folder_ + "/weights.pt", {}, Exported()).status();
+  const absl::Status full =
+      runtime_.Export(folder_ + "/weights.safetensors", {}, Exported()).status();
   EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
   EXPECT_FALSE(absl::StrContains(full.message(), folder_)) << full;
 }

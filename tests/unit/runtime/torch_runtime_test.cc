@@ -136,7 +136,7 @@ TEST_F(TorchRuntimeTest, AnImageThatIsAwayDuringTrainingMayComeBackAndTheCheckpo
 
 TEST_F(TorchRuntimeTest, AFullDiskIsResourceExhaustedAndTheCheckpointStays) {
   EXPECT_FALSE(runtime_.Train(request_, [](double fraction) { return fraction < 0.55; }).ok());
-  for (const std::string file : {"checkpoint.pt", "weights.pt"}) {
+  for (const std::string file : {"checkpoint.pt", "weights.safetensors"}) {
     // Writing it fails for want of space, and takes the link away.
     fs::create_symlink("/dev/full", request_.checkpoint_folder + "/" + file + ".tmp");
     const absl::Status full = runtime_.Train(request_, nullptr).status();

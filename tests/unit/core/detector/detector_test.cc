@@ -16,6 +16,8 @@
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
 #include "server/core/detector/retinanet.h"
+#include "server/core/weights/safetensors.h"
+#include "server/core/weights/weights_file.h"
 #include "tests/unit/core/detector/shapes.h"
 #include "tests/unit/core/error_of.h"
 
@@ -122,7 +124,9 @@ TEST(WeightsFile, MissingDamagedAndForeignFilesAreNamed) {
     bytes.assign(std::istreambuf_iterator<char>(in), {});
   }
   std::ofstream(path, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
-  EXPECT_THAT(ErrorOf([&] { Detector::Load(path); }), HasSubstr("damaged"));
+  EXPECT_THAT(ErrorOf([&] { Detector::Load(path); }), HasSubstr("cut short"));
+  WriteSafetensors(path, {Detector(Small(), 1).net().State(), {}});
+  EXPECT_THAT(ErrorOf([&] { Detector::Load(path); }), HasSubstr("no config"));
   std::ofstream(path, std::ios::binary) << "hello";
   EXPECT_THAT(ErrorOf([&] { Detector::Load(path); }), HasSubstr("damaged"));
   EXPECT_THROW(Detector(Small(), 1).Save("/nowhere/weights"), std::system_error);
@@ -143,6 +147,25 @@ TEST(WeightsFile, RoundTripAndConfigurationMismatch) {
   const std::string error = ErrorOf([&] { Detector::Load(path, other); });
   EXPECT_THAT(error, HasSubstr("num_classes=2"));
   EXPECT_THAT(error, HasSubstr("num_classes=5"));
+  std::remove(path.c_str());
+}
+
+TEST(WeightsFile, IsSafetensorsAndTheFormatOfEarlierVersionsIsRead) {
+  const std::string path = TempPath("weights");
+  const Detector detector(Small(), 1);
+  const auto expected = detector.net().State();
+  detector.Save(path);
+  const Safetensors file = ReadSafetensors(path, {});
+  EXPECT_EQ(file.metadata.at("config"), ToString(Small()));
+  EXPECT_EQ(file.tensors.size(), expected.size());
+
+  WriteTensorFile(path, {{{"config", ToString(Small())}}, {{"weights", expected}}});
+  const Detector loaded = Detector::Load(path, Small());
+  for (const auto& [name, tensor] : loaded.net().State()) {
+    EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
+  }
+  WriteTensorFile(path, {{}, {{"weights", expected}}});
+  EXPECT_THAT(ErrorOf([&] { Detector::Load(path); }), HasSubstr("no config"));
   std::remove(path.c_str());
 }
 
