@@ -33,6 +33,9 @@ Json Architecture(const core::DetectorConfig& config) {
   json["head_convs"] = config.head_convs;
   json["head_norm"] = config.head_norm;
   json["separable"] = config.separable;
+  // What is between the trunk and the rest is rounded so: the features that are kept of a frozen
+  // trunk, and that the rest was trained on, are.
+  if (config.frozen_trunk) json["trunk_features"] = "float16";
   return json;
 }
 
@@ -45,9 +48,10 @@ Json Input(const core::DetectorConfig& config) {
       {"mean", core::PixelMean()},
       {"std", core::PixelDeviation()},
       {"letterbox",
-       "The longest side becomes `size` (sides rounded to whole pixels, at least 1; bilinear, "
-       "antialiased where it shrinks). The normalized image is placed at the top left of a "
-       "canvas of zeros, whose sides are the smallest multiples of `multiple_of` that hold it."}};
+       "An image of a longer side is reduced to `size` by area averaging, in whole 8-bit values; "
+       "a smaller one is enlarged to it bilinearly (sides rounded to whole pixels, at least 1). "
+       "The normalized image is placed at the top left of a canvas of zeros, whose sides are the "
+       "smallest multiples of `multiple_of` that hold it."}};
 }
 
 Json Anchors(const core::DetectorConfig& config) {

@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -101,13 +102,21 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
   c10::NoGradGuard no_grad;
   Workers workers(static_cast<int64_t>(images.size()));
   const NetInputs inputs(detector, nullptr, workers);
-  std::vector<std::vector<Detection>> result;
+  // Only images of one canvas share a batch: what lies beyond an image would change its boxes.
+  std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> alike;
+  const Letterboxed geometry = LetterboxGeometry(images, detector.config().input_size);
+  for (size_t i = 0; i < images.size(); ++i) {
+    alike[{RoundUp32(geometry.content_height[i]), RoundUp32(geometry.content_width[i])}].push_back(
+        i);
+  }
+  std::vector<std::vector<Detection>> result(images.size());
   const size_t step = static_cast<size_t>(std::max<int64_t>(1, config.batch_size));
-  for (size_t first = 0; first < images.size(); first += step) {
-    std::vector<Sample> part(std::min(step, images.size() - first));
-    for (size_t i = 0; i < part.size(); ++i) part[i].image = images[first + i];
-    for (auto& found : PredictBatch(detector, part, config, inputs, workers)) {
-      result.push_back(std::move(found));
+  for (const auto& [canvas, same] : alike) {
+    for (size_t first = 0; first < same.size(); first += step) {
+      std::vector<Sample> part(std::min(step, same.size() - first));
+      for (size_t i = 0; i < part.size(); ++i) part[i].image = images[same[first + i]];
+      auto found = PredictBatch(detector, part, config, inputs, workers);
+      for (size_t i = 0; i < part.size(); ++i) result[same[first + i]] = std::move(found[i]);
     }
   }
   return result;

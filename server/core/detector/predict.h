@@ -17,7 +17,7 @@
 namespace mgral::core {
 
 // Per image uint8 [3, H, W]: its detections, best first, in its own pixels. Works on an untrained
-// detector (what it finds means nothing). Deterministic.
+// detector (what it finds means nothing). Deterministic, and independent of the other images.
 std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config = {});

@@ -93,6 +93,9 @@ TEST_F(ExportTest, ATrunkIsDescribedByItsName) {
   const json network = Export(core::Detector(config_, 5));
   EXPECT_EQ(network["architecture"]["trunk"], "efficientnet_lite0");
   EXPECT_FALSE(network["architecture"].contains("depth"));
+  EXPECT_FALSE(network["architecture"].contains("trunk_features"));
+  config_.frozen_trunk = true;
+  EXPECT_EQ(Export(core::Detector(config_, 5))["architecture"]["trunk_features"], "float16");
   EXPECT_EQ(network["architecture"]["trunk_mean"], 127.5);
   EXPECT_EQ(network["architecture"]["trunk_std"], 128.0);
 }

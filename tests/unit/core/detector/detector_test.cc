@@ -242,6 +242,9 @@ TEST(Predict, UntrainedDetectorWorksOnAnyShape) {
       EXPECT_LE(d.box.y_max, images[i].size(1));
       EXPECT_TRUE(std::isfinite(d.score));
     }
+    const auto alone = Predict(detector, {images[i]}, config).at(0);
+    ASSERT_EQ(alone.size(), found[i].size());
+    for (size_t d = 0; d < alone.size(); ++d) EXPECT_FLOAT_EQ(alone[d].score, found[i][d].score);
   }
   EXPECT_THROW(Predict(detector, {torch::zeros({1, 5, 5}, torch::kByte)}), std::invalid_argument);
 }
