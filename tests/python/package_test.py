@@ -84,6 +84,14 @@ def test_it_imports_without_the_optional_packages(wheel, venv, tmp_path):
     run(venv / "python", "-c", hide, cwd=tmp_path)
 
 
+def test_without_pytorch_it_says_what_to_install(wheel, venv, tmp_path):
+    run(venv / "pip", "install", "--force-reinstall", "--no-deps", wheel)
+    hide = ("import sys\nsys.modules['torch'] = None\nimport mgral\n"
+            "try:\n    import mgral.torch\nexcept ModuleNotFoundError as error: print(error)\n")
+    said = run(venv / "python", "-c", hide, cwd=tmp_path)
+    assert said == "mgral.torch needs torch: pip install mgral[torch]\n"
+
+
 def test_a_source_distribution_carries_the_protos(clone, venv, tmp_path):
     run(venv / "python", "setup.py", "-q", "sdist", "-d", tmp_path, cwd=clone)
     archive = next(tmp_path.glob("*.tar.gz"))
