@@ -10,6 +10,16 @@ import safetensors.torch
 from mgral.connection import Path
 from mgral.torch.detector import Detector
 
+_KNOWN = {
+    "architecture": {"type", "trunk", "trunk_mean", "trunk_std", "trunk_features",
+                     "trained_last_stage", "depth", "width", "norm_epsilon", "num_classes",
+                     "pyramid_channels", "min_level", "max_level", "head_convs", "head_norm",
+                     "separable"},
+    "input": {"size", "multiple_of", "channels", "value_range", "mean", "std", "letterbox"},
+    "postprocessing": {"scores", "min_score", "candidates_per_level", "nms", "nms_iou",
+                       "max_detections"},
+}
+
 
 def load(model: Path, description: Optional[Path] = None) -> Detector:
     """The detector that Client.export_model or `mgral models export` wrote.
@@ -26,7 +36,9 @@ def load(model: Path, description: Optional[Path] = None) -> Detector:
     if description is None:
         description = os.path.join(os.path.dirname(weights), "model.json")
     try:
-        detector = Detector(_read(description))
+        described = _read(description)
+        detector = Detector(described)
+        _refuse_unknown(described)
     except KeyError as missing:
         raise ValueError(f"{os.fspath(description)}: {missing} is missing") from missing
     except (TypeError, ValueError) as wrong:
@@ -46,3 +58,11 @@ def _read(path: Path) -> Dict[str, Any]:
     if description["format_version"] != 1:
         raise ValueError(f"has format_version {description['format_version']}; this mgral reads 1")
     return description
+
+
+def _refuse_unknown(description: Dict[str, Any]) -> None:
+    """What is not known would change what is found."""
+    for part, known in _KNOWN.items():
+        unknown = set(description[part]) - known
+        if unknown:
+            raise ValueError(f"{part} has {sorted(unknown)[0]!r}, which this mgral does not know")

@@ -49,17 +49,28 @@ class Backbone(nn.Module):
                  architecture: Mapping[str, Any]) -> None:
         super().__init__()
         self.first = int(architecture["min_level"]) - 2
-        # A frozen trunk's features are kept in half precision, and the rest was trained on them.
+        # A frozen trunk's features are kept in half precision, and the rest was trained on them; of
+        # a trunk whose last stage was trained, those before it.
         self.half = architecture.get("trunk_features") == "float16"
+        self.trains_last_stage = bool(architecture.get("trained_last_stage", False))
         self.body = body
         self.fpn = Pyramid(body.channels[self.first:], architecture["pyramid_channels"],
                            architecture["separable"], architecture["max_level"] - 5)
 
     def forward(self, images: Tensor) -> List[Tensor]:
-        features: List[Tensor] = []
-        for level in self.body(images)[self.first:]:
-            features.append(level.to(torch.float16).to(images.dtype) if self.half else level)
-        return self.fpn(features)
+        features = self.body.early_stages(images)
+        if self.trains_last_stage:
+            features = self.rounded(features)
+            features.append(self.body.last_stage(features[2]))
+        else:
+            features.append(self.body.last_stage(features[2]))
+            features = self.rounded(features)
+        return self.fpn(features[self.first:])
+
+    def rounded(self, features: List[Tensor]) -> List[Tensor]:
+        if not self.half:
+            return features
+        return [level.to(torch.float16).to(level.dtype) for level in features]
 
 
 class HeadBlock(nn.ModuleDict):
@@ -210,7 +221,8 @@ class RetinaNet(nn.Module):
 def _trunk(description: Mapping[str, Any]) -> Union[ResNet, EfficientNetLite]:
     architecture = description["architecture"]
     if architecture["trunk"] == "resnet":
-        return ResNet(architecture["depth"], architecture["width"])
+        return ResNet(architecture["depth"], architecture["width"],
+                      architecture.get("norm_epsilon", 1e-5))
     if architecture["trunk"] == "efficientnet_lite0":
         mean, std = (torch.tensor(description["input"][name]).view(3, 1, 1)
                      for name in ("mean", "std"))

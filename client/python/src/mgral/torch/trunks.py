@@ -64,7 +64,7 @@ class ResNet(nn.Module):
 
     BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
-    def __init__(self, depth: int, width: float) -> None:
+    def __init__(self, depth: int, width: float, norm_epsilon: float) -> None:
         super().__init__()
         if depth not in self.BLOCKS:
             raise ValueError(f"depth {depth}: there is ResNet-18, 34, 50 and 101")
@@ -85,15 +85,26 @@ class ResNet(nn.Module):
             layers.append(nn.Sequential(*blocks))
             self.channels.append(channels)
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = norm_epsilon
 
-    def forward(self, images: Tensor) -> List[Tensor]:
-        """[B, 3, H, W] normalized -> C2 .. C5, of strides 4 to 32."""
+    def early_stages(self, images: Tensor) -> List[Tensor]:
+        """[B, 3, H, W] normalized -> C2, C3, C4, of strides 4, 8, 16."""
         x = torch.relu(self.bn1(self.conv1(images)))
         x = functional.max_pool2d(x, 3, 2, 1)
         c2 = self.layer1(x)
         c3 = self.layer2(c2)
-        c4 = self.layer3(c3)
-        return [c2, c3, c4, self.layer4(c4)]
+        return [c2, c3, self.layer3(c3)]
+
+    def last_stage(self, c4: Tensor) -> Tensor:
+        """C4 -> C5, of stride 32."""
+        return self.layer4(c4)
+
+    def forward(self, images: Tensor) -> List[Tensor]:
+        """C2 .. C5."""
+        features = self.early_stages(images)
+        return features + [self.last_stage(features[2])]
 
 
 class InvertedResidual(nn.Module):
@@ -147,16 +158,30 @@ class EfficientNetLite(nn.Module):
                 self.channels.append(channels)
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, images: Tensor) -> List[Tensor]:
-        """[B, 3, H, W] normalized -> C2 .. C5, of strides 4 to 32."""
+    def early_stages(self, images: Tensor) -> List[Tensor]:
+        """[B, 3, H, W] normalized -> C2, C3, C4, of strides 4, 8, 16."""
         x = (images * self.std + self.mean - self.own_mean) / self.own_std
         x = functional.relu6(self.stem(functional.pad(x, [0, 1, 0, 1])))
         features: List[Tensor] = []
         for number, block in enumerate(self.blocks):
-            x = block(x)
-            if number in self.ends:
-                features.append(x)
+            if number <= self.ends[2]:
+                x = block(x)
+                if number in self.ends:
+                    features.append(x)
         return features
+
+    def last_stage(self, c4: Tensor) -> Tensor:
+        """C4 -> C5, of stride 32."""
+        x = c4
+        for number, block in enumerate(self.blocks):
+            if number > self.ends[2]:
+                x = block(x)
+        return x
+
+    def forward(self, images: Tensor) -> List[Tensor]:
+        """C2 .. C5."""
+        features = self.early_stages(images)
+        return features + [self.last_stage(features[2])]
 
 
 def _scaled(channels: int, width: float) -> int:
