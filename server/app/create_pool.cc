@@ -2,12 +2,15 @@
 
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/app/external_detector.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 #include "server/base/text.h"
 #include "server/domain/strategy.h"
 
@@ -64,6 +67,69 @@ void CheckRange(const std::string& field, int value, int min, int max, FieldErro
   errors->Add(field, absl::StrCat("is ", value, "; it must be from ", min, " to ", max));
 }
 
+// Of a detector that is trained here. Other errors than those of the settings are returned.
+absl::Status CheckDetector(const domain::DetectorSettings& detector,
+                           domain::DetectorRuntime* runtime, FieldErrors* errors) {
+  const auto profile = runtime->Profile(detector.profile);
+  if (absl::IsInvalidArgument(profile.status())) {
+    for (const base::FieldViolation& problem : base::FieldViolations(profile.status())) {
+      errors->Add(absl::StrCat("pool.", problem.field), problem.description);
+    }
+  } else if (!profile.ok()) {
+    return profile.status();
+  }
+  CheckRange("pool.detector.training_steps", detector.training_steps, 0, kMaxTrainingSteps, errors);
+  if (detector.input_size != 0) {
+    CheckRange("pool.detector.input_size", detector.input_size, kMinInputSize, kMaxInputSize,
+               errors);
+    if (detector.input_size % kInputStride != 0) {
+      errors->Add("pool.detector.input_size", absl::StrCat("must be a multiple of ", kInputStride));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Settings of what such a pool does not do: nobody may believe that they have an effect.
+void CheckExternal(const Pool& pool, FieldErrors* errors) {
+  const std::pair<const char*, bool> without_effect[] = {
+      {"detector.warm_start", pool.detector.warm_start},
+      {"detector.training_steps", pool.detector.training_steps != 0},
+      {"detector.input_size", pool.detector.input_size != 0},
+      {"selection.probes", pool.selection.probes != 0},
+      {"selection.replay_probes", pool.selection.replay_probes != 0}};
+  for (const auto& [field, set] : without_effect) {
+    if (set) {
+      errors->Add(absl::StrCat("pool.", field),
+                  "has no effect with an external detector: leave it unset");
+    }
+  }
+}
+
+void SetDefaults(Pool* pool) {
+  domain::SelectionSettings& selection = pool->selection;
+  const domain::SelectionSettings defaults;
+  if (selection.strategy.empty()) {
+    selection.strategy =
+        pool->detector.external() ? NameOf(domain::Strategy::kEntropy) : defaults.strategy;
+  }
+  if (selection.batch_size == 0) selection.batch_size = defaults.batch_size;
+}
+
+void CheckSelection(const Pool& pool, FieldErrors* errors) {
+  const domain::SelectionSettings& selection = pool.selection;
+  const absl::Status fits = CheckStrategyFor(pool, selection.strategy, "");
+  if (!domain::IsSelectableStrategy(selection.strategy)) {
+    errors->Add("pool.selection.strategy",
+                absl::StrCat("unknown strategy ", base::Quoted(selection.strategy), ": use one of ",
+                             domain::SelectableStrategies()));
+  } else if (!fits.ok()) {
+    errors->Add("pool.selection.strategy", std::string(fits.message()));
+  }
+  CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, errors);
+  CheckRange("pool.selection.probes", selection.probes, 0, kMaxProbes, errors);
+  CheckRange("pool.selection.replay_probes", selection.replay_probes, 0, kMaxProbes, errors);
+}
+
 }  // namespace
 
 absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& request) {
@@ -75,37 +141,13 @@ absl::StatusOr<Pool> CreatePool::Run(Pool pool, const domain::RequestKey& reques
   CheckClasses(pool.classes, &errors);
 
   if (pool.detector.profile.empty()) pool.detector.profile = runtime_->DefaultProfile();
-  const auto profile = runtime_->Profile(pool.detector.profile);
-  if (absl::IsInvalidArgument(profile.status())) {
-    for (const base::FieldViolation& problem : base::FieldViolations(profile.status())) {
-      errors.Add(absl::StrCat("pool.", problem.field), problem.description);
-    }
-  } else if (!profile.ok()) {
-    return profile.status();
+  if (pool.detector.external()) {
+    CheckExternal(pool, &errors);
+  } else {
+    MGRAL_RETURN_IF_ERROR(CheckDetector(pool.detector, runtime_, &errors));
   }
-  CheckRange("pool.detector.training_steps", pool.detector.training_steps, 0, kMaxTrainingSteps,
-             &errors);
-  if (pool.detector.input_size != 0) {
-    CheckRange("pool.detector.input_size", pool.detector.input_size, kMinInputSize, kMaxInputSize,
-               &errors);
-    if (pool.detector.input_size % kInputStride != 0) {
-      errors.Add("pool.detector.input_size", absl::StrCat("must be a multiple of ", kInputStride));
-    }
-  }
-
-  domain::SelectionSettings& selection = pool.selection;
-  const domain::SelectionSettings defaults;
-  if (selection.strategy.empty()) selection.strategy = defaults.strategy;
-  if (!domain::IsSelectableStrategy(selection.strategy)) {
-    errors.Add("pool.selection.strategy",
-               absl::StrCat("unknown strategy ", base::Quoted(selection.strategy), ": use one of ",
-                            domain::SelectableStrategies()));
-  }
-  if (selection.batch_size == 0) selection.batch_size = defaults.batch_size;
-  CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, &errors);
-  CheckRange("pool.selection.probes", selection.probes, 0, kMaxProbes, &errors);
-  CheckRange("pool.selection.replay_probes", selection.replay_probes, 0, kMaxProbes, &errors);
-
+  SetDefaults(&pool);
+  CheckSelection(pool, &errors);
   if (!errors.empty()) return errors.ToStatus();
   return pools_->CreatePool(pool, request);
 }

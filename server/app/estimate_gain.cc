@@ -3,6 +3,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/external_detector.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
 #include "server/base/status_macros.h"
@@ -10,8 +11,10 @@
 namespace mgral::app {
 
 absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
-                                          domain::SelectionRuntime* runtime, int64_t pool_key,
+                                          domain::SelectionRuntime* runtime,
+                                          const domain::Pool& pool,
                                           const std::vector<std::string>& image_ids) {
+  MGRAL_RETURN_IF_ERROR(NeedsOwnDetector(pool, "EstimateGain", "parent"));
   if (image_ids.empty() || image_ids.size() > base::kMaxEstimateImages) {
     return base::InvalidField(
         "image_ids",
@@ -27,7 +30,7 @@ absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
   if (!errors.empty()) return errors.ToStatus();
 
   MGRAL_ASSIGN_OR_RETURN(const domain::BatchStore::TableLookup lookup,
-                         batches->LookUp(pool_key, image_ids));
+                         batches->LookUp(pool.key, image_ids));
   std::vector<std::string> entries;
   for (const auto& image : lookup.images) entries.push_back(image.entry);
   MGRAL_ASSIGN_OR_RETURN(domain::Gain gain, runtime->EstimateGain(lookup.table, entries));

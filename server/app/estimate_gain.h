@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/domain/batch_store.h"
+#include "server/domain/pool.h"
 #include "server/domain/selection_runtime.h"
 
 namespace mgral::app {
@@ -16,9 +17,11 @@ struct GainEstimate {
   int64_t model_version = 0;
 };
 
-// Errors: INVALID_ARGUMENT on "image_ids" and "image_ids[i]"; those of BatchStore::LookUp.
+// Errors: INVALID_ARGUMENT on "image_ids" and "image_ids[i]"; FAILED_PRECONDITION
+// "EXTERNAL_DETECTOR"; those of BatchStore::LookUp.
 absl::StatusOr<GainEstimate> EstimateGain(domain::BatchStore* batches,
-                                          domain::SelectionRuntime* runtime, int64_t pool_key,
+                                          domain::SelectionRuntime* runtime,
+                                          const domain::Pool& pool,
                                           const std::vector<std::string>& image_ids);
 
 }  // namespace mgral::app

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/external_detector.h"
 #include "server/app/predict.h"
 #include "server/base/status_macros.h"
 
@@ -85,6 +86,7 @@ absl::Status ExportModel::Run(const domain::CallContext& call, const domain::Poo
                               std::optional<int64_t> version,
                               const std::function<bool(const Header&)>& begin,
                               const WriteChunk& write) {
+  MGRAL_RETURN_IF_ERROR(NeedsOwnDetector(pool, "ExportModel", "model"));
   MGRAL_ASSIGN_OR_RETURN(const domain::Model model, FindModel(cycles_, pool, version));
   const std::map<std::string, std::string> metadata = {
       {"mgral_version", mgral_version_},
@@ -113,7 +115,9 @@ absl::StatusOr<domain::Model> RollbackModel(domain::CycleStore* cycles,
                                             domain::ArtifactStore* artifacts, int64_t pool_key,
                                             int64_t version, const domain::RequestKey& request) {
   MGRAL_ASSIGN_OR_RETURN(const domain::Model model, cycles->GetModel(pool_key, version));
-  MGRAL_RETURN_IF_ERROR(artifacts->PathOf(model.weights_sha256).status());
+  if (!model.weights_sha256.empty()) {  // an external detector's are elsewhere
+    MGRAL_RETURN_IF_ERROR(artifacts->PathOf(model.weights_sha256).status());
+  }
   return cycles->Rollback(pool_key, version, request);
 }
 

@@ -33,8 +33,9 @@ class ExportModel {
   };
   // Calls `begin` once, then `write` with the pieces of the safetensors file, of at most 1 MiB. The
   // same model gives the same bytes. `version`: nullopt for the published model. Errors: those of
-  // FindModel, DATA_LOSS for weights that are gone or damaged, RESOURCE_EXHAUSTED on a full disk,
-  // CANCELLED when `begin` or `write` gives false, the call's own.
+  // FindModel and NeedsOwnDetector, DATA_LOSS for weights that are gone or damaged,
+  // RESOURCE_EXHAUSTED on a full disk, CANCELLED when `begin` or `write` gives false, the call's
+  // own.
   absl::Status Run(const domain::CallContext& call, const domain::Pool& pool,
                    std::optional<int64_t> version, const std::function<bool(const Header&)>& begin,
                    const WriteChunk& write);

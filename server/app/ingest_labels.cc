@@ -17,21 +17,9 @@ namespace {
 using domain::Box;
 using domain::Image;
 using domain::NewLabels;
-using ClassIndex = std::map<std::string, int>;
 
 // x_min + width may miss the image's width by what rounding costs, in pixels.
 constexpr double kRounding = 1e-6;
-
-std::string UnknownClass(const std::string& name, const std::vector<std::string>& classes) {
-  constexpr size_t kNamed = 10;
-  std::string text =
-      absl::StrCat("unknown class ", base::Quoted(name), "; the pool's classes are ");
-  for (size_t i = 0; i < classes.size() && i < kNamed; ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", base::Quoted(classes[i]));
-  }
-  if (classes.size() > kNamed) absl::StrAppend(&text, ", ... (", classes.size(), " in all)");
-  return text;
-}
 
 // An edge of a box, in a message.
 std::string Pixels(double value) { return absl::StrCat(value); }
@@ -130,8 +118,7 @@ absl::Status CheckAgainstImage(const domain::CallContext& call, const LabelsInpu
 absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     const domain::CallContext& call, const domain::Pool& pool,
     absl::Span<const LabelsInput> labels) {
-  ClassIndex classes;
-  for (size_t c = 0; c < pool.classes.size(); ++c) classes[pool.classes[c]] = static_cast<int>(c);
+  const ClassIndex classes = IndexOfClasses(pool.classes);
   std::vector<Examined> examined(labels.size());
   std::map<std::string, size_t> index_of;
   std::vector<std::string> ids;

@@ -6,19 +6,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "server/app/box_input.h"
 #include "server/app/item_errors.h"
 #include "server/domain/image_loader.h"
 #include "server/domain/label_store.h"
 #include "server/domain/pool_store.h"
 
 namespace mgral::app {
-
-// A box as a user sends it: domain::Box with the class by its name, and nothing validated.
-struct BoxInput {
-  double x_min = 0, y_min = 0, width = 0, height = 0;
-  std::string class_name;
-  bool ignore = false;
-};
 
 struct LabelsInput {
   std::string image_id;

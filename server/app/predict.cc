@@ -4,6 +4,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/external_detector.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
 #include "server/base/status_macros.h"
@@ -85,6 +86,7 @@ absl::StatusOr<Predict::Result> Predict::Run(const domain::CallContext& call,
                                              std::optional<int64_t> version,
                                              absl::Span<const ImageInput> images,
                                              double min_score) {
+  MGRAL_RETURN_IF_ERROR(NeedsOwnDetector(pool, "Predict", "model"));
   MGRAL_RETURN_IF_ERROR(CheckRequest(images, min_score));
   MGRAL_ASSIGN_OR_RETURN(const auto model, FindModel(cycles_, pool, version));
   MGRAL_ASSIGN_OR_RETURN(const auto resolved, Resolve(pool, images));

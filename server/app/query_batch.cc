@@ -4,8 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/app/external_detector.h"
 #include "server/app/field_errors.h"
 #include "server/base/limits.h"
+#include "server/base/status_macros.h"
 #include "server/base/text.h"
 #include "server/domain/strategy.h"
 
@@ -36,6 +38,7 @@ absl::StatusOr<domain::Batch> QueryBatch::Run(const domain::Pool& pool, const Ba
   const std::string annotator_problem = TextProblem(query.annotator, base::kMaxTextBytes);
   if (!annotator_problem.empty()) errors.Add("annotator", annotator_problem);
   if (!errors.empty()) return errors.ToStatus();
+  MGRAL_RETURN_IF_ERROR(CheckStrategyFor(pool, query.strategy, "strategy"));
 
   domain::BatchStore::LeaseRequest lease_request;
   lease_request.pool_key = pool.key;

@@ -26,8 +26,8 @@ class QueryBatch {
   QueryBatch(domain::BatchStore* batches, domain::SelectionRuntime* runtime)
       : batches_(batches), runtime_(runtime) {}
 
-  // Errors: INVALID_ARGUMENT on "size", "strategy", "lease_duration", "annotator"; those of
-  // BatchStore::LeaseBatch.
+  // Errors: INVALID_ARGUMENT on "size", "strategy", "lease_duration", "annotator";
+  // FAILED_PRECONDITION "EXTERNAL_DETECTOR" on "strategy"; those of BatchStore::LeaseBatch.
   absl::StatusOr<domain::Batch> Run(const domain::Pool& pool, const BatchQuery& query,
                                     const domain::RequestKey& request);
 

@@ -7,6 +7,7 @@
 namespace mgral::app {
 
 absl::StatusOr<domain::Cycle> StartCycle(domain::PoolStore* pools, domain::CycleStore* cycles,
+                                         domain::PredictionStore* predictions,
                                          const domain::Pool& pool, bool without_table,
                                          const domain::RequestKey& request) {
   using domain::ImageUse;
@@ -18,6 +19,16 @@ absl::StatusOr<domain::Cycle> StartCycle(domain::PoolStore* pools, domain::Cycle
     return base::FailedPrecondition(
         "POOL_EMPTY",
         absl::StrCat(name, " has no training images: register some with RegisterImages"), "parent");
+  }
+  if (pool.detector.external()) {
+    MGRAL_ASSIGN_OR_RETURN(const auto set, predictions->FindSet(pool.key));
+    if (set) return cycles->StartCycle(pool.key, without_table, request);
+    return base::FailedPrecondition(
+        "NO_PREDICTIONS",
+        absl::StrCat("the detector of ", name,
+                     " is external, and none of its predictions are here: put them with "
+                     "PutPredictions"),
+        "parent");
   }
   MGRAL_ASSIGN_OR_RETURN(const auto validation,
                          pools->LabeledImages(pool.key, ImageUse::kValidation, 0, 1));

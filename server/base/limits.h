@@ -9,6 +9,11 @@ namespace mgral::base {
 constexpr int kMaxBatchRegister = 1000;  // images of one unary call or stream message
 constexpr int kMaxBatchLabels = 1000;    // images of one unary call or stream message
 constexpr int kMaxBoxesPerImage = 10000;
+constexpr int kMaxBatchPredictions = 1000;  // images of one stream message
+constexpr int kMaxPredictedBoxesPerImage = 1000;
+constexpr int kMaxPredictedBoxesPerMessage = 200'000;
+constexpr int64_t kMaxPredictedBoxesPerPool = 20'000'000;  // a cycle holds them all in memory
+constexpr int kMaxEmbeddingSize = 4096;
 constexpr int kMaxQuerySize = 10000;  // images of one batch
 constexpr int kMaxEstimateImages = 10000;
 constexpr int kMaxPredictImages = 100;

@@ -63,6 +63,12 @@ absl::StatusOr<Signals> EmbedUsable(const StageContext& stage, const TrainedCycl
 }  // namespace
 
 StageResult RunEmbed(const StageContext& stage) {
+  if (stage.cycle.pool.detector.external()) {  // the payload is of Signals already
+    StageOutcome outcome;
+    outcome.result = stage.job.payload;
+    outcome.next = {{domain::JobKind::kSelector, 0, ""}};
+    return outcome;
+  }
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const std::vector<domain::Image> images,
                          LoadRecord(stage.ports, stage.job.payload, ParseImages));

@@ -12,6 +12,7 @@
 #include "server/domain/detector_runtime.h"
 #include "server/domain/job_queue.h"
 #include "server/domain/pool_store.h"
+#include "server/domain/prediction_store.h"
 #include "server/domain/selection_runtime.h"
 
 namespace mgral::cycle {
@@ -24,6 +25,7 @@ struct CyclePorts {
   domain::ArtifactStore* artifacts = nullptr;
   domain::DetectorRuntime* detector = nullptr;
   domain::SelectionRuntime* selection = nullptr;
+  domain::PredictionStore* predictions = nullptr;
 };
 
 // What a stage has made, to be recorded by JobQueue::Complete, or, of kPublish, by
@@ -41,6 +43,9 @@ struct StageOutcome {
 // from kPlan if no image is left to choose, and from kTrain if the pool has no images at all.
 // kProbe is skipped without validation images. The pool is embedded in any case, also for `random`:
 // its predictions are the pre-annotations.
+//
+// In a pool with an external detector kTrain measures the predictions that the user put, and kEmbed
+// passes them on; kSelector follows.
 //
 // What a cycle works on (labels, unlabeled images, the snapshot before it) is fixed by the first
 // attempt at kTrain, so that labels and images which come in meanwhile wait for the next cycle and

@@ -34,6 +34,10 @@ void SetInputs(const CycleInputs& inputs, Record::CycleInputs* out) {
   out->set_examples_sha256(inputs.examples_sha256);
   SetAll(inputs.shards, out->mutable_shards());
   out->set_images(inputs.images);
+  if (inputs.external) {
+    out->mutable_external()->set_set_key(inputs.external->set_key);
+    out->mutable_external()->set_model(inputs.external->model);
+  }
   if (!inputs.previous) return;
   Record::Previous* const previous = out->mutable_previous();
   previous->set_weights_sha256(inputs.previous->weights_sha256);
@@ -45,7 +49,10 @@ void SetInputs(const CycleInputs& inputs, Record::CycleInputs* out) {
 
 CycleInputs GetInputs(const Record::CycleInputs& in) {
   CycleInputs inputs{
-      in.seed(), in.examples_sha256(), GetAll<std::string>(in.shards()), in.images(), {}};
+      in.seed(), in.examples_sha256(), GetAll<std::string>(in.shards()), in.images(), {}, {}};
+  if (in.has_external()) {
+    inputs.external = ExternalPredictions{in.external().set_key(), in.external().model()};
+  }
   if (in.has_previous()) {
     const Record::Previous& previous = in.previous();
     inputs.previous = PreviousSnapshot{previous.weights_sha256(), previous.manifest_sha256(),

@@ -25,13 +25,20 @@ struct PreviousSnapshot {
   double map50 = 0;
 };
 
+// The predictions of an external detector that a cycle ranks.
+struct ExternalPredictions {
+  int64_t set_key = 0;  // as domain::PredictionSet::key
+  std::string model;
+};
+
 // What a cycle works on, fixed by the first attempt at kTrain.
 struct CycleInputs {
   uint64_t seed = 0;                // of the cycle; see StageSeed
   std::string examples_sha256;      // CycleExamples
-  std::vector<std::string> shards;  // images to embed, one list per kEmbed job
+  std::vector<std::string> shards;  // images to embed, one list per kEmbed job, or their signals
   int64_t images = 0;               // in all shards
-  std::optional<PreviousSnapshot> previous;
+  std::optional<PreviousSnapshot> previous;     // of a detector that is trained
+  std::optional<ExternalPredictions> external;  // of one that is not
 };
 absl::StatusOr<std::string> SerializeInputs(const CycleInputs& inputs);
 absl::StatusOr<CycleInputs> ParseInputs(absl::string_view bytes);

@@ -18,13 +18,15 @@ using domain::Strategy;
 constexpr int kBatchesInQueue = 10, kMinQueue = 500, kMaxQueue = 10000;
 
 // The pool's own strategy first, then those that cost little, so that a query may name any of them.
-std::vector<Strategy> StrategiesToRank(const std::string& own, bool cold_start, bool has_table) {
+std::vector<Strategy> StrategiesToRank(const std::string& own, bool cold_start, bool has_table,
+                                       bool has_embeddings) {
   if (cold_start) return {Strategy::kColdStart, Strategy::kRandom};
   std::vector<Strategy> strategies;
   const auto add = [&](Strategy strategy) {
     const bool there =
         std::find(strategies.begin(), strategies.end(), strategy) != strategies.end();
-    if (!there && (has_table || !domain::InfoOf(strategy).needs_table)) {
+    const domain::StrategyInfo& info = domain::InfoOf(strategy);
+    if (!there && (has_table || !info.needs_table) && (has_embeddings || !info.needs_embeddings)) {
       strategies.push_back(strategy);
     }
   };
@@ -84,8 +86,11 @@ StageResult RunSelector(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(SelectionRuntime::RankRequest request, MakeRequest(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(const auto table, LoadTable(stage));
   if (table) request.table = &*table;
-  const std::vector<Strategy> strategies =
-      StrategiesToRank(stage.cycle.pool.selection.strategy, trained.cold_start, table.has_value());
+  // An external detector may give none.
+  const bool has_embeddings =
+      request.candidates.empty() || !request.candidates.front().embedding.empty();
+  const std::vector<Strategy> strategies = StrategiesToRank(
+      stage.cycle.pool.selection.strategy, trained.cold_start, table.has_value(), has_embeddings);
   RankedPool ranked;
   StageOutcome outcome;
   for (size_t i = 0; i < strategies.size(); ++i) {

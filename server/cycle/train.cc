@@ -3,7 +3,9 @@
 // row and, as its result, TrainedCycle.
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
+#include "server/cycle/external_detector.h"
 #include "server/cycle/stages.h"
 #include "server/cycle/usable_images.h"
 #include "server/cycle/work_folder.h"
@@ -67,6 +69,17 @@ std::vector<double> ClassAp50(const domain::Accuracy& accuracy) {
   return values;
 }
 
+// The images that are embedded: those without labels, and those to train on.
+absl::Status GatherImages(const StageContext& stage, const CycleExamples& examples,
+                          CycleInputs* inputs) {
+  MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images,
+                         ReadUnlabeled(stage.ports.pools, stage.cycle.pool.key));
+  for (const domain::Example& example : examples.training) images.push_back(example.image);
+  inputs->images = static_cast<int64_t>(images.size());
+  MGRAL_ASSIGN_OR_RETURN(inputs->shards, PutShards(stage, images));
+  return absl::OkStatus();
+}
+
 // Everything that the cycle works on, as it is now.
 absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   const domain::Pool& pool = stage.cycle.pool;
@@ -75,22 +88,24 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
                          ReadLabeled(stage.ports.pools, pool.key, ImageUse::kTraining));
   MGRAL_ASSIGN_OR_RETURN(examples.validation,
                          ReadLabeled(stage.ports.pools, pool.key, ImageUse::kValidation));
-  MGRAL_RETURN_IF_ERROR(KeepUsable(stage, {&examples.training, &examples.validation}));
-  MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images, ReadUnlabeled(stage.ports.pools, pool.key));
-  for (const domain::Example& example : examples.training) images.push_back(example.image);
-
   CycleInputs inputs;
-  inputs.images = static_cast<int64_t>(images.size());
+  if (pool.detector.external()) {
+    MGRAL_RETURN_IF_ERROR(GatherPredictions(stage, &inputs));
+  } else {
+    MGRAL_RETURN_IF_ERROR(KeepUsable(stage, {&examples.training, &examples.validation}));
+    MGRAL_RETURN_IF_ERROR(GatherImages(stage, examples, &inputs));
+  }
   MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256, PutArtifact(stage, SerializeExamples(examples)));
-  MGRAL_ASSIGN_OR_RETURN(inputs.shards, PutShards(stage, images));
   MGRAL_ASSIGN_OR_RETURN(const auto published, stage.ports.cycles->PublishedSnapshot(pool.key));
   uint64_t cycle_number = 1;
   if (published) {
     const domain::Model& model = published->model;
     cycle_number = static_cast<uint64_t>(model.version) + 1;
-    inputs.previous = PreviousSnapshot{model.weights_sha256, published->manifest_sha256,
-                                       published->selector_sha256, ClassAp50(model.validation),
-                                       model.validation.map50};
+    // What has become of an external detector since then is unknown: no gain is its batches'.
+    if (!inputs.external)
+      inputs.previous = PreviousSnapshot{model.weights_sha256, published->manifest_sha256,
+                                         published->selector_sha256, ClassAp50(model.validation),
+                                         model.validation.map50};
   }
   inputs.seed = MixSeed(static_cast<uint64_t>(pool.selection.seed), cycle_number);
   return inputs;
@@ -141,12 +156,41 @@ std::vector<NewJob> EmbedJobs(const CycleInputs& inputs) {
   return jobs;
 }
 
+// Records the model, whose weights, profile and figures are given, and what follows.
+StageResult RecordTrained(const StageContext& stage, TrainedCycle trained,
+                          domain::CycleStore::TrainedModel model,
+                          std::vector<std::pair<std::string, double>> metrics) {
+  trained.weights_sha256 = model.weights_sha256;
+  trained.class_ap50 = ClassAp50(model.validation);
+  trained.map50 = model.validation.map50;
+  trained.cold_start = model.cold_start;
+  model.profile = stage.cycle.pool.detector.profile;
+  MGRAL_RETURN_IF_ERROR(stage.ports.cycles->RecordModel(stage.job, model).status());
+  StageOutcome outcome;
+  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeTrained(trained));
+  outcome.metrics = std::move(metrics);
+  outcome.next = EmbedJobs(trained.inputs);
+  return outcome;
+}
+
+// Nothing is trained: the predictions are measured.
+StageResult MeasureExternal(const StageContext& stage, const TrainedCycle& cycle) {
+  const ExternalPredictions& predictions = *cycle.inputs.external;
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, cycle));
+  domain::CycleStore::TrainedModel model;
+  MGRAL_ASSIGN_OR_RETURN(model.validation,
+                         MeasurePredictions(stage, predictions, examples.validation));
+  model.external_model = predictions.model;
+  return RecordTrained(stage, cycle, std::move(model), {});
+}
+
 }  // namespace
 
 StageResult RunTrain(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const auto fixed, FixedInputs(stage));
   TrainedCycle trained;
   MGRAL_ASSIGN_OR_RETURN(trained.inputs, ParseInputs(fixed.inputs));
+  if (trained.inputs.external) return MeasureExternal(stage, trained);
   MGRAL_ASSIGN_OR_RETURN(const std::string folder,
                          stage.ports.artifacts->WorkFolder(WorkFolderName(fixed.work_id)));
   MGRAL_ASSIGN_OR_RETURN(auto request, MakeRequest(stage, trained, folder));
@@ -159,27 +203,13 @@ StageResult RunTrain(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(auto result, std::move(done));
   // These broke after the inputs were fixed. The next cycle's check rejects them if it lasts.
   MGRAL_RETURN_IF_ERROR(NameLeftOut(stage, result.left_out));
-  const int64_t training_images = CountUsed(request.training, result.left_out);
-  MGRAL_ASSIGN_OR_RETURN(trained.weights_sha256,
-                         stage.ports.artifacts->PutFile(result.weights_path));
-  trained.class_ap50 = ClassAp50(result.validation);
-  trained.map50 = result.validation.map50;
-  trained.cold_start = training_images == 0;
-
   domain::CycleStore::TrainedModel model;
-  model.weights_sha256 = trained.weights_sha256;
-  model.profile = stage.cycle.pool.detector.profile;
+  MGRAL_ASSIGN_OR_RETURN(model.weights_sha256, stage.ports.artifacts->PutFile(result.weights_path));
   model.parameters = result.parameters;
-  model.training_images = training_images;
+  model.training_images = CountUsed(request.training, result.left_out);
   model.validation = std::move(result.validation);
-  model.cold_start = trained.cold_start;
-  MGRAL_RETURN_IF_ERROR(stage.ports.cycles->RecordModel(stage.job, model).status());
-
-  StageOutcome outcome;
-  MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeTrained(trained));
-  outcome.metrics = std::move(result.metrics);
-  outcome.next = EmbedJobs(trained.inputs);
-  return outcome;
+  model.cold_start = model.training_images == 0;
+  return RecordTrained(stage, std::move(trained), std::move(model), std::move(result.metrics));
 }
 
 }  // namespace mgral::cycle

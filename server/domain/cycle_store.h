@@ -62,7 +62,8 @@ class CycleStore {
     int64_t parameters = 0;
     int64_t training_images = 0;
     Accuracy validation;
-    bool cold_start = false;  // nothing to train on: the weights are the untrained backbone's
+    bool cold_start = false;     // nothing to train on: the weights are the untrained backbone's
+    std::string external_model;  // as Model's; such a model has no weights
   };
   virtual absl::StatusOr<Model> RecordModel(const JobLease& job, const TrainedModel& model) = 0;
 

@@ -105,6 +105,21 @@ class DetectorRuntime {
                                                            const std::vector<std::string>& bytes,
                                                            double min_score) = 0;
 
+  // What a detector elsewhere says of images, as the signals that Embed gives, by the same
+  // equations as far as they need no second view. Boxes are in the original image's pixels,
+  // embeddings all of one length. Answers while a cycle trains.
+  struct ExternalPredictions {
+    int64_t image_key = 0;
+    std::vector<Box> boxes;
+    std::vector<float> embedding;
+  };
+  virtual absl::StatusOr<std::vector<ImageSignals>> Describe(
+      std::vector<ExternalPredictions> predictions, int num_classes) = 0;
+  // The accuracy of predictions, `found[i]` of the image that has the boxes `truth[i]`.
+  virtual absl::StatusOr<Accuracy> Measure(const std::vector<std::vector<Box>>& truth,
+                                           const std::vector<std::vector<Box>>& found,
+                                           int num_classes) = 0;
+
   // Writes the weights as a safetensors file at `path`, whose folder is there, with `metadata` in
   // it; tensors have the network's names. Returns a JSON object that says what the network is: its
   // architecture, preprocessing, anchors, and postprocessing. The same arguments give the same

@@ -30,6 +30,7 @@ struct Model {
   Accuracy validation;
   absl::Time create_time;
   int64_t training_images = 0;
+  std::string external_model;  // as PredictionSet::model; empty for a detector of our own
 };
 
 }  // namespace mgral::domain

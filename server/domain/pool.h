@@ -9,7 +9,13 @@
 
 namespace mgral::domain {
 
+// The profile of pools whose user puts the predictions of a detector of his own (PredictionStore).
+// No runtime has it.
+inline constexpr char kExternalProfile[] = "external";
+
 struct DetectorSettings {
+  bool external() const { return profile == kExternalProfile; }
+
   std::string profile = "tiny";
   bool warm_start = false;
   int training_steps = 0;  // 0: the profile's own

@@ -13,6 +13,7 @@
 #include "server/app/create_pool.h"
 #include "server/app/ingest_labels.h"
 #include "server/app/predict.h"
+#include "server/app/put_predictions.h"
 #include "server/app/query_batch.h"
 #include "server/app/register_images.h"
 #include "server/base/files.h"
@@ -33,6 +34,7 @@
 #include "server/rpc/label_service.h"
 #include "server/rpc/model_service.h"
 #include "server/rpc/pool_service.h"
+#include "server/rpc/prediction_service.h"
 #include "server/rpc/selection_service.h"
 #include "server/runtime/torch_runtime.h"
 #include "server/storage/change_listener.h"
@@ -44,6 +46,7 @@
 #include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_label_store.h"
 #include "server/storage/postgres_pool_store.h"
+#include "server/storage/postgres_prediction_store.h"
 #include "server/storage/postgres_statistics_store.h"
 
 namespace mgral::server {
@@ -84,6 +87,7 @@ struct Server::Parts {
         batches(connections, [this](const auto& events) { metrics.OnLeases(events); }),
         labels(connections, [this](const auto& ingested) { metrics.OnLabels(ingested); }),
         cycles(connections, listener),
+        predictions(connections),
         queue(connections, listener, {o.max_cycle_attempts, o.poll_interval}),
         statistics(connections),
         artifacts(o.artifact_dir),
@@ -95,7 +99,8 @@ struct Server::Parts {
         query_batch(&batches, &runtime),
         predict(&pools, &cycles, &artifacts, &runtime),
         export_model(&cycles, &artifacts, &runtime, MGRAL_VERSION),
-        runner({&pools, &cycles, &queue, &artifacts, &runtime, &runtime}),
+        put_predictions(&pools, &predictions, &runtime),
+        runner({&pools, &cycles, &queue, &artifacts, &runtime, &runtime, &predictions}),
         calls({o.max_in_flight, o.max_streams}, security->authentication(),
               [this](const rpc::CallRecord& call) {
                 metrics.OnCall(call);
@@ -104,8 +109,9 @@ struct Server::Parts {
         pool_service(&calls, &pools, &create_pool, &register_images),
         selection_service(&calls, &pools, &batches, &runtime, &query_batch),
         label_service(&calls, &pools, &labels, &loader, &ingest_labels),
-        cycle_service(&calls, &pools, &cycles),
-        model_service(&calls, &pools, &cycles, &artifacts, &predict, &export_model) {}
+        cycle_service(&calls, &pools, &cycles, &predictions),
+        model_service(&calls, &pools, &cycles, &artifacts, &predict, &export_model),
+        prediction_service(&calls, &pools, &put_predictions) {}
 
   absl::Status Listen();
   void StartWorker();
@@ -120,6 +126,7 @@ struct Server::Parts {
   storage::PostgresBatchStore batches;
   storage::PostgresLabelStore labels;
   storage::PostgresCycleStore cycles;
+  storage::PostgresPredictionStore predictions;
   storage::PostgresJobQueue queue;
   storage::PostgresStatisticsStore statistics;
   storage::DiskArtifactStore artifacts;
@@ -131,6 +138,7 @@ struct Server::Parts {
   app::QueryBatch query_batch;
   app::Predict predict;
   app::ExportModel export_model;
+  app::PutPredictions put_predictions;
   cycle::JobRunner runner;
   rpc::CallRunner calls;
   rpc::PoolService pool_service;
@@ -138,6 +146,7 @@ struct Server::Parts {
   rpc::LabelService label_service;
   rpc::CycleService cycle_service;
   rpc::ModelService model_service;
+  rpc::PredictionService prediction_service;
   std::unique_ptr<rpc::GrpcServer> grpc;
   std::unique_ptr<cycle::JobLoop> loop;
   base::StoppableThread worker;
@@ -158,7 +167,8 @@ absl::Status Server::Parts::Listen() {
                 {mgral::v1::SelectionService::service_full_name(), &selection_service},
                 {mgral::v1::LabelService::service_full_name(), &label_service},
                 {mgral::v1::CycleService::service_full_name(), &cycle_service},
-                {mgral::v1::ModelService::service_full_name(), &model_service}};
+                {mgral::v1::ModelService::service_full_name(), &model_service},
+                {mgral::v1::PredictionService::service_full_name(), &prediction_service}};
   }
   MGRAL_ASSIGN_OR_RETURN(grpc, rpc::GrpcServer::Start(grpc_options, services));
   AddServerMetrics({options, connections, calls, serving, jobs_running}, &metrics);

@@ -83,6 +83,7 @@ void FromModel(const domain::Model& model, const domain::Pool& pool, mgral::v1::
   FromAccuracy(model.validation, pool.classes, message->mutable_validation());
   SetTimestamp(model.create_time, message->mutable_create_time());
   message->set_training_images(model.training_images);
+  message->set_external_model(model.external_model);
 }
 
 }  // namespace mgral::rpc

@@ -26,8 +26,8 @@ grpc::Status CycleService::StartCycle(grpc::ServerContext* context,
   return calls_->Run(context, "CycleService/StartCycle", [&](const Caller& caller) -> absl::Status {
     MGRAL_ASSIGN_OR_RETURN(const auto key, ToRequestKey("StartCycle", *request));
     MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request->parent(), "parent"));
-    MGRAL_ASSIGN_OR_RETURN(const auto cycle,
-                           app::StartCycle(pools_, cycles_, pool, request->without_table(), key));
+    MGRAL_ASSIGN_OR_RETURN(const auto cycle, app::StartCycle(pools_, cycles_, predictions_, pool,
+                                                             request->without_table(), key));
     FromCycle(cycle, pool.pool_id, response);
     return absl::OkStatus();
   });

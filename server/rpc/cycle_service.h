@@ -3,6 +3,7 @@
 #include "mgral/v1/cycle_service.grpc.pb.h"
 #include "server/domain/cycle_store.h"
 #include "server/domain/pool_store.h"
+#include "server/domain/prediction_store.h"
 #include "server/rpc/call_runner.h"
 
 namespace mgral::rpc {
@@ -10,8 +11,9 @@ namespace mgral::rpc {
 // Everything given must outlive the service.
 class CycleService : public mgral::v1::CycleService::Service {
  public:
-  CycleService(CallRunner* calls, domain::PoolStore* pools, domain::CycleStore* cycles)
-      : calls_(calls), pools_(pools), cycles_(cycles) {}
+  CycleService(CallRunner* calls, domain::PoolStore* pools, domain::CycleStore* cycles,
+               domain::PredictionStore* predictions)
+      : calls_(calls), pools_(pools), cycles_(cycles), predictions_(predictions) {}
 
   grpc::Status StartCycle(grpc::ServerContext* context, const mgral::v1::StartCycleRequest* request,
                           mgral::v1::Cycle* response) override;
@@ -32,6 +34,7 @@ class CycleService : public mgral::v1::CycleService::Service {
   CallRunner* calls_;
   domain::PoolStore* pools_;
   domain::CycleStore* cycles_;
+  domain::PredictionStore* predictions_;
 };
 
 }  // namespace mgral::rpc

@@ -64,6 +64,11 @@ void FromImage(const domain::Image& image, const std::string& pool_id, mgral::v1
   message->set_note(image.note);
 }
 
+app::BoxInput ToBoxInput(const mgral::v1::Box& message) {
+  return {message.x_min(),      message.y_min(),  message.width(), message.height(),
+          message.class_name(), message.ignore(), message.score()};
+}
+
 void FromBox(const domain::Box& box, const std::vector<std::string>& classes,
              mgral::v1::Box* message) {
   message->set_x_min(box.x_min);

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "mgral/v1/image.pb.h"
+#include "server/app/box_input.h"
 #include "server/app/image_input.h"
 #include "server/domain/image.h"
 #include "server/domain/labels.h"
@@ -19,6 +20,7 @@ absl::StatusOr<domain::ImageUse> ToImageUse(mgral::v1::ImageUse use, const std::
 mgral::v1::ImageState FromImageState(domain::ImageState state);
 
 void FromImage(const domain::Image& image, const std::string& pool_id, mgral::v1::Image* message);
+app::BoxInput ToBoxInput(const mgral::v1::Box& message);
 void FromBox(const domain::Box& box, const std::vector<std::string>& classes,
              mgral::v1::Box* message);
 

@@ -16,8 +16,7 @@ app::LabelsInput ToLabelsInput(const mgral::v1::NewLabels& message, const std::s
   labels.reject_reason = message.reject_reason();
   labels.boxes.reserve(message.boxes_size());
   for (const mgral::v1::Box& box : message.boxes()) {
-    labels.boxes.push_back(
-        {box.x_min(), box.y_min(), box.width(), box.height(), box.class_name(), box.ignore()});
+    labels.boxes.push_back(ToBoxInput(box));
   }
   if (message.use() != mgral::v1::IMAGE_USE_UNSPECIFIED) {
     const auto use = ToImageUse(message.use(), "use");

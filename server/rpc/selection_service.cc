@@ -122,7 +122,7 @@ grpc::Status SelectionService::EstimateGain(grpc::ServerContext* context,
                        const std::vector<std::string> ids(request->image_ids().begin(),
                                                           request->image_ids().end());
                        MGRAL_ASSIGN_OR_RETURN(const auto estimate,
-                                              app::EstimateGain(batches_, runtime_, pool.key, ids));
+                                              app::EstimateGain(batches_, runtime_, pool, ids));
                        FromGain(estimate.gain, pool.classes, response->mutable_gain());
                        response->set_model(ModelName(pool.pool_id, estimate.model_version));
                        response->set_table_version(estimate.table_version);

@@ -32,12 +32,12 @@ struct RuntimeOptions {
 
 // The method of server/core behind both ports: this class converts, core does the work. Training,
 // embedding, probing, fitting and ranking run one after another on one device thread; Predict has a
-// thread of its own, so that it answers while a cycle trains; EstimateGain and Export run in the
-// caller's thread, one Export at a time. Thread-safe. What core throws becomes a status: Canceled
-// CANCELLED, no memory and a full disk RESOURCE_EXHAUSTED, wrong arguments INVALID_ARGUMENT,
-// anything else INTERNAL. On the CPU results depend on the arguments and on `threads` alone. What
-// the detector does (training, measuring, embedding, probing, predicting) happens on `device`;
-// images are prepared, tables fitted and batches selected on the CPU.
+// thread of its own, so that it answers while a cycle trains; EstimateGain, Describe, Measure and
+// Export run in the caller's thread, one Export at a time. Thread-safe. What core throws becomes a
+// status: Canceled CANCELLED, no memory and a full disk RESOURCE_EXHAUSTED, wrong arguments
+// INVALID_ARGUMENT, anything else INTERNAL. On the CPU results depend on the arguments and on
+// `threads` alone. What the detector does (training, measuring, embedding, probing, predicting)
+// happens on `device`; images are prepared, tables fitted and batches selected on the CPU.
 class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRuntime {
  public:
   // "cpu", or "cuda:N" for "cuda" (the first GPU), "cuda:N" or "auto" (a GPU if there is one).
@@ -70,6 +70,11 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
                                                    const std::vector<domain::Image>& images,
                                                    const std::vector<std::string>& bytes,
                                                    double min_score) override;
+  absl::StatusOr<std::vector<domain::ImageSignals>> Describe(
+      std::vector<ExternalPredictions> predictions, int num_classes) override;
+  absl::StatusOr<domain::Accuracy> Measure(const std::vector<std::vector<domain::Box>>& truth,
+                                           const std::vector<std::vector<domain::Box>>& found,
+                                           int num_classes) override;
   absl::StatusOr<std::string> Export(const std::string& weights_path,
                                      const std::map<std::string, std::string>& metadata,
                                      const std::string& path) override;

@@ -95,6 +95,7 @@ SELECT
   m.parameters,
   m.weights_sha256,
   m.training_images,
+  m.external_model,
   m.validation_images,
   m.map50,
   m.map50_11_point,
@@ -111,7 +112,7 @@ constexpr char kStoreModel[] = R"sql(
 INSERT INTO model (
   pool_key, version, cycle_key, profile, parameters, weights_sha256, cold_start, training_images,
   validation_images, map50, map50_11_point, map, class_ap50, class_ap50_11_point, class_ap,
-  class_boxes
+  class_boxes, external_model
 )
 VALUES (
   $1,
@@ -123,7 +124,8 @@ VALUES (
   $12::double precision[],
   $13::double precision[],
   $14::double precision[],
-  $15::bigint[]
+  $15::bigint[],
+  $16
 )
 ON CONFLICT (cycle_key) DO UPDATE
 SET profile = excluded.profile,
@@ -138,7 +140,8 @@ SET profile = excluded.profile,
   class_ap50 = excluded.class_ap50,
   class_ap50_11_point = excluded.class_ap50_11_point,
   class_ap = excluded.class_ap,
-  class_boxes = excluded.class_boxes
+  class_boxes = excluded.class_boxes,
+  external_model = excluded.external_model
 RETURNING version
 )sql";
 
@@ -240,6 +243,7 @@ absl::StatusOr<domain::Model> ReadModel(const pqxx::row& row) {
   model.parameters = row["parameters"].as<int64_t>();
   model.weights_sha256 = ReadText(row["weights_sha256"]);
   model.training_images = row["training_images"].as<int64_t>();
+  model.external_model = ReadText(row["external_model"]);
   model.validation.images = row["validation_images"].as<int64_t>();
   model.validation.map50 = ReadDouble(row["map50"]);
   model.validation.map50_11_point = ReadDouble(row["map50_11_point"]);
@@ -266,11 +270,11 @@ int64_t StoreModel(pqxx::work& tx, int64_t pool_key, int64_t cycle_key,
     ap.push_back(accuracy.ap);
     boxes.push_back(accuracy.ground_truth_boxes);
   }
-  const pqxx::result rows =
-      Exec(tx, kStoreModel, pool_key, cycle_key, model.profile, model.parameters,
-           model.weights_sha256, model.cold_start, model.training_images, model.validation.images,
-           model.validation.map50, model.validation.map50_11_point, model.validation.map,
-           DoubleArray(ap50), DoubleArray(ap50_11_point), DoubleArray(ap), IntArray(boxes));
+  const pqxx::result rows = Exec(
+      tx, kStoreModel, pool_key, cycle_key, model.profile, model.parameters, model.weights_sha256,
+      model.cold_start, model.training_images, model.validation.images, model.validation.map50,
+      model.validation.map50_11_point, model.validation.map, DoubleArray(ap50),
+      DoubleArray(ap50_11_point), DoubleArray(ap), IntArray(boxes), model.external_model);
   return rows[0]["version"].as<int64_t>();
 }
 

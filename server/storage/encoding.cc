@@ -18,6 +18,8 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the encoding is little
 constexpr char kBoxFormat = 1;
 constexpr size_t kHeaderBytes = 1 + 4;
 constexpr size_t kBoxBytes = 4 * 8 + 2 + 1 + 8;
+constexpr char kSignalsFormat = 1;
+constexpr size_t kSignalsHeaderBytes = 1 + 4 + 4;
 
 template <typename T>
 void Put(std::string* out, T value) {
@@ -92,6 +94,35 @@ absl::StatusOr<std::vector<domain::Box>> DecodeBoxes(const std::string& bytes) {
     box.score = Take<double>(&in);
   }
   return boxes;
+}
+
+std::string EncodeSignals(const domain::ImageSignals& signals) {
+  std::string out;
+  Put(&out, kSignalsFormat);
+  Put(&out, static_cast<uint32_t>(signals.embedding.size()));
+  Put(&out, static_cast<uint32_t>(signals.expected_objects.size()));
+  for (const auto* values : {&signals.embedding, &signals.expected_objects, &signals.uncertainty}) {
+    out.append(reinterpret_cast<const char*>(values->data()), values->size() * sizeof(float));
+  }
+  Put(&out, signals.disagreement);
+  return out;
+}
+
+absl::Status DecodeSignals(const std::string& bytes, domain::ImageSignals* signals) {
+  const absl::Status bad = absl::DataLossError("stored signals cannot be read");
+  if (bytes.size() < kSignalsHeaderBytes || bytes[0] != kSignalsFormat) return bad;
+  const char* in = bytes.data() + 1;
+  const size_t dim = Take<uint32_t>(&in), classes = Take<uint32_t>(&in);
+  if (bytes.size() != kSignalsHeaderBytes + (dim + 2 * classes + 1) * sizeof(float)) return bad;
+  const auto take = [&in](size_t count, std::vector<float>* values) {
+    values->resize(count);
+    for (float& value : *values) value = Take<float>(&in);
+  };
+  take(dim, &signals->embedding);
+  take(classes, &signals->expected_objects);
+  take(classes, &signals->uncertainty);
+  signals->disagreement = Take<float>(&in);
+  return absl::OkStatus();
 }
 
 std::string IntArray(const std::vector<int64_t>& values) {

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "server/domain/batch.h"
 #include "server/domain/labels.h"
+#include "server/domain/measurement.h"
 
 // How values are written into columns.
 namespace mgral::storage {
@@ -16,6 +17,12 @@ namespace mgral::storage {
 std::string EncodeBoxes(const std::vector<domain::Box>& boxes);
 // Errors: DATA_LOSS when these are not the bytes that EncodeBoxes wrote.
 absl::StatusOr<std::vector<domain::Box>> DecodeBoxes(const std::string& bytes);
+
+// What an image's signals have besides boxes, likewise: u8 format (1), u32 length of the embedding,
+// u32 classes, then as floats the embedding, expected_objects, uncertainty, and disagreement.
+std::string EncodeSignals(const domain::ImageSignals& signals);
+// Fills in these alone. Errors: DATA_LOSS.
+absl::Status DecodeSignals(const std::string& bytes, domain::ImageSignals* signals);
 
 // Array literals: "{1,2}", "{\"a\",\"b\"}". TextArray throws InvalidText (transaction.h).
 std::string IntArray(const std::vector<int64_t>& values);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -248,6 +249,32 @@ TEST_P(DetectorRuntimeTest, PredictsFromSourcesAndFromBytes) {
   EXPECT_EQ(runtime_->Predict({}, weights, images, {}, 0.1).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(runtime_->Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+}
+
+TEST_P(DetectorRuntimeTest, DescribesPredictionsOfAnotherDetector) {
+  const domain::Box sure = {10, 10, 20, 20, 1, false, 1}, unsure = {0, 0, 5, 5, 0, false, 0.5};
+  const auto signals = runtime_->Describe({{7, {sure, unsure}, {0.6f, 0.8f}}, {9, {}, {1, 0}}}, 2);
+  ASSERT_TRUE(signals.ok()) << signals.status();
+  ASSERT_THAT(*signals, SizeIs(2));
+  const domain::ImageSignals& image = (*signals)[0];
+  EXPECT_EQ(image.image_key, 7);
+  EXPECT_THAT(image.embedding, testing::ElementsAre(testing::FloatEq(0.6), testing::FloatEq(0.8)));
+  EXPECT_THAT(image.expected_objects, testing::ElementsAre(0.5f, 1.0f));
+  EXPECT_GT(image.uncertainty[0], image.uncertainty[1]);
+  EXPECT_THAT(image.predictions, SizeIs(2));
+  EXPECT_THAT((*signals)[1].expected_objects, Each(0));
+  EXPECT_THAT((*runtime_->Describe({{7, {unsure}, {}}}, 2))[0].embedding, IsEmpty());
+}
+
+TEST_P(DetectorRuntimeTest, MeasuresPredictionsOfAnotherDetector) {
+  const domain::Box truth = {10, 10, 20, 20, 0, false, 0}, found = {10, 10, 20, 20, 0, false, 0.9};
+  const auto accuracy = runtime_->Measure({{truth}, {truth}}, {{found}, {found}}, 2);
+  ASSERT_TRUE(accuracy.ok()) << accuracy.status();
+  EXPECT_EQ(accuracy->images, 2);
+  EXPECT_EQ(accuracy->map50, 1);
+  EXPECT_THAT(accuracy->classes, SizeIs(2));
+  EXPECT_TRUE(std::isnan(runtime_->Measure({}, {}, 2)->map50));
+  EXPECT_FALSE(runtime_->Measure({{truth}}, {}, 2).ok());
 }
 
 TEST_P(DetectorRuntimeTest, ExportsTheSameBytesForTheSameWeights) {

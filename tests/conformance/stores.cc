@@ -10,6 +10,7 @@
 #include "server/storage/postgres_job_queue.h"
 #include "server/storage/postgres_label_store.h"
 #include "server/storage/postgres_pool_store.h"
+#include "server/storage/postgres_prediction_store.h"
 #include "server/storage/postgres_statistics_store.h"
 #include "tests/support/postgres.h"
 
@@ -43,6 +44,7 @@ class PostgresStores : public Stores {
                   seen_.late += ingested.late;
                 }),
         cycles_(connections_, listener_),
+        predictions_(connections_),
         jobs_(connections_, listener_, {3, absl::Seconds(1)}),
         statistics_(connections_) {}
 
@@ -50,6 +52,7 @@ class PostgresStores : public Stores {
   domain::BatchStore& batches() override { return batches_; }
   domain::LabelStore& labels() override { return labels_; }
   domain::CycleStore& cycles() override { return cycles_; }
+  domain::PredictionStore& predictions() override { return predictions_; }
   domain::JobQueue& jobs() override { return jobs_; }
   domain::StatisticsStore& statistics() override { return statistics_; }
   Seen seen() const override {
@@ -86,6 +89,7 @@ class PostgresStores : public Stores {
   storage::PostgresBatchStore batches_;
   storage::PostgresLabelStore labels_;
   storage::PostgresCycleStore cycles_;
+  storage::PostgresPredictionStore predictions_;
   storage::PostgresJobQueue jobs_;
   storage::PostgresStatisticsStore statistics_;
 };

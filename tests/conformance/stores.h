@@ -13,6 +13,7 @@
 #include "server/domain/job_queue.h"
 #include "server/domain/label_store.h"
 #include "server/domain/pool_store.h"
+#include "server/domain/prediction_store.h"
 #include "server/domain/statistics_store.h"
 
 namespace mgral::test {
@@ -25,6 +26,7 @@ class Stores {
   virtual domain::BatchStore& batches() = 0;
   virtual domain::LabelStore& labels() = 0;
   virtual domain::CycleStore& cycles() = 0;
+  virtual domain::PredictionStore& predictions() = 0;
   virtual domain::JobQueue& jobs() = 0;  // max_attempts is 3
   virtual domain::StatisticsStore& statistics() = 0;
   // What the stores have told their observers, added up.

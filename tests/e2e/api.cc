@@ -40,9 +40,8 @@ std::string PngChunk(const std::string& type, const std::string& data) {
   AppendBigEndian(static_cast<uint32_t>(data.size()), &chunk);
   const std::string body = type + data;
   chunk += body;
-  AppendBigEndian(
-      static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(body.data()), body.size())),
-      &chunk);
+  const auto* bytes = reinterpret_cast<const Bytef*>(body.data());
+  AppendBigEndian(static_cast<uint32_t>(crc32(0, bytes, body.size())), &chunk);
   return chunk;
 }
 
@@ -64,12 +63,13 @@ Api::Api(std::shared_ptr<grpc::Channel> channel)
       selection(v1::SelectionService::NewStub(channel)),
       labels(v1::LabelService::NewStub(channel)),
       cycles(v1::CycleService::NewStub(channel)),
-      models(v1::ModelService::NewStub(channel)) {}
+      models(v1::ModelService::NewStub(channel)),
+      predictions(v1::PredictionService::NewStub(channel)) {}
 
 std::string Explained::FieldsText() const {
-  std::string text;
-  for (const auto& [field, description] : violations) text += (text.empty() ? "" : ", ") + field;
-  return text;
+  std::string all;
+  for (const auto& [field, text] : violations) all += (all.empty() ? "" : ", ") + field;
+  return all;
 }
 
 Explained Explain(const grpc::Status& status) {

@@ -14,6 +14,7 @@
 #include "mgral/v1/label_service.grpc.pb.h"
 #include "mgral/v1/model_service.grpc.pb.h"
 #include "mgral/v1/pool_service.grpc.pb.h"
+#include "mgral/v1/prediction_service.grpc.pb.h"
 #include "mgral/v1/selection_service.grpc.pb.h"
 #include "tests/support/postgres.h"
 #include "tests/support/server_process.h"
@@ -30,6 +31,7 @@ struct Api {
   std::unique_ptr<v1::LabelService::Stub> labels;
   std::unique_ptr<v1::CycleService::Stub> cycles;
   std::unique_ptr<v1::ModelService::Stub> models;
+  std::unique_ptr<v1::PredictionService::Stub> predictions;
 };
 
 // What the details of an error say.

@@ -43,7 +43,8 @@ TEST_F(ServerTest, ReflectionListsTheServices) {
   const std::string services = ListServices(Server().NewChannel());
   for (const char* name :
        {"mgral.v1.PoolService", "mgral.v1.SelectionService", "mgral.v1.LabelService",
-        "mgral.v1.CycleService", "mgral.v1.ModelService", "grpc.health.v1.Health"}) {
+        "mgral.v1.CycleService", "mgral.v1.ModelService", "mgral.v1.PredictionService",
+        "grpc.health.v1.Health"}) {
     EXPECT_THAT(services, HasSubstr(name));
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -135,6 +136,36 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       if (box.score >= min_score) out.boxes = {box};
     }
     return results;
+  }
+
+  absl::StatusOr<std::vector<domain::ImageSignals>> Describe(
+      std::vector<ExternalPredictions> predictions, int num_classes) override {
+    std::vector<domain::ImageSignals> signals;
+    for (ExternalPredictions& image : predictions) {
+      domain::ImageSignals& out = signals.emplace_back();
+      out.image_key = image.image_key;
+      out.embedding = std::move(image.embedding);
+      out.expected_objects.assign(num_classes, 0);
+      out.uncertainty.assign(num_classes, 0);
+      for (const domain::Box& box : image.boxes) {
+        out.expected_objects.at(box.class_index) += static_cast<float>(box.score);
+        out.uncertainty.at(box.class_index) += static_cast<float>(1 - box.score);
+      }
+      out.predictions = std::move(image.boxes);
+    }
+    return signals;
+  }
+
+  // Everything is found as soon as there are predictions.
+  absl::StatusOr<domain::Accuracy> Measure(const std::vector<std::vector<domain::Box>>& truth,
+                                           const std::vector<std::vector<domain::Box>>& found,
+                                           int num_classes) override {
+    if (truth.size() != found.size()) return absl::InvalidArgumentError("different images");
+    domain::Accuracy accuracy;
+    accuracy.images = static_cast<int64_t>(truth.size());
+    accuracy.map50 = accuracy.map50_11_point = accuracy.map = truth.empty() ? NAN : 1;
+    accuracy.classes.assign(num_classes, {1, 1, 1, accuracy.images});
+    return accuracy;
   }
 
   absl::StatusOr<std::string> Export(const std::string& weights_path,

@@ -1,7 +1,6 @@
 #include "server/core/detector/embed.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -11,24 +10,14 @@
 #include "server/core/detector/net_inputs.h"
 #include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
+#include "server/core/detector/signals.h"
 #include "server/core/geometry/boxes.h"
 
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kMaxEmbedding = 128;
-constexpr uint64_t kProjectionSeed = 20231012;  // part of the format: embeddings must stay alike
-
 int64_t RawSize(const DetectorConfig& config) {
   return int64_t{config.num_levels()} * config.pyramid_channels;
-}
-
-// [RawSize, 128], or undefined if none is needed.
-at::Tensor Projection(const DetectorConfig& config) {
-  if (RawSize(config) <= kMaxEmbedding) return {};
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(kProjectionSeed);
-  return at::empty({RawSize(config), kMaxEmbedding})
-      .normal_(0, 1 / std::sqrt(static_cast<double>(kMaxEmbedding)), generator);
 }
 
 // Mean of every level over each image's own part of the canvas, [B, RawSize], on the CPU. `mirror`:
@@ -57,13 +46,7 @@ at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) 
 at::Tensor Normalized(const at::Tensor& pooled, const at::Tensor& projection, int64_t levels) {
   at::Tensor x = pooled.view({pooled.size(0), levels, -1});
   x = (x / x.norm(2, {2}, true).clamp_min(1e-12)).reshape({pooled.size(0), -1});
-  if (projection.defined()) x = x.mm(projection);
-  return (x / x.norm(2, {1}, true).clamp_min(1e-12)).contiguous();
-}
-
-double BinaryEntropy(double p) {
-  p = std::clamp(p, 1e-6, 1 - 1e-6);
-  return -p * std::log(p) - (1 - p) * std::log(1 - p);
+  return ToEmbeddings(x, projection);
 }
 
 // Sum over `own` of what its best match in `other` disagrees about.
@@ -87,13 +70,6 @@ double Disagreement(const std::vector<Detection>& a, const std::vector<Detection
   }
   if (weight <= 0) return 0;
   return (Unmatched(a, b) + Unmatched(b, a)) / std::sqrt(weight);
-}
-
-void AddCounts(const std::vector<Detection>& detections, Embedding* out) {
-  for (const Detection& d : detections) {
-    out->expected_objects[d.label] += 0.5f * d.score;
-    out->uncertainty[d.label] += 0.5f * static_cast<float>(BinaryEntropy(d.score));
-  }
 }
 
 void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
@@ -123,8 +99,8 @@ void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
     e.embedding.assign(row, row + embeddings.size(1));
     e.expected_objects.assign(shape.num_classes, 0);
     e.uncertainty.assign(shape.num_classes, 0);
-    AddCounts(detections[i], &e);
-    AddCounts(mirrored[i], &e);
+    AddCounts(detections[i], 0.5f, &e.expected_objects, &e.uncertainty);
+    AddCounts(mirrored[i], 0.5f, &e.expected_objects, &e.uncertainty);
     e.disagreement = static_cast<float>(Disagreement(detections[i], mirrored[i]));
     e.detections = std::move(detections[i]);
   }
@@ -143,7 +119,7 @@ std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
   const int64_t size = samples.size(), step = std::max<int64_t>(1, config.batch_size);
   Workers workers(std::min(size, step));
   const NetInputs inputs(detector, cache, workers);
-  const at::Tensor projection = Projection(detector.config());
+  const at::Tensor projection = EmbeddingProjection(RawSize(detector.config()));
   std::vector<Embedding> out;
   out.reserve(size);
   for (int64_t first = 0; first < size; first += step) {

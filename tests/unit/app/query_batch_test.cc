@@ -92,7 +92,7 @@ TEST_F(QueryBatchTest, DefaultsAreThePoolsAndAnHour) {
 
 TEST_F(QueryBatchTest, EstimateGainTakesDistinctImages) {
   const auto fields = [&](const std::vector<std::string>& ids) {
-    const auto gain = EstimateGain(&batches_, &runtime_, 1, ids);
+    const auto gain = EstimateGain(&batches_, &runtime_, pool_, ids);
     const auto violations = base::FieldViolations(gain.status());
     return violations.empty() ? "" : violations[0].field;
   };
@@ -105,8 +105,8 @@ TEST_F(QueryBatchTest, EstimateGainTakesDistinctImages) {
   lookup.images.resize(2);
   for (auto& image : lookup.images) image.entry = test::FakeSelectionRuntime::Entry();
   lookup.table_version = 3;
-  EXPECT_CALL(batches_, LookUp(1, ElementsAre("a", "b"))).WillOnce(Return(lookup));
-  const auto gain = EstimateGain(&batches_, &runtime_, 1, {"a", "b"});
+  EXPECT_CALL(batches_, LookUp(pool_.key, ElementsAre("a", "b"))).WillOnce(Return(lookup));
+  const auto gain = EstimateGain(&batches_, &runtime_, pool_, {"a", "b"});
   ASSERT_TRUE(gain.ok());
   EXPECT_DOUBLE_EQ(gain->gain.mean, 0.02);
   EXPECT_EQ(gain->table_version, 3);

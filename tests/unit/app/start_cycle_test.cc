@@ -21,7 +21,7 @@ class StartCycleTest : public ::testing::Test {
     ON_CALL(pools_, UnlabeledImages).WillByDefault(Return(std::vector<domain::Image>()));
   }
   std::string Start() {
-    const auto cycle = StartCycle(&pools_, &cycles_, domain::Pool(), false, {});
+    const auto cycle = StartCycle(&pools_, &cycles_, nullptr, domain::Pool(), false, {});
     return cycle.ok() ? "started" : base::Reason(cycle.status());
   }
   void AddLabeled(ImageUse use) {

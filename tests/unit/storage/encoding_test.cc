@@ -29,6 +29,30 @@ TEST(BoxEncodingTest, RefusesBytesThatAreNoBoxes) {
   EXPECT_FALSE(DecodeBoxes(huge).ok());
 }
 
+TEST(SignalsEncodingTest, IsExactAndRefusesOtherBytes) {
+  domain::ImageSignals signals;
+  signals.embedding = {0.1f, -1e-38f};
+  signals.expected_objects = {1, 2, 3};
+  signals.uncertainty = {0, 0.5f, 1};
+  signals.disagreement = 0.25f;
+  const std::string good = EncodeSignals(signals);
+  domain::ImageSignals decoded;
+  ASSERT_TRUE(DecodeSignals(good, &decoded).ok());
+  EXPECT_EQ(decoded.embedding, signals.embedding);
+  EXPECT_EQ(decoded.expected_objects, signals.expected_objects);
+  EXPECT_EQ(decoded.uncertainty, signals.uncertainty);
+  EXPECT_EQ(decoded.disagreement, signals.disagreement);
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeSignals(good.substr(0, size), &decoded))) << size;
+  }
+  EXPECT_FALSE(DecodeSignals(good + "x", &decoded).ok());
+  std::string other_format = good, huge = good;
+  other_format[0] = 2;
+  huge[8] = '\xff';  // the highest byte of the number of classes
+  EXPECT_FALSE(DecodeSignals(other_format, &decoded).ok());
+  EXPECT_FALSE(DecodeSignals(huge, &decoded).ok());
+}
+
 TEST(BoxEncodingTest, IsExact) {
   const std::vector<Box> boxes = {{0.1, 1e-300, 12345.678, 1.0 / 3, 999, true, 0.30000000000000004},
                                   {}};
