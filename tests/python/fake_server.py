@@ -10,10 +10,11 @@ import grpc
 import mgral
 from mgral.google_rpc import error_details_pb2, status_pb2
 from mgral.v1 import (cycle_service_pb2_grpc, label_service_pb2_grpc, model_service_pb2_grpc,
-                      pool_service_pb2_grpc, selection_service_pb2_grpc)
+                      pool_service_pb2_grpc, prediction_service_pb2_grpc, selection_service_pb2_grpc)
 
 _SERVICES = ((pool_service_pb2_grpc, "PoolService"), (cycle_service_pb2_grpc, "CycleService"),
              (label_service_pb2_grpc, "LabelService"), (model_service_pb2_grpc, "ModelService"),
+             (prediction_service_pb2_grpc, "PredictionService"),
              (selection_service_pb2_grpc, "SelectionService"))
 
 
@@ -108,7 +109,7 @@ class FakeServer:
                 fail(context, failure)
 
         streaming = name in ("RegisterImages", "IngestLabels", "WatchCycle", "ExportLabels",
-                              "ExportModel")
+                              "ExportModel", "PutPredictions")
         return stream if streaming else unary
 
 

@@ -16,10 +16,11 @@ void AddBatchCommands(CLI::App& app, Session& session);  // query, batches, rene
 void AddLabelCommands(CLI::App& app, Session& session);  // label, reject, export
 void AddCycleCommands(CLI::App& app, Session& session);  // cycle start|watch|list|cancel
 void AddModelCommands(CLI::App& app, Session& session);  // models [export|rollback]
-void AddPredictCommand(CLI::App& app, Session& session);   // predict
-void AddSimulateCommand(CLI::App& app, Session& session);  // simulate
-void AddReportCommand(CLI::App& app, Session& session);    // report
-void AddSynthCommand(CLI::App& app, Session& session);     // synth
+void AddPredictCommand(CLI::App& app, Session& session);       // predict
+void AddPredictionsCommands(CLI::App& app, Session& session);  // predictions put
+void AddSimulateCommand(CLI::App& app, Session& session);      // simulate
+void AddReportCommand(CLI::App& app, Session& session);        // report
+void AddSynthCommand(CLI::App& app, Session& session);         // synth
 
 // Parses and runs one command line (argv[0] included) and returns the exit code.
 int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream& error);

@@ -147,7 +147,8 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
   command->add_option_function<std::string>(
       "--profile", [options, detector](const std::string& v) { detector->set_profile(v); },
       "The detector and its training: frozen (needs the server's pretrained weights), micro, tiny, "
-      "small, base, or large (default: frozen, or tiny where there are no weights)");
+      "small, base, large, or external for a detector of your own (default: frozen, or tiny where "
+      "there are no weights)");
   command->add_flag_callback(
       "--warm-start", [options, detector] { detector->set_warm_start(true); },
       "Start each training from the previous cycle's weights");

@@ -67,6 +67,7 @@ int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream&
   AddCycleCommands(app, session);
   AddModelCommands(app, session);
   AddPredictCommand(app, session);
+  AddPredictionsCommands(app, session);
   AddSimulateCommand(app, session);
   AddReportCommand(app, session);
   AddSynthCommand(app, session);

@@ -17,6 +17,7 @@
 #include "mgral/v1/label_service.pb.h"
 #include "mgral/v1/model_service.pb.h"
 #include "mgral/v1/pool_service.pb.h"
+#include "mgral/v1/prediction_service.pb.h"
 #include "mgral/v1/selection_service.pb.h"
 
 namespace mgral::client {
@@ -88,6 +89,13 @@ struct IngestResult {
   int64_t reconnects = 0;
 };
 
+struct PutResult {
+  int64_t stored = 0;
+  int64_t images = 0;                           // of the pool, that have predictions of the model
+  std::vector<v1::RefusedPredictions> refused;  // `index` counts from the source's first item
+  int64_t reconnects = 0;
+};
+
 // The calls of a server. Every call blocks, has a deadline, and is retried by the RetryPolicy where
 // that is safe: a mutating call gets a fresh request_id if it has none. Errors carry the server's
 // details (client/cpp/lib/errors.h). Thread-safe.
@@ -137,6 +145,12 @@ class Client {
   // Passes the file to `sink` in pieces. Retried only until the first piece.
   absl::Status ExportLabels(const v1::ExportLabelsRequest& request,
                             const std::function<absl::Status(absl::string_view)>& sink);
+
+  // Predictions of an external detector, which `model` names with its version.
+  absl::StatusOr<PutResult> PutPredictions(const std::string& pool, const std::string& model,
+                                           const Source<v1::NewPredictions>& source,
+                                           const StreamOptions& stream = {},
+                                           const AcknowledgedCallback& acknowledged = nullptr);
 
   // Cycles.
   absl::StatusOr<v1::Cycle> StartCycle(v1::StartCycleRequest request);

@@ -118,6 +118,40 @@ absl::StatusOr<IngestResult> Client::IngestLabels(const std::string& pool,
   return result;
 }
 
+absl::StatusOr<PutResult> Client::PutPredictions(const std::string& pool, const std::string& model,
+                                                 const Source<v1::NewPredictions>& source,
+                                                 const StreamOptions& stream,
+                                                 const AcknowledgedCallback& acknowledged) {
+  using Acked =
+      AckedStream<v1::NewPredictions, v1::PutPredictionsRequest, v1::PutPredictionsResponse>;
+  PutResult result;
+  Acked::Hooks hooks;
+  hooks.open = [this](grpc::ClientContext* context) -> std::unique_ptr<Acked::Stream> {
+    return stubs_->prediction.PutPredictions(context);
+  };
+  hooks.begin = [&](bool first) {
+    v1::PutPredictionsRequest request;
+    if (first) {
+      request.set_parent(pool);
+      request.set_model(model);
+    }
+    return request;
+  };
+  hooks.append = [](v1::PutPredictionsRequest* request, const v1::NewPredictions& predictions) {
+    *request->add_predictions() = predictions;
+  };
+  hooks.answer = [&](const v1::PutPredictionsResponse& response, int64_t base) {
+    result.stored += response.stored();
+    result.images = response.images();
+    AddRefused(response, base, &result);
+  };
+  Acked run(options_, stream, std::move(hooks), source, acknowledged);
+  const absl::Status status = run.Run();
+  if (!status.ok()) return status;
+  result.reconnects = run.reconnects();
+  return result;
+}
+
 absl::Status Client::ExportLabels(const v1::ExportLabelsRequest& request,
                                   const std::function<absl::Status(absl::string_view)>& sink) {
   return Download<v1::ExportLabelsResponse>(

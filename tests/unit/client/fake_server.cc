@@ -198,6 +198,7 @@ FakeServer::FakeServer() {
   builder.RegisterService(static_cast<v1::LabelService::Service*>(&services_));
   builder.RegisterService(static_cast<v1::CycleService::Service*>(&services_));
   builder.RegisterService(static_cast<v1::ModelService::Service*>(&services_));
+  builder.RegisterService(static_cast<v1::PredictionService::Service*>(&services_));
   server_ = builder.BuildAndStart();
   target_ = absl::StrCat("127.0.0.1:", port);
 }

@@ -14,6 +14,7 @@
 #include "mgral/v1/label_service.grpc.pb.h"
 #include "mgral/v1/model_service.grpc.pb.h"
 #include "mgral/v1/pool_service.grpc.pb.h"
+#include "mgral/v1/prediction_service.grpc.pb.h"
 #include "mgral/v1/selection_service.grpc.pb.h"
 
 namespace mgral::client {
@@ -35,19 +36,22 @@ class FakeServices : public v1::PoolService::Service,
                      public v1::SelectionService::Service,
                      public v1::LabelService::Service,
                      public v1::CycleService::Service,
-                     public v1::ModelService::Service {
+                     public v1::ModelService::Service,
+                     public v1::PredictionService::Service {
  public:
   std::mutex mutex;
-  std::vector<grpc::Status> failures;          // of unary calls, used up first
-  std::vector<std::string> request_ids;        // of every mutating call, in order
-  std::vector<std::string> calls;              // names, in order
-  std::vector<Break> breaks;                   // of streams, used up in order
-  std::map<std::string, v1::NewImage> images;  // committed
-  std::vector<std::string> labeled;            // image ids, in the order of commits
-  v1::NewLabels last_labels;                   // of the last of them
-  std::vector<int64_t> stream_images;          // sent in each stream
-  std::string parent;                          // of the last stream's first message
-  int duplicates = 0;                          // commits of images that were there
+  std::vector<grpc::Status> failures;           // of unary calls, used up first
+  std::vector<std::string> request_ids;         // of every mutating call, in order
+  std::vector<std::string> calls;               // names, in order
+  std::vector<Break> breaks;                    // of streams, used up in order
+  std::map<std::string, v1::NewImage> images;   // committed
+  std::vector<std::string> labeled;             // image ids, in the order of commits
+  v1::NewLabels last_labels;                    // of the last of them
+  std::vector<v1::NewPredictions> predictions;  // in the order of commits
+  std::string external_model;                   // of the last stream's first message
+  std::vector<int64_t> stream_images;           // sent in each stream
+  std::string parent;                           // of the last stream's first message
+  int duplicates = 0;                           // commits of images that were there
   int largest_chunk = 0;
   std::vector<std::vector<v1::Cycle>> watches;  // what each WatchCycle stream tells
   std::vector<grpc::Status> watch_ends;         // how each of them ends
@@ -80,6 +84,9 @@ class FakeServices : public v1::PoolService::Service,
   grpc::Status IngestLabels(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<v1::IngestLabelsResponse, v1::IngestLabelsRequest>*) override;
+  grpc::Status PutPredictions(
+      grpc::ServerContext*,
+      grpc::ServerReaderWriter<v1::PutPredictionsResponse, v1::PutPredictionsRequest>*) override;
   grpc::Status ExportLabels(grpc::ServerContext*, const v1::ExportLabelsRequest*,
                             grpc::ServerWriter<v1::ExportLabelsResponse>*) override;
   grpc::Status StartCycle(grpc::ServerContext*, const v1::StartCycleRequest*, v1::Cycle*) override;

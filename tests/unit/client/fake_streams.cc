@@ -56,6 +56,41 @@ grpc::Status FakeServices::RegisterImages(
   return grpc::Status::OK;
 }
 
+grpc::Status FakeServices::PutPredictions(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<v1::PutPredictionsResponse, v1::PutPredictionsRequest>* stream) {
+  const Break broken = NextBreak();
+  v1::PutPredictionsRequest request;
+  int64_t position = 0;
+  for (int commits = 0; stream->Read(&request); ++commits) {
+    std::unique_lock<std::mutex> lock(mutex);
+    if (commits == 0) {
+      parent = request.parent();
+      external_model = request.model();
+    }
+    if (commits >= broken.commits) return broken.status;
+    v1::PutPredictionsResponse response;
+    for (const v1::NewPredictions& one : request.predictions()) {
+      if (one.image_id().find("refuse") != std::string::npos) {
+        v1::RefusedPredictions* refused = response.add_refused();
+        refused->set_index(position);
+        refused->set_image_id(one.image_id());
+        refused->set_field("boxes[0].score");
+        refused->set_reason("is 2");
+      } else {
+        predictions.push_back(one);
+        response.set_stored(response.stored() + 1);
+      }
+      ++position;
+    }
+    response.set_images(static_cast<int64_t>(predictions.size()));
+    response.set_acknowledged(position);
+    lock.unlock();
+    stream->Write(response);
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeServices::IngestLabels(
     grpc::ServerContext*,
     grpc::ServerReaderWriter<v1::IngestLabelsResponse, v1::IngestLabelsRequest>* stream) {

@@ -19,6 +19,7 @@ from mgral.errors import (AlreadyExists, CycleFailed, DatasetError, DeadlineExce
                           PermissionDenied, RefusedWarning, ResourceExhausted, ServerError,
                           Unauthenticated, Unavailable)
 from mgral.pool import Pool
+from mgral.predictions import NewPredictions, PutReport
 from mgral.retry import RetryPolicy
 from mgral.values import (BatchImage, Box, ClassAccuracy, ClassGain, Gain, Image, IngestReport,
                           Labels, Model, NewImage, NewLabels, Predictions, Refused, RegisterReport)
@@ -29,8 +30,8 @@ __all__ = [
     "AlreadyExists", "Batch", "BatchImage", "Box", "ClassAccuracy", "ClassGain", "Client", "Cycle",
     "CycleFailed", "Dataset", "DatasetError", "DatasetImage", "DeadlineExceeded",
     "FailedPrecondition", "FieldViolation", "Gain", "Image", "IngestReport", "InvalidArgument",
-    "Labels", "MgralError", "Model", "NewImage", "NewLabels", "NotFound", "PermissionDenied", "Pool",
-    "Predictions", "Refused", "RefusedWarning", "RegisterReport", "ResourceExhausted",
-    "RetryPolicy", "ServerError", "Splits", "Tls", "Unauthenticated", "Unavailable", "read_coco",
+    "Labels", "MgralError", "Model", "NewImage", "NewLabels", "NewPredictions", "NotFound",
+    "PermissionDenied", "Pool", "Predictions", "PutReport", "Refused", "RefusedWarning",
+    "RegisterReport", "ResourceExhausted", "RetryPolicy", "ServerError", "Splits", "Tls", "Unauthenticated", "Unavailable", "read_coco",
     "read_splits", "read_voc", "read_yolo",
 ]

@@ -63,8 +63,10 @@ class Client:
 
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
         profile: the detector and its training: frozen, micro, tiny, small, base or large
-            (default: frozen where the server has pretrained weights, else tiny).
-        strategy: mgral (default), lookup_greedy, random, entropy, margin or core_set.
+            (default: frozen where the server has pretrained weights, else tiny); or external, for
+            a detector of your own (Pool.put_predictions).
+        strategy: mgral (default), lookup_greedy, random, entropy (default of external), margin or
+            core_set.
         batch_size: images that are labeled between two cycles (default: 20).
         warm_start: begin a cycle's training with the last cycle's weights.
         training_steps, input_size, probes, replay_probes: 0 for the profile's own.

@@ -13,7 +13,7 @@ from mgral import errors
 from mgral._stub_types import Metadata, UnaryUnary
 from mgral.retry import RetryPolicy
 from mgral.v1 import (cycle_service_pb2_grpc, label_service_pb2_grpc, model_service_pb2_grpc,
-                      pool_service_pb2_grpc, selection_service_pb2_grpc)
+                      pool_service_pb2_grpc, prediction_service_pb2_grpc, selection_service_pb2_grpc)
 
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
@@ -75,6 +75,7 @@ class Connection:
         self.labels = label_service_pb2_grpc.LabelServiceStub(self._channel)
         self.cycles = cycle_service_pb2_grpc.CycleServiceStub(self._channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def close(self) -> None:
         self._channel.close()

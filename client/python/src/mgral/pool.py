@@ -6,7 +6,7 @@ import datetime
 import pathlib
 from typing import Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from mgral import export, ingestion, registration, values
+from mgral import export, ingestion, predictions, registration, values
 from mgral.batch import Batch, duration
 from mgral.connection import Connection, Path
 from mgral.cycle import Cycle
@@ -227,6 +227,13 @@ class Pool:
         return list_images(self._connection, self.name, state=state, use=use)
 
     # Cycles and models.
+
+    def put_predictions(self, given: Iterable[predictions.NewPredictions], *, model: str,
+                        progress: Optional[bool] = None) -> predictions.PutReport:
+        """What your own detector says of any number of images, in a pool of the profile external;
+        start a cycle to rank the images by it. `model`: its name and version; another one than that
+        of the last time replaces all predictions of the pool."""
+        return predictions.put(self._connection, self.name, model, given, progress)
 
     def start_cycle(self, *, without_table: bool = False, request_id: str = "") -> Cycle:
         """Train, embed, probe, fit the table, train the selector, publish. AlreadyExists names the

@@ -199,6 +199,7 @@ class Model:
     classes: Tuple[ClassAccuracy, ...]
     training_images: int
     weights_sha256: str
+    external_model: str = ""  # of an external detector: what its predictions were put as
 
     @classmethod
     def from_proto(cls, model: model_service_pb2.Model) -> Model:
@@ -206,7 +207,8 @@ class Model:
         return cls(model.name, model.cycle, model.version, model.published, model.profile,
                    accuracy.map50, accuracy.map,
                    tuple(ClassAccuracy(one.class_name, one.ap50, one.ap, one.ground_truth_boxes)
-                         for one in accuracy.classes), model.training_images, model.weights_sha256)
+                         for one in accuracy.classes), model.training_images, model.weights_sha256,
+                   model.external_model)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,7 +41,8 @@ TEST_F(CommandTest, HelpIsNoErrorAndGivesAnExample) {
                                              {"models"},
                                              {"models", "export"},
                                              {"models", "rollback"},
-                                             {"predict"}}) {
+                                             {"predict"},
+                                             {"predictions", "put"}}) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
     EXPECT_EQ(RunAsIs(arguments), 0);
