@@ -4,11 +4,11 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "server/app/external_detector.h"
 #include "server/app/predict.h"
+#include "server/app/temporary_folder.h"
 #include "server/base/status_macros.h"
 
 namespace mgral::app {
@@ -30,23 +30,15 @@ absl::StatusOr<ExportedFile> WriteSafetensors(domain::ArtifactStore* artifacts,
                                               const std::string& weights_sha256,
                                               const std::map<std::string, std::string>& metadata) {
   MGRAL_ASSIGN_OR_RETURN(const std::string weights, artifacts->PathOf(weights_sha256));
-  std::random_device random;
-  const std::string name = absl::StrCat(domain::kExportFolderPrefix, absl::Hex(random()), "-",
-                                        absl::Hex(random()), "-", absl::Hex(random()));
-  MGRAL_ASSIGN_OR_RETURN(const std::string folder, artifacts->WorkFolder(name));
-  const std::string path = folder + "/model.safetensors";
+  MGRAL_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::Make(artifacts));
+  const std::string path = folder.path() + "/model.safetensors";
   ExportedFile exported;
-  auto network = runtime->Export(weights, metadata, path);
-  if (network.ok()) {
-    exported.file.open(path, std::ios::binary | std::ios::ate);
-    exported.size = static_cast<int64_t>(exported.file.tellg());
-    exported.file.seekg(0);
-  }
-  const absl::Status removed = artifacts->RemoveWorkFolder(name);
-  if (!network.ok()) return network.status();
+  MGRAL_ASSIGN_OR_RETURN(exported.network, runtime->Export(weights, metadata, path));
+  exported.file.open(path, std::ios::binary | std::ios::ate);
+  exported.size = static_cast<int64_t>(exported.file.tellg());
+  exported.file.seekg(0);
+  MGRAL_RETURN_IF_ERROR(folder.Remove());
   if (!exported.file) return absl::InternalError("the exported file cannot be read");
-  MGRAL_RETURN_IF_ERROR(removed);
-  exported.network = *std::move(network);
   return exported;
 }
 

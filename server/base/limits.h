@@ -20,6 +20,7 @@ constexpr int kMaxPredictImages = 100;
 constexpr int kMaxClasses = 1000;
 constexpr int kMaxClassNameBytes = 128;
 constexpr int kMaxImageIdBytes = 256;
+constexpr int kMaxFileNameBytes = 255;
 constexpr int kMaxPathBytes = 1024;
 constexpr int kMaxTextBytes = 128;  // annotator, request_id, display_name
 constexpr int kMaxReasonBytes = 1024;

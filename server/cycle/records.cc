@@ -38,6 +38,8 @@ void SetInputs(const CycleInputs& inputs, Record::CycleInputs* out) {
     out->mutable_external()->set_set_key(inputs.external->set_key);
     out->mutable_external()->set_model(inputs.external->model);
   }
+  out->set_start_sha256(inputs.start_sha256);
+  if (inputs.import_version) out->set_import_version(*inputs.import_version);
   if (!inputs.previous) return;
   Record::Previous* const previous = out->mutable_previous();
   previous->set_weights_sha256(inputs.previous->weights_sha256);
@@ -48,8 +50,13 @@ void SetInputs(const CycleInputs& inputs, Record::CycleInputs* out) {
 }
 
 CycleInputs GetInputs(const Record::CycleInputs& in) {
-  CycleInputs inputs{
-      in.seed(), in.examples_sha256(), GetAll<std::string>(in.shards()), in.images(), {}, {}};
+  CycleInputs inputs;
+  inputs.seed = in.seed();
+  inputs.examples_sha256 = in.examples_sha256();
+  inputs.shards = GetAll<std::string>(in.shards());
+  inputs.images = in.images();
+  inputs.start_sha256 = in.start_sha256();
+  if (in.has_import_version()) inputs.import_version = in.import_version();
   if (in.has_external()) {
     inputs.external = ExternalPredictions{in.external().set_key(), in.external().model()};
   }

@@ -39,6 +39,8 @@ struct CycleInputs {
   int64_t images = 0;               // in all shards
   std::optional<PreviousSnapshot> previous;     // of a detector that is trained
   std::optional<ExternalPredictions> external;  // of one that is not
+  std::string start_sha256;  // imported weights that the training begins with, or empty
+  std::optional<int64_t> import_version;  // as domain::Model's
 };
 absl::StatusOr<std::string> SerializeInputs(const CycleInputs& inputs);
 absl::StatusOr<CycleInputs> ParseInputs(absl::string_view bytes);

@@ -80,6 +80,30 @@ absl::Status GatherImages(const StageContext& stage, const CycleExamples& exampl
   return absl::OkStatus();
 }
 
+// An imported model is what training begins with, unless it goes on from one that did.
+absl::Status ChooseStart(const StageContext& stage,
+                         const std::optional<domain::CycleStore::Published>& published,
+                         CycleInputs* inputs) {
+  const domain::Pool& pool = stage.cycle.pool;
+  std::optional<int64_t> import = pool.start_model_version;
+  if (published && published->cycle_key == 0) {  // perhaps imported since the pool was read
+    import = std::max(import.value_or(0), published->model.version);
+  }
+  if (pool.detector.warm_start && published) {
+    const domain::Model& model = published->model;
+    inputs->import_version = model.import_version;
+    if (!import || (model.import_version == import && model.training_images > 0)) {
+      return absl::OkStatus();
+    }
+  }
+  inputs->import_version = import;
+  if (!import) return absl::OkStatus();
+  MGRAL_ASSIGN_OR_RETURN(const domain::Model model,
+                         stage.ports.cycles->GetModel(pool.key, *import));
+  inputs->start_sha256 = model.weights_sha256;
+  return absl::OkStatus();
+}
+
 // Everything that the cycle works on, as it is now.
 absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   const domain::Pool& pool = stage.cycle.pool;
@@ -97,10 +121,11 @@ absl::StatusOr<CycleInputs> GatherInputs(const StageContext& stage) {
   }
   MGRAL_ASSIGN_OR_RETURN(inputs.examples_sha256, PutArtifact(stage, SerializeExamples(examples)));
   MGRAL_ASSIGN_OR_RETURN(const auto published, stage.ports.cycles->PublishedSnapshot(pool.key));
+  MGRAL_RETURN_IF_ERROR(ChooseStart(stage, published, &inputs));
   uint64_t cycle_number = 1;
-  if (published) {
+  if (published) cycle_number = static_cast<uint64_t>(published->model.version) + 1;
+  if (published && published->cycle_key != 0) {
     const domain::Model& model = published->model;
-    cycle_number = static_cast<uint64_t>(model.version) + 1;
     // What has become of an external detector since then is unknown: no gain is its batches'.
     if (!inputs.external)
       inputs.previous = PreviousSnapshot{model.weights_sha256, published->manifest_sha256,
@@ -130,9 +155,13 @@ absl::StatusOr<domain::DetectorRuntime::TrainRequest> MakeRequest(const StageCon
   request.validation = std::move(examples.validation);
   request.checkpoint_folder = folder;
   request.seed = StageSeed(cycle.inputs, SeedPurpose::kTrain);
-  if (request.detector.warm_start && cycle.inputs.previous && !request.training.empty()) {
-    MGRAL_ASSIGN_OR_RETURN(request.warm_start_path,
-                           stage.ports.artifacts->PathOf(cycle.inputs.previous->weights_sha256));
+  std::string start = cycle.inputs.start_sha256;
+  if (start.empty() && request.detector.warm_start && cycle.inputs.previous &&
+      !request.training.empty()) {
+    start = cycle.inputs.previous->weights_sha256;
+  }
+  if (!start.empty()) {
+    MGRAL_ASSIGN_OR_RETURN(request.warm_start_path, stage.ports.artifacts->PathOf(start));
   }
   return request;
 }
@@ -209,6 +238,7 @@ StageResult RunTrain(const StageContext& stage) {
   model.training_images = CountUsed(request.training, result.left_out);
   model.validation = std::move(result.validation);
   model.cold_start = model.training_images == 0;
+  model.import_version = trained.inputs.import_version;
   return RecordTrained(stage, std::move(trained), std::move(model), std::move(result.metrics));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,9 +10,22 @@
 
 namespace mgral::domain {
 
-// Work folders of exports are called so, with something random behind; they last as long as a file
-// is written.
+// Work folders of exports and imports are called so, with something random behind; they last as
+// long as a file is written.
 inline constexpr char kExportFolderPrefix[] = "export-";
+
+// A file that comes in piece by piece and has no name: nothing is left of it once this object is
+// gone, or the process, however it ends. For one thread.
+class Upload {
+ public:
+  virtual ~Upload() = default;
+  // RESOURCE_EXHAUSTED when the disk is full.
+  virtual absl::Status Append(absl::string_view bytes) = 0;
+  // Where to read it from, in this process.
+  virtual std::string path() const = 0;
+  // Of what came so far, in hexadecimal digits; nothing is appended afterwards.
+  virtual std::string Sha256() = 0;
+};
 
 // Content-addressed files: weights, embeddings, images that were sent as bytes. A file is written,
 // fsynced, renamed to its SHA-256; the same content is stored once. It is kept as long as the
@@ -27,6 +41,7 @@ class ArtifactStore {
   virtual absl::StatusOr<std::string> Put(absl::string_view bytes) = 0;
   // Takes over the file at `path` (moved when on the same file system).
   virtual absl::StatusOr<std::string> PutFile(const std::string& path) = 0;
+  virtual absl::StatusOr<std::unique_ptr<Upload>> NewUpload() = 0;
   // The content. DATA_LOSS, which names the hash, when it is missing or was changed.
   virtual absl::StatusOr<std::string> Get(const std::string& sha256) = 0;
   // The file with that content. Errors: as Get's. The content is checked once per process, and

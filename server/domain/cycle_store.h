@@ -62,8 +62,9 @@ class CycleStore {
     int64_t parameters = 0;
     int64_t training_images = 0;
     Accuracy validation;
-    bool cold_start = false;     // nothing to train on: the weights are the untrained backbone's
+    bool cold_start = false;     // nothing to train on: the weights are those it would begin with
     std::string external_model;  // as Model's; such a model has no weights
+    std::optional<int64_t> import_version;  // as Model's
   };
   virtual absl::StatusOr<Model> RecordModel(const JobLease& job, const TrainedModel& model) = 0;
 
@@ -101,16 +102,30 @@ class CycleStore {
   // kept, may be deleted afterwards.
   virtual absl::Status Publish(const JobLease& job, const Snapshot& snapshot, double seconds) = 0;
 
+  // Stores a model that no cycle trained; the pool's next trainings begin with it. A running cycle
+  // goes on. With `publish`, its snapshot, which has no queues, replaces the published one.
+  struct ImportedModel {
+    std::string weights_sha256;
+    std::string file_name;
+    std::string profile;
+    int64_t parameters = 0;
+    int num_classes = 0;
+    bool publish = false;
+  };
+  virtual absl::StatusOr<Model> ImportModel(int64_t pool_key, const ImportedModel& model,
+                                            const RequestKey& request) = 0;
+
   // Publishes the snapshot of that model again, if it is the one that the published one replaced:
   // the two change places. Images keep their states; a running cycle goes on and publishes its own.
-  // Nothing changes if it is published. Errors: NOT_FOUND; FAILED_PRECONDITION "NOT_PUBLISHED" for
-  // a model whose cycle did not publish, "SNAPSHOT_NOT_KEPT" for an older one, both on "name".
+  // The next trainings begin as that model's did. Nothing changes if it is published. Errors:
+  // NOT_FOUND; FAILED_PRECONDITION "NOT_PUBLISHED" for a model whose cycle did not publish,
+  // "SNAPSHOT_NOT_KEPT" for an older one, both on "name".
   virtual absl::StatusOr<Model> Rollback(int64_t pool_key, int64_t version,
                                          const RequestKey& request) = 0;
 
   // The published snapshot, for a warm start and for replay probes; nullopt before the first.
   struct Published {
-    int64_t cycle_key = 0;
+    int64_t cycle_key = 0;  // 0: of an imported model; then nothing but the model is set
     Model model;
     std::string selector_sha256;
     std::string manifest_sha256;

@@ -127,6 +127,29 @@ class DetectorRuntime {
   virtual absl::StatusOr<std::string> Export(const std::string& weights_path,
                                              const std::map<std::string, std::string>& metadata,
                                              const std::string& path) = 0;
+
+  struct ImportRequest {
+    DetectorSettings detector;
+    int num_classes = 0;
+    uint64_t seed = 0;  // of what the file lacks
+    // For each class, its label in the file, or -1; empty: in the file's order.
+    std::vector<int64_t> class_labels;
+    std::string path;          // of the file
+    std::string weights_path;  // to write, in a folder that is there
+  };
+  struct ImportReport {
+    int64_t parameters = 0;                 // of the network
+    int64_t taken = 0;                      // tensors of the network whose values are the file's
+    std::vector<std::string> left, unused;  // of the network and of the file, by name, sorted
+    int64_t file_classes = 0;               // 0: the file has no class head that fits
+    bool classes_taken = false;             // all of them
+  };
+  // Other people's weights as weights of a detector of these settings (server/core/weights,
+  // match_state.h): a safetensors file or a state dict of PyTorch. What the file lacks is as where
+  // a training begins. Runs in the caller's thread, one at a time. Errors: INVALID_ARGUMENT on
+  // "data" naming what is wrong with the file, on "class_labels" where its classes do not fit;
+  // nothing is written then.
+  virtual absl::StatusOr<ImportReport> Import(const ImportRequest& request) = 0;
 };
 
 }  // namespace mgral::domain

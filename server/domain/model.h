@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,12 @@ struct Accuracy {
 
 struct Model {
   int64_t key = 0;
-  int64_t version = 0;  // its resource id too
-  std::string cycle_id;
+  int64_t version = 0;        // its resource id too
+  std::string cycle_id;       // empty for an imported model
+  std::string imported_from;  // the file's name; empty for a model that a cycle trained
+  // The imported model that its training began with, also by way of other trainings; its own
+  // version if it is imported.
+  std::optional<int64_t> import_version;
   bool published = false;
   std::string profile;
   int64_t parameters = 0;

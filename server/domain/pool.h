@@ -47,6 +47,8 @@ struct Pool {
   absl::Time create_time;
   PoolCounts counts;
   std::optional<int64_t> published_model_version;
+  // The imported model that the next trainings begin with, unless they continue from one that did.
+  std::optional<int64_t> start_model_version;
 };
 
 }  // namespace mgral::domain

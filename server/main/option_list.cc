@@ -150,6 +150,10 @@ std::vector<OptionSpec> FileOptions() {
        Bytes(&Options::max_image_bytes)},
       {"max_image_pixels", "100000000", "Maximum number of pixels in an image.",
        Whole(&Options::max_image_pixels, int64_t{1}, int64_t{1} << 32)},
+      {"max_weights_bytes", "1GiB",
+       "Maximum size of an imported file of weights; importing one takes memory for it three "
+       "times.",
+       Bytes(&Options::max_weights_bytes)},
   };
 }
 

@@ -22,7 +22,7 @@ struct Options {
   bool migrate = false;
   std::string image_root, artifact_dir;
   std::vector<std::string> uri_prefixes;
-  int64_t max_image_bytes = 0, max_image_pixels = 0;
+  int64_t max_image_bytes = 0, max_image_pixels = 0, max_weights_bytes = 0;
   int threads = 0, decoders = 0;  // 0: one per core
   std::string device, trunk_weights;
   int64_t cache_mb = 0, feature_cache_mb = 0;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/app/create_pool.h"
+#include "server/app/import_weights.h"
 #include "server/app/ingest_labels.h"
 #include "server/app/predict.h"
 #include "server/app/put_predictions.h"
@@ -99,6 +100,7 @@ struct Server::Parts {
         query_batch(&batches, &runtime),
         predict(&pools, &cycles, &artifacts, &runtime),
         export_model(&cycles, &artifacts, &runtime, MGRAL_VERSION),
+        import_weights(&cycles, &artifacts, &runtime, options.max_weights_bytes),
         put_predictions(&pools, &predictions, &runtime),
         runner({&pools, &cycles, &queue, &artifacts, &runtime, &runtime, &predictions}),
         calls({o.max_in_flight, o.max_streams}, security->authentication(),
@@ -110,7 +112,8 @@ struct Server::Parts {
         selection_service(&calls, &pools, &batches, &runtime, &query_batch),
         label_service(&calls, &pools, &labels, &loader, &ingest_labels),
         cycle_service(&calls, &pools, &cycles, &predictions),
-        model_service(&calls, &pools, &cycles, &artifacts, &predict, &export_model),
+        model_service(&calls, &pools, &cycles, &artifacts, &predict, &export_model,
+                      &import_weights),
         prediction_service(&calls, &pools, &put_predictions) {}
 
   absl::Status Listen();
@@ -138,6 +141,7 @@ struct Server::Parts {
   app::QueryBatch query_batch;
   app::Predict predict;
   app::ExportModel export_model;
+  app::ImportWeights import_weights;
   app::PutPredictions put_predictions;
   cycle::JobRunner runner;
   rpc::CallRunner calls;

@@ -74,7 +74,10 @@ void FromCycle(const domain::Cycle& cycle, const std::string& pool_id, mgral::v1
 
 void FromModel(const domain::Model& model, const domain::Pool& pool, mgral::v1::Model* message) {
   message->set_name(ModelName(pool.pool_id, model.version));
-  message->set_cycle(ChildName(pool.pool_id, "cycles", model.cycle_id));
+  if (!model.cycle_id.empty()) {
+    message->set_cycle(ChildName(pool.pool_id, "cycles", model.cycle_id));
+  }
+  message->set_imported_from(model.imported_from);
   message->set_version(model.version);
   message->set_published(model.published);
   message->set_profile(model.profile);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/errors.h"
 #include "server/base/status_macros.h"
 #include "server/rpc/cycle_messages.h"
 #include "server/rpc/find_pool.h"
@@ -32,6 +33,38 @@ absl::StatusOr<ModelOfPool> FindModel(domain::PoolStore* pools, const Caller& ca
   }
   MGRAL_ASSIGN_OR_RETURN(found.pool, FindPool(pools, caller, pool_name, "model"));
   return found;
+}
+
+constexpr size_t kMaxNames = 100;  // of tensors in a report
+
+app::ImportWeights::Header ToHeader(const mgral::v1::ImportWeightsRequest& request) {
+  app::ImportWeights::Header header;
+  header.file_name = request.file_name();
+  header.size_bytes = request.size_bytes();
+  header.sha256 = request.sha256();
+  for (const mgral::v1::ClassLabel& given : request.class_labels()) {
+    header.class_labels.push_back({given.class_name(), given.label()});
+  }
+  return header;
+}
+
+void FromImport(const app::ImportWeights::Result& imported, const domain::Pool& pool,
+                mgral::v1::ImportWeightsResponse* message) {
+  const domain::DetectorRuntime::ImportReport& report = imported.report;
+  FromModel(imported.model, pool, message->mutable_model());
+  message->set_taken_count(report.taken);
+  message->set_left_count(static_cast<int64_t>(report.left.size()));
+  message->set_unused_count(static_cast<int64_t>(report.unused.size()));
+  for (size_t i = 0; i < std::min(report.left.size(), kMaxNames); ++i) {
+    message->add_left(report.left[i]);
+  }
+  for (size_t i = 0; i < std::min(report.unused.size(), kMaxNames); ++i) {
+    message->add_unused(report.unused[i]);
+  }
+  message->set_class_head(imported.classes_mapped ? mgral::v1::CLASS_HEAD_MAPPED
+                          : report.classes_taken  ? mgral::v1::CLASS_HEAD_TAKEN
+                                                  : mgral::v1::CLASS_HEAD_NEW);
+  message->set_file_classes(report.file_classes);
 }
 
 }  // namespace
@@ -138,6 +171,40 @@ grpc::Status ModelService::RollbackModel(grpc::ServerContext* context,
         FromModel(*model, named.pool, response);
         return absl::OkStatus();
       });
+}
+
+grpc::Status ModelService::ImportWeights(
+    grpc::ServerContext* context, grpc::ServerReader<mgral::v1::ImportWeightsRequest>* reader,
+    mgral::v1::ImportWeightsResponse* response) {
+  return calls_->Run(
+      context, "ModelService/ImportWeights",
+      [&](const Caller& caller) {
+        return Import(caller, ToCallContext(context), reader, response);
+      },
+      CallRunner::Kind::kStream);
+}
+
+absl::Status ModelService::Import(const Caller& caller, const domain::CallContext& call,
+                                  grpc::ServerReader<mgral::v1::ImportWeightsRequest>* reader,
+                                  mgral::v1::ImportWeightsResponse* response) {
+  mgral::v1::ImportWeightsRequest request;
+  if (!reader->Read(&request)) return base::InvalidField("parent", "is missing: no message came");
+  if (!request.data().empty()) {
+    return base::InvalidField("data", "belongs in the messages after the first");
+  }
+  MGRAL_ASSIGN_OR_RETURN(const auto key, ToRequestKey("ImportWeights", request));
+  MGRAL_ASSIGN_OR_RETURN(const auto pool, FindPool(pools_, caller, request.parent(), "parent"));
+  const app::ImportWeights::Header header = ToHeader(request);
+  const auto next = [&](absl::string_view* piece) -> absl::StatusOr<bool> {
+    if (calls_->draining()) return DrainingError();
+    MGRAL_RETURN_IF_ERROR(calls_->StillValid(caller));
+    if (!reader->Read(&request)) return false;
+    *piece = request.data();
+    return true;
+  };
+  MGRAL_ASSIGN_OR_RETURN(const auto imported, import_->Run(call, pool, header, next, key));
+  FromImport(imported, pool, response);
+  return absl::OkStatus();
 }
 
 }  // namespace mgral::rpc

@@ -69,6 +69,9 @@ void FromPool(const domain::Pool& pool, mgral::v1::Pool* message) {
   if (pool.published_model_version) {
     message->set_published_model(ModelName(pool.pool_id, *pool.published_model_version));
   }
+  if (pool.start_model_version) {
+    message->set_start_model(ModelName(pool.pool_id, *pool.start_model_version));
+  }
 }
 
 absl::StatusOr<std::vector<app::ImageInput>> ToImageInputs(

@@ -95,7 +95,7 @@ absl::StatusOr<std::string> TorchRuntime::Export(const std::string& weights_path
                                                  const std::map<std::string, std::string>& metadata,
                                                  const std::string& path) {
   return Guarded([&]() -> absl::StatusOr<std::string> {
-    std::lock_guard<std::mutex> lock(exporting_);
+    std::lock_guard<std::mutex> lock(moving_);
     const core::Detector detector = core::Detector::Load(weights_path);
     core::WriteSafetensors(path, {detector.net().State(), metadata});
     const core::DetectorConfig& config = detector.config();

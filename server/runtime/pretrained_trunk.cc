@@ -4,24 +4,12 @@
 
 #include "server/core/detector/efficientnet_lite_weights.h"
 #include "server/core/detector/retinanet.h"
-#include "server/core/weights/pytorch_file.h"
-#include "server/core/weights/safetensors.h"
+#include "server/core/weights/read_tensors.h"
 #include "server/core/weights/weights_file.h"
 
 namespace mgral::runtime {
-namespace {
-
-bool EndsWith(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-}  // namespace
-
 PretrainedTrunk::PretrainedTrunk(const std::string& path) {
-  const core::TensorLimits limits;
-  const core::NamedTensors state = EndsWith(path, ".safetensors")
-                                       ? core::ReadSafetensors(path, limits).tensors
-                                       : core::ReadPytorchFile(path, limits);
+  const core::NamedTensors state = core::ReadTensors(path, {});
   try {
     tensors_ = core::FoldedEfficientNetLite(state);
     core::DetectorConfig config;

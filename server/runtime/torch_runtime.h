@@ -32,12 +32,13 @@ struct RuntimeOptions {
 
 // The method of server/core behind both ports: this class converts, core does the work. Training,
 // embedding, probing, fitting and ranking run one after another on one device thread; Predict has a
-// thread of its own, so that it answers while a cycle trains; EstimateGain, Describe, Measure and
-// Export run in the caller's thread, one Export at a time. Thread-safe. What core throws becomes a
-// status: Canceled CANCELLED, no memory and a full disk RESOURCE_EXHAUSTED, wrong arguments
-// INVALID_ARGUMENT, anything else INTERNAL. On the CPU results depend on the arguments and on
-// `threads` alone. What the detector does (training, measuring, embedding, probing, predicting)
-// happens on `device`; images are prepared, tables fitted and batches selected on the CPU.
+// thread of its own, so that it answers while a cycle trains; EstimateGain, Describe, Measure,
+// Export and Import run in the caller's thread, one Export or Import at a time. Thread-safe. What
+// core throws becomes a status: Canceled CANCELLED, no memory and a full disk RESOURCE_EXHAUSTED,
+// wrong arguments INVALID_ARGUMENT, anything else INTERNAL. On the CPU results depend on the
+// arguments and on `threads` alone. What the detector does (training, measuring, embedding,
+// probing, predicting) happens on `device`; images are prepared, tables fitted and batches selected
+// on the CPU.
 class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRuntime {
  public:
   // "cpu", or "cuda:N" for "cuda" (the first GPU), "cuda:N" or "auto" (a GPU if there is one).
@@ -78,6 +79,7 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
   absl::StatusOr<std::string> Export(const std::string& weights_path,
                                      const std::map<std::string, std::string>& metadata,
                                      const std::string& path) override;
+  absl::StatusOr<ImportReport> Import(const ImportRequest& request) override;
 
   // SelectionRuntime.
   absl::StatusOr<domain::ProbePlan> PlanProbes(const PlanRequest& request) override;
@@ -98,7 +100,7 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
   std::unique_ptr<TableCache> tables_;
   std::unique_ptr<DeviceExecutor> device_;
   std::unique_ptr<DeviceExecutor> predictions_;
-  std::mutex exporting_;  // holds a whole network in memory
+  std::mutex moving_;  // Export and Import hold a whole network in memory
 };
 
 }  // namespace mgral::runtime

@@ -1,6 +1,6 @@
 #pragma once
 
-// Inside of server/storage only: cycles and models as they are read from rows.
+// Inside of server/storage only: cycles as they are read from rows.
 
 #include <string>
 #include <vector>
@@ -9,7 +9,6 @@
 #include "absl/strings/string_view.h"
 #include "server/domain/cycle.h"
 #include "server/domain/cycle_store.h"
-#include "server/domain/model.h"
 #include "server/storage/transaction.h"
 
 namespace mgral::storage {
@@ -22,13 +21,6 @@ absl::StatusOr<std::vector<domain::Cycle>> ReadCycles(pqxx::work& tx, const pqxx
 // The cycle of a job that the caller has locked.
 absl::StatusOr<domain::CycleStore::CycleContext> LoadContext(pqxx::work& tx,
                                                              const domain::JobLease& job);
-
-// A query for ReadModel; `rest` follows "FROM model m".
-std::string ModelQuery(absl::string_view rest);
-absl::StatusOr<domain::Model> ReadModel(const pqxx::row& row);
-// Inserts the cycle's model, or replaces it when an earlier attempt left one; its version.
-int64_t StoreModel(pqxx::work& tx, int64_t pool_key, int64_t cycle_key,
-                   const domain::CycleStore::TrainedModel& model);
 
 // How a report stands in the column snapshot.report.
 std::string ReportJson(const domain::TableReport& report);

@@ -1,7 +1,6 @@
 #include "server/storage/disk_artifact_store.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
@@ -24,6 +22,8 @@
 #include "server/base/files.h"
 #include "server/base/status_macros.h"
 #include "server/storage/artifact_folder.h"
+#include "server/storage/disk_upload.h"
+#include "server/storage/sha256.h"
 
 namespace mgral::storage {
 namespace {
@@ -32,23 +32,6 @@ namespace fs = std::filesystem;
 constexpr size_t kChunkBytes = 1 << 20;
 constexpr absl::Duration kTick = absl::Seconds(1);  // that no file system's clock exceeds much
 constexpr size_t kMaxChecked = 10'000;
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  }
-  void Add(const char* data, size_t size) { EVP_DigestUpdate(context_.get(), data, size); }
-  std::string Hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest, &size);
-    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 std::string HashOf(absl::string_view bytes) {
   Sha256 hash;
@@ -210,6 +193,12 @@ absl::StatusOr<std::string> DiskArtifactStore::PutFile(const std::string& path) 
   status = Install(temporary, sha256);
   if (!status.ok()) return status;
   return sha256;
+}
+
+absl::StatusOr<std::unique_ptr<domain::Upload>> DiskArtifactStore::NewUpload() {
+  const absl::Status made = MakeFolders(root_ + "/tmp", "the folder of temporary files");
+  if (!made.ok()) return made;
+  return DiskUpload::Open(TemporaryPath());
 }
 
 absl::StatusOr<std::string> DiskArtifactStore::PathOf(const std::string& sha256) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 
@@ -22,6 +23,7 @@ class DiskArtifactStore : public domain::ArtifactStore {
 
   absl::StatusOr<std::string> Put(absl::string_view bytes) override;
   absl::StatusOr<std::string> PutFile(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<domain::Upload>> NewUpload() override;
   absl::StatusOr<std::string> PathOf(const std::string& sha256) override;
   absl::StatusOr<std::string> Get(const std::string& sha256) override;
   absl::StatusOr<std::string> WorkFolder(const std::string& name) override;

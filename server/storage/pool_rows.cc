@@ -32,6 +32,7 @@ SELECT
     JOIN model m ON m.key = s.model_key
     WHERE s.key = p.snapshot_key
   ) AS published_version,
+  p.start_model_version,
   c.*
 FROM pool p
 CROSS JOIN LATERAL (
@@ -96,6 +97,7 @@ domain::Pool ReadPool(const pqxx::row& row) {
   pool.applies_exif_orientation = row["applies_exif_orientation"].as<bool>();
   pool.create_time = ReadTime(row["create_time"]);
   pool.published_model_version = ReadOptional<int64_t>(row["published_version"]);
+  pool.start_model_version = ReadOptional<int64_t>(row["start_model_version"]);
   const int64_t expired = row["expired"].as<int64_t>();
   pool.counts.unlabeled = row["unlabeled"].as<int64_t>() + expired;
   pool.counts.leased = row["leased"].as<int64_t>() - expired;

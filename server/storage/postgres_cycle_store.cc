@@ -13,6 +13,7 @@
 #include "server/storage/cycle_jobs.h"
 #include "server/storage/cycle_rows.h"
 #include "server/storage/left_out_images.h"
+#include "server/storage/model_rows.h"
 #include "server/storage/page_token.h"
 #include "server/storage/publish_snapshot.h"
 #include "server/storage/request_log.h"
@@ -66,20 +67,12 @@ SET training_images = $2,
 WHERE key = $1
 )sql";
 
-constexpr char kModelOfVersion[] = "WHERE m.pool_key = $1 AND m.version = $2";
-
 constexpr char kListModels[] = R"sql(
 WHERE m.pool_key = $1
   AND m.version < $2
 ORDER BY m.version DESC
 LIMIT $3
 )sql";
-
-absl::StatusOr<Model> LoadModel(pqxx::work& tx, int64_t pool_key, int64_t version) {
-  const pqxx::result rows = Exec(tx, ModelQuery(kModelOfVersion), pool_key, version);
-  if (rows.empty()) return base::NotFound("model", absl::StrCat("models/", version));
-  return ReadModel(rows[0]);
-}
 
 absl::Status CycleNotFound(const std::string& cycle_id) {
   return base::NotFound("cycle", absl::StrCat("cycles/", cycle_id));
@@ -212,6 +205,7 @@ absl::StatusOr<Model> PostgresCycleStore::RecordModel(const domain::JobLease& jo
                                                       const TrainedModel& model) {
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
     MGRAL_RETURN_IF_ERROR(LockJob(tx, job));
+    MGRAL_RETURN_IF_ERROR(LockPool(tx, job.pool_key));
     const int64_t version = StoreModel(tx, job.pool_key, job.cycle_key, model);
     Exec(tx, kStoreAccuracy, job.cycle_key, model.training_images, model.validation.images,
          model.validation.map50, model.validation.map);
@@ -234,6 +228,19 @@ absl::Status PostgresCycleStore::Publish(const domain::JobLease& job, const Snap
     return absl::OkStatus();
   }).IgnoreError();
   return absl::OkStatus();
+}
+
+absl::StatusOr<Model> PostgresCycleStore::ImportModel(int64_t pool_key, const ImportedModel& model,
+                                                      const domain::RequestKey& request) {
+  return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Model> {
+    MGRAL_ASSIGN_OR_RETURN(const auto answer, BeginRequest(tx, pool_key, request));
+    if (answer) return LoadModel(tx, pool_key, answer->at(0));
+    MGRAL_RETURN_IF_ERROR(LockPool(tx, pool_key));
+    const int64_t version = StoreImportedModel(tx, pool_key, model);
+    if (model.publish) PublishImported(tx, pool_key, version);
+    StoreAnswer(tx, pool_key, request, {version});
+    return LoadModel(tx, pool_key, version);
+  });
 }
 
 absl::StatusOr<Model> PostgresCycleStore::Rollback(int64_t pool_key, int64_t version,

@@ -37,6 +37,8 @@ class PostgresCycleStore : public domain::CycleStore {
                                             const TrainedModel& model) override;
   absl::Status Publish(const domain::JobLease& job, const Snapshot& snapshot,
                        double seconds) override;
+  absl::StatusOr<domain::Model> ImportModel(int64_t pool_key, const ImportedModel& model,
+                                            const domain::RequestKey& request) override;
   absl::StatusOr<domain::Model> Rollback(int64_t pool_key, int64_t version,
                                          const domain::RequestKey& request) override;
   absl::StatusOr<std::optional<Published>> PublishedSnapshot(int64_t pool_key) override;

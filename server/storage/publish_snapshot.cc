@@ -12,6 +12,7 @@
 #include "server/storage/cycle_jobs.h"
 #include "server/storage/cycle_rows.h"
 #include "server/storage/encoding.h"
+#include "server/storage/model_rows.h"
 #include "server/storage/page_token.h"
 #include "server/storage/pool_rows.h"
 
@@ -23,7 +24,7 @@ using domain::JobLease;
 
 constexpr char kPublishedSnapshot[] = R"sql(
 SELECT
-  s.cycle_key,
+  coalesce(s.cycle_key, 0) AS cycle_key,
   s.model_key,
   s.selector_sha256,
   s.manifest_sha256,
@@ -51,6 +52,15 @@ INSERT INTO snapshot (
   manifest_sha256
 )
 VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7, $8, $9)
+RETURNING key
+)sql";
+
+constexpr char kInsertImported[] = R"sql(
+INSERT INTO snapshot (pool_key, model_key, strategies, note, selector_sha256, manifest_sha256)
+SELECT $1, key, '{}', 'an imported model', '', ''
+FROM model
+WHERE pool_key = $1
+  AND version = $2
 RETURNING key
 )sql";
 
@@ -85,17 +95,11 @@ WHERE p.key = $1
   AND s.key IS DISTINCT FROM p.previous_snapshot_key
 )sql";
 
-constexpr char kLockPool[] = R"sql(
-SELECT key
-FROM pool
-WHERE key = $1
-FOR NO KEY UPDATE
-)sql";
-
 // Of a snapshot from before migration 003 it is not known which artifacts it needs.
 constexpr char kSnapshotOfModel[] = R"sql(
 SELECT
   s.key AS snapshot_key,
+  m.import_version,
   coalesce(s.key = p.snapshot_key, false) AS published,
   coalesce(s.key = p.previous_snapshot_key AND s.references_complete, false) AS kept
 FROM pool p
@@ -191,17 +195,24 @@ absl::Status StoreSnapshot(pqxx::work& tx, const JobLease& job,
 }
 
 absl::Status PublishAgain(pqxx::work& tx, int64_t pool_key, int64_t version) {
-  if (Exec(tx, kLockPool, pool_key).empty()) return PoolNotFound();
+  MGRAL_RETURN_IF_ERROR(LockPool(tx, pool_key));
   const pqxx::result rows = Exec(tx, kSnapshotOfModel, pool_key, version);
   const std::string name = absl::StrCat("models/", version);
   if (rows.empty()) return base::NotFound("model", name);
   const pqxx::row row = rows[0];
   if (row["snapshot_key"].is_null()) {
     return base::FailedPrecondition(
-        "NOT_PUBLISHED", absl::StrCat(name, " was never published: its cycle has not succeeded"),
+        "NOT_PUBLISHED",
+        absl::StrCat(name,
+                     " was never published: its cycle has not succeeded, or it was imported and "
+                     "not complete"),
         "name");
   }
-  if (row["published"].as<bool>()) return absl::OkStatus();
+  const auto start = ReadOptional<int64_t>(row["import_version"]);
+  if (row["published"].as<bool>()) {
+    StoreStart(tx, pool_key, start);
+    return absl::OkStatus();
+  }
   if (!row["kept"].as<bool>()) {
     return base::FailedPrecondition(
         "SNAPSHOT_NOT_KEPT",
@@ -211,7 +222,16 @@ absl::Status PublishAgain(pqxx::work& tx, int64_t pool_key, int64_t version) {
         "name");
   }
   Exec(tx, kMakePublished, pool_key, row["snapshot_key"].as<int64_t>());
+  StoreStart(tx, pool_key, start);
   return absl::OkStatus();
+}
+
+void PublishImported(pqxx::work& tx, int64_t pool_key, int64_t version) {
+  const pqxx::row snapshot = Exec(tx, kInsertImported, pool_key, version)[0];
+  const int64_t key = snapshot["key"].as<int64_t>();
+  Exec(tx, kMakePublished, pool_key, key);
+  KeepForSnapshot(tx, pool_key, key, {});
+  DropOlderSnapshots(tx, pool_key);
 }
 
 absl::StatusOr<std::optional<CycleStore::Published>> LoadPublishedSnapshot(pqxx::work& tx,

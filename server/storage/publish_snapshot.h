@@ -19,6 +19,9 @@ absl::Status StoreSnapshot(pqxx::work& tx, const domain::JobLease& job,
 // As CycleStore::Rollback, but for the request.
 absl::Status PublishAgain(pqxx::work& tx, int64_t pool_key, int64_t version);
 
+// Makes a snapshot of an imported model alone, and publishes it; the caller has locked the pool.
+void PublishImported(pqxx::work& tx, int64_t pool_key, int64_t version);
+
 // As CycleStore::PublishedSnapshot.
 absl::StatusOr<std::optional<domain::CycleStore::Published>> LoadPublishedSnapshot(
     pqxx::work& tx, int64_t pool_key);

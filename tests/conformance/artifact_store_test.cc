@@ -57,6 +57,23 @@ TEST_F(ArtifactStoreTest, WhatIsMissingIsLost) {
   EXPECT_TRUE(absl::IsNotFound(store_->PutFile(root_ + "/missing").status()));
 }
 
+TEST_F(ArtifactStoreTest, AnUploadHasNoNameAndIsReadWhileItLives) {
+  auto upload = store_->NewUpload();
+  ASSERT_TRUE(upload.ok()) << upload.status();
+  ASSERT_TRUE((*upload)->Append("hel").ok());
+  ASSERT_TRUE((*upload)->Append("").ok());
+  ASSERT_TRUE((*upload)->Append("lo").ok());
+  EXPECT_EQ(Files("objects") + Files("tmp") + Files("work"), 0u);
+  std::ifstream file((*upload)->path(), std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "hello");
+  EXPECT_EQ((*upload)->Sha256(), kHelloSha256);
+  const std::string path = (*upload)->path();
+  upload->reset();
+  std::ifstream gone(path, std::ios::binary);
+  EXPECT_NE(std::string(std::istreambuf_iterator<char>(gone), {}), "hello");
+  EXPECT_EQ(Files("objects"), 0u);
+}
+
 TEST_F(ArtifactStoreTest, FindsWhatWasChangedOnDisk) {
   const std::string sha256 = *store_->Put("hello");
   const std::string path = *store_->PathOf(sha256);

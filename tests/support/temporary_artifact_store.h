@@ -29,6 +29,8 @@ class TemporaryArtifactStore : public storage::DiskArtifactStore {
     return count;
   }
 
+  const std::string& root() const { return folder_; }
+
   absl::Status put_status;  // what Put answers unless it is OK
 
  private:

@@ -39,6 +39,8 @@ class MockCycleStore : public domain::CycleStore {
   MOCK_METHOD(absl::StatusOr<Model>, RecordModel, (const JobLease&, const TrainedModel&),
               (override));
   MOCK_METHOD(absl::Status, Publish, (const JobLease&, const Snapshot&, double), (override));
+  MOCK_METHOD(absl::StatusOr<Model>, ImportModel,
+              (int64_t, const ImportedModel&, const RequestKey&), (override));
   MOCK_METHOD(absl::StatusOr<Model>, Rollback, (int64_t, int64_t, const RequestKey&), (override));
   MOCK_METHOD(Snapshots, PublishedSnapshot, (int64_t), (override));
   MOCK_METHOD(Batches, BatchesSincePublished, (int64_t), (override));

@@ -189,12 +189,17 @@ void StageTest::RunCycleToEnd() {
   const StageResult outcome = Run(JobKind::kPublish);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   domain::CycleStore::Published published;
+  published.cycle_key = 1;
   published.model.version = published_ ? published_->model.version + 1 : 1;
   published.model.weights_sha256 = models_.back().weights_sha256;
   published.model.validation = models_.back().validation;
   published.selector_sha256 = outcome->snapshot->selector_sha256;
   published.manifest_sha256 = outcome->snapshot->manifest_sha256;
   published_ = published;
+  BeginAnotherCycle();
+}
+
+void StageTest::BeginAnotherCycle() {
   results_.clear();
   cycle_.inputs.clear();
   cycle_.work_id.clear();

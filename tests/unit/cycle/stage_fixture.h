@@ -75,6 +75,8 @@ class StageTest : public testing::Test {
   std::vector<domain::NewJob> RunBefore(domain::JobKind stage);
   // Runs a whole cycle, publishes it and makes ready for the next one.
   void RunCycleToEnd();
+  // Whose inputs are not fixed yet.
+  void BeginAnotherCycle();
 
   std::string Put(const absl::StatusOr<std::string>& record) { return *artifacts_.Put(*record); }
   // Overwrites an artifact on disk.

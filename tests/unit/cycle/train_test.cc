@@ -194,6 +194,65 @@ TEST_F(TrainTest, APoolWithoutImagesGoesOnToTheSelector) {
   EXPECT_EQ(outcome.next[0].kind, JobKind::kSelector);
 }
 
+// An imported model, as the store gives it.
+domain::Model Imported(int64_t version, const std::string& weights_sha256) {
+  domain::Model model;
+  model.version = version;
+  model.import_version = version;
+  model.imported_from = "best.pth";
+  model.weights_sha256 = weights_sha256;
+  return model;
+}
+
+TEST_F(TrainTest, AnImportedModelIsWhatTrainingsBeginWith) {
+  AddSmallPool();
+  const domain::Model imported = Imported(1, *artifacts_.Put("2 99"));
+  EXPECT_CALL(cycles_, GetModel(cycle_.pool.key, 1)).WillRepeatedly(Return(imported));
+  cycle_.pool.start_model_version = 1;
+  const std::string path = *artifacts_.PathOf(imported.weights_sha256);
+  RunCycleToEnd();
+  EXPECT_EQ(detector_.train.warm_start_path, path);
+  EXPECT_EQ(models_.at(0).import_version, 1);
+
+  // Every training does, without a warm start.
+  Label("u1");
+  StageOutcome outcome = *Run(JobKind::kTrain);
+  EXPECT_EQ(detector_.train.warm_start_path, path);
+  EXPECT_EQ(ParseTrained(outcome.result)->inputs.import_version, 1);
+  EXPECT_TRUE(ParseTrained(outcome.result)->inputs.previous.has_value());
+
+  // With one, training goes on from what descends from the import, and begins with a later import.
+  cycle_.pool.detector.warm_start = true;
+  published_->model.import_version = 1;
+  published_->model.training_images = 2;
+  BeginAnotherCycle();
+  ASSERT_TRUE(Run(JobKind::kTrain).ok());
+  EXPECT_EQ(detector_.train.warm_start_path, *artifacts_.PathOf(published_->model.weights_sha256));
+  EXPECT_EQ(models_.back().import_version, 1);
+  const domain::Model later = Imported(5, *artifacts_.Put("2 98"));
+  EXPECT_CALL(cycles_, GetModel(cycle_.pool.key, 5)).WillRepeatedly(Return(later));
+  cycle_.pool.start_model_version = 5;
+  ASSERT_TRUE(Run(JobKind::kTrain).ok());
+  EXPECT_EQ(models_.back().import_version, 1) << "a running cycle keeps its start";
+  BeginAnotherCycle();
+  ASSERT_TRUE(Run(JobKind::kTrain).ok());
+  EXPECT_EQ(detector_.train.warm_start_path, *artifacts_.PathOf(later.weights_sha256));
+  EXPECT_EQ(models_.back().import_version, 5);
+}
+
+TEST_F(TrainTest, APublishedImportIsNoPreviousSnapshot) {
+  AddSmallPool();
+  const domain::Model imported = Imported(3, *artifacts_.Put("2 99"));
+  EXPECT_CALL(cycles_, GetModel(cycle_.pool.key, 3)).WillRepeatedly(Return(imported));
+  published_ = domain::CycleStore::Published{0, imported, "", "", ""};
+  // The pool was read before it was imported.
+  const StageOutcome outcome = *Run(JobKind::kTrain);
+  const CycleInputs inputs = ParseTrained(outcome.result)->inputs;
+  EXPECT_FALSE(inputs.previous.has_value());
+  EXPECT_EQ(inputs.import_version, 3);
+  EXPECT_EQ(detector_.train.warm_start_path, *artifacts_.PathOf(imported.weights_sha256));
+}
+
 TEST_F(TrainTest, AWarmStartBeginsWithThePublishedWeights) {
   AddSmallPool();
   RunCycleToEnd();
