@@ -1,7 +1,8 @@
 // Trains a detector on a part of a COCO-style dataset and prints one JSON line: what it took and
 // what it reached. For tuning profiles:
 //   detector_train --data DIR [--splits splits.json] [--train 160] [--on val] [--profile tiny]
-//                  [--seed 0] [--threads 2] [--trunk FILE] [--cache cold|warm|none] [KEY=VALUE ...]
+//                  [--seed 0] [--threads 2] [--device cpu] [--trunk FILE]
+//                  [--cache cold|warm|none] [KEY=VALUE ...]
 // where DIR holds annotations.json and images/, KEY is a field of DetectorConfig or TrainConfig,
 // FILE the pretrained weights of a frozen trunk, whose features are computed on the way (cold),
 // were computed before (warm) or are computed at every step (none).
@@ -16,12 +17,11 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "server/core/bench/read_image.h"
 #include "server/core/detector/efficientnet_lite_weights.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
@@ -45,30 +45,27 @@ class Dataset : public mgral::core::SampleSource {
     }
     std::map<std::string, int64_t> ids;
     std::map<int64_t, std::vector<const json*>> boxes;
-    for (const json& i : annotations["images"]) ids[i["file_name"]] = i["id"];
+    std::map<std::string, double> widths;
+    for (const json& i : annotations["images"]) {
+      ids[i["file_name"]] = i["id"];
+      widths[i["file_name"]] = i["width"];
+    }
     for (const json& a : annotations["annotations"]) boxes[a["image_id"]].push_back(&a);
     for (const std::string& name : names) {
-      samples_.push_back(
-          Load(folder + "/images/" + name, boxes[ids.at(name)], category, input_size));
+      samples_.push_back(Load(folder + "/images/" + name, widths[name], boxes[ids.at(name)],
+                              category, input_size));
     }
   }
   int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
   Sample Get(int64_t index) override { return samples_[index]; }
 
  private:
-  static Sample Load(const std::string& path, const std::vector<const json*>& boxes,
+  static Sample Load(const std::string& path, double width, const std::vector<const json*>& boxes,
                      const std::map<int64_t, int64_t>& category, int input_size) {
-    cv::Mat image = cv::imread(path, cv::IMREAD_COLOR);
-    if (image.empty()) throw std::runtime_error("cannot read " + path);
-    const double scale =
-        std::min(1.0, static_cast<double>(input_size) / std::max(image.rows, image.cols));
-    if (scale < 1) cv::resize(image, image, {}, scale, scale, cv::INTER_AREA);
-    cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
     Sample sample;
     sample.content = path;
-    sample.image = torch::from_blob(image.data, {image.rows, image.cols, 3}, torch::kByte)
-                       .permute({2, 0, 1})
-                       .contiguous();
+    sample.image = mgral::core::ReadImage(path, input_size);
+    const double scale = sample.image.size(2) / width;
     const int64_t n = static_cast<int64_t>(boxes.size());
     sample.boxes = torch::zeros({n, 4});
     sample.labels = torch::zeros({n}, torch::kLong);
@@ -168,7 +165,8 @@ mgral::core::Detector MakeDetector(const mgral::core::DetectorConfig& config, ui
 int Run(int argc, char** argv) {
   Flags flags = {{"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
                  {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
-                 {"from", "train"},         {"trunk", ""},    {"cache", "cold"}};
+                 {"from", "train"},         {"trunk", ""},    {"cache", "cold"},
+                 {"device", "cpu"}};
   Changes changes;
   ParseArguments(argc, argv, &flags, &changes);
   at::set_num_threads(std::stoi(flags["threads"]));
@@ -190,6 +188,7 @@ int Run(int argc, char** argv) {
   Dataset held_out(folder, annotations, test, profile.detector.input_size);
 
   mgral::core::Detector detector = MakeDetector(profile.detector, seed, flags["trunk"]);
+  detector.MoveTo(mgral::core::DeviceNamed(flags["device"]));
   mgral::core::MemoryFeatureCache memory(int64_t{8} << 30);
   mgral::core::FeatureCache* cache = flags["cache"] == "none" ? nullptr : &memory;
   if (flags["cache"] == "warm") {  // the same training sees the same views
@@ -199,6 +198,7 @@ int Run(int argc, char** argv) {
   const double cpu_before = CpuSeconds();
   const auto report = mgral::core::Train(detector, labeled, profile.train, {}, {}, cache);
   const double cpu = CpuSeconds() - cpu_before;
+  const double cpu_between = CpuSeconds();
   mgral::core::Accuracy accuracy;
   const double evaluation = Seconds(
       [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, cache); });
@@ -214,9 +214,15 @@ int Run(int argc, char** argv) {
                {"images_per_second", report.images_seen / report.seconds},
                {"loss", report.loss},
                {"evaluation_seconds", evaluation},
+               {"evaluation_cpu_seconds", CpuSeconds() - cpu_between},
                {"parameters", detector.NumParameters()},
                {"class_ap50", accuracy.class_ap50},
                {"cache", flags["cache"]},
+               {"profile", flags["profile"]},
+               {"device", flags["device"]},
+               {"threads", at::get_num_threads()},
+               {"libtorch", TORCH_VERSION},
+               {"evaluated", test.size()},
                {"changes", changes}};
   std::cout << line.dump() << std::endl;
   return 0;

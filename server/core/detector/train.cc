@@ -46,7 +46,8 @@ class Trainer {
  public:
   Trainer(Detector& detector, SampleSource& samples, const TrainConfig& config, FeatureCache* cache)
       : detector_(detector),
-        workers_(config.shards),
+        // A GPU leaves the CPU's cores to the images.
+        workers_(detector.device().is_cpu() ? config.shards : config.batch_size),
         inputs_(detector, cache, workers_),
         net_(detector.net(), config.shards, workers_),
         config_(config),
