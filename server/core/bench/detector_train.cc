@@ -202,9 +202,8 @@ int Run(int argc, char** argv) {
   mgral::core::Accuracy accuracy;
   const double evaluation = Seconds(
       [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, cache); });
-  json line = {{"data", folder},
+  json line = {{"flags", flags},
                {"train", train.size()},
-               {"seed", seed},
                {"map50", accuracy.map50},
                {"map", accuracy.map},
                {"steps", report.steps},
@@ -217,10 +216,6 @@ int Run(int argc, char** argv) {
                {"evaluation_cpu_seconds", CpuSeconds() - cpu_between},
                {"parameters", detector.NumParameters()},
                {"class_ap50", accuracy.class_ap50},
-               {"cache", flags["cache"]},
-               {"profile", flags["profile"]},
-               {"device", flags["device"]},
-               {"threads", at::get_num_threads()},
                {"libtorch", TORCH_VERSION},
                {"evaluated", test.size()},
                {"changes", changes}};
