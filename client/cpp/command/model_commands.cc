@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cpp/command/commands.h"
@@ -154,12 +155,63 @@ absl::Status ExportModelTo(const ExportModelOptions& options, Session& session) 
   return absl::OkStatus();
 }
 
+struct ImportOptions {
+  std::string pool, file;
+  std::vector<std::string> class_labels;  // "cat=17"
+};
+
+absl::Status ImportFrom(const ImportOptions& options, Session& session) {
+  v1::ImportWeightsRequest header;
+  header.set_parent(PoolName(options.pool));
+  for (const std::string& text : options.class_labels) {
+    const size_t equals = text.rfind('=');
+    v1::ClassLabel* label = header.add_class_labels();
+    int64_t number = 0;
+    if (equals == std::string::npos || !absl::SimpleAtoi(text.substr(equals + 1), &number)) {
+      return UsageError(absl::StrCat("--class-label ", text, " is not CLASS=LABEL, as in cat=17"));
+    }
+    label->set_class_name(text.substr(0, equals));
+    label->set_label(number);
+  }
+  absl::StatusOr<Client*> client = session.client();
+  if (!client.ok()) return client.status();
+  absl::StatusOr<v1::ImportWeightsResponse> imported =
+      (*client)->ImportWeights(std::move(header), options.file);
+  if (!imported.ok()) return imported.status();
+  if (session.json) {
+    session.PrintJson(ToJson(*imported));
+    return absl::OkStatus();
+  }
+  std::ostream& out = session.out();
+  out << imported->model().name() << (imported->model().published() ? " is published" : "") << ": "
+      << imported->taken_count() << " tensors taken, " << imported->left_count()
+      << " as where a training begins, " << imported->unused_count() << " of the file not used\n";
+  for (const std::string& name : imported->left()) out << "  begins anew: " << name << "\n";
+  for (const std::string& name : imported->unused()) out << "  not used: " << name << "\n";
+  return absl::OkStatus();
+}
+
+void AddImport(CLI::App* models, CLI::Option* listed, Session& session) {
+  auto options = std::make_shared<ImportOptions>();
+  auto* command = models->add_subcommand(
+      "import", "Take weights that were trained elsewhere: safetensors, or PyTorch's .pth");
+  command->excludes(listed);
+  command->footer("Example:\n  mgral models import cells resnet18-f37072fd.pth");
+  command->add_option("pool", options->pool, "The pool's name")->required();
+  command->add_option("file", options->file, "The file")->required()->check(CLI::ExistingFile);
+  command
+      ->add_option("--class-label", options->class_labels,
+                   "Label that the file's detector gives a class of the pool; may be repeated")
+      ->type_name("CLASS=LABEL");
+  command->callback([options, &session] { session.Finish(ImportFrom(*options, session)); });
+}
+
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Session& session) {
   auto pool = std::make_shared<std::string>();
   auto* models = app.add_subcommand(
-      "models", "List a pool's trained detectors, newest first; export or publish one");
+      "models", "List a pool's trained detectors, newest first; export, import or publish one");
   models->footer("Example:\n  mgral models cells");
   auto* listed = models->add_option("pool", *pool, "The pool's name");
   // Runs after the callback of a subcommand, too.
@@ -186,6 +238,7 @@ void AddModelCommands(CLI::App& app, Session& session) {
   command->add_flag("--force", exported->force, "Overwrite the files");
   command->callback([exported, &session] { session.Finish(ExportModelTo(*exported, session)); });
 
+  AddImport(models, listed, session);
   auto model = std::make_shared<std::string>();
   auto* rollback = models->add_subcommand(
       "rollback", "Publish the model again that the published one has replaced");

@@ -171,6 +171,11 @@ class Client {
   // error if the file is shorter or longer than announced.
   absl::Status ExportModel(const v1::ExportModelRequest& request,
                            const std::function<absl::Status(const v1::ExportModelResponse&)>& sink);
+  // Sends the file at `path` after `header`, whose size_bytes, request_id and, where it is empty,
+  // file_name are set from it. Retried from the file's start.
+  absl::StatusOr<v1::ImportWeightsResponse> ImportWeights(
+      v1::ImportWeightsRequest header, const std::string& path,
+      const std::function<void(int64_t)>& progress = nullptr);
 
  private:
   struct Stubs;

@@ -1,7 +1,10 @@
 // The calls of a Client that stream.
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -175,6 +178,48 @@ absl::Status Client::ExportModel(
   if (!status.ok() || received == expected) return status;
   return absl::DataLossError(
       absl::StrCat("the server sent ", received, " bytes of a file of ", expected));
+}
+
+absl::StatusOr<v1::ImportWeightsResponse> Client::ImportWeights(
+    v1::ImportWeightsRequest header, const std::string& path,
+    const std::function<void(int64_t)>& progress) {
+  constexpr std::streamsize kPieceBytes = 1 << 20;
+  if (header.request_id().empty()) {
+    header.set_request_id(options_.new_request_id ? options_.new_request_id() : NewRequestId());
+  }
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  header.set_size_bytes(static_cast<int64_t>(file.tellg()));
+  if (header.file_name().empty()) {
+    header.set_file_name(std::filesystem::path(path).filename().string());
+  }
+  for (int attempt = 1;; ++attempt) {
+    file.clear();
+    file.seekg(0);
+    grpc::ClientContext context;  // no deadline: a big file takes its time
+    AddApiKey(options_, &context);
+    v1::ImportWeightsResponse response;
+    const auto writer = stubs_->model.ImportWeights(&context, &response);
+    v1::ImportWeightsRequest piece;
+    std::string* const data = piece.mutable_data();
+    int64_t sent = 0;
+    bool open = writer->Write(header);
+    while (open && file) {
+      data->resize(kPieceBytes);
+      file.read(data->data(), kPieceBytes);
+      data->resize(static_cast<size_t>(file.gcount()));
+      open = data->empty() || writer->Write(piece);
+      sent += static_cast<int64_t>(data->size());
+      if (progress) progress(sent);
+    }
+    if (open) writer->WritesDone();
+    const absl::Status status = FromGrpc(writer->Finish());
+    if (status.ok()) return response;
+    if (attempt >= options_.retry.max_attempts || !options_.retry.IsRetryable(status)) {
+      return status;
+    }
+    options_.retry.Wait(options_.retry.Delay(status, attempt));
+  }
 }
 
 absl::StatusOr<v1::Cycle> Client::WatchCycle(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, Dict, Iterator, Optional, Sequence, Type, Union
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Type, Union
 
 from google.protobuf import empty_pb2
-from mgral import errors, export
+from mgral import errors, export, importing
 from mgral.connection import Connection, Path, Tls
 from mgral.pages import pages
 from mgral.pool import Pool
@@ -113,6 +113,16 @@ class Client:
         and returns what model.json says. `model`: pools/{pool}/models/{model}, or a pool for its
         published model. FileExistsError if they are there, unless `overwrite`."""
         return export.export_model(self._connection, _pool_name(model), folder, overwrite)
+
+    def import_weights(self, pool: str, path: Path, *,
+                       class_labels: Optional[Mapping[str, int]] = None,
+                       request_id: str = "") -> importing.ImportedWeights:
+        """Takes weights that were trained elsewhere: safetensors, or PyTorch's .pth, of which only
+        tensors are read. The pool's next trainings begin with them; if they are complete, the model
+        is published. `class_labels`: the label that the file's detector gives a class of the pool;
+        without, classes are the file's in order if there are as many, and else begin anew."""
+        return importing.import_weights(self._connection, _pool_name(pool), path,
+                                        class_labels or {}, request_id or new_request_id())
 
     def rollback_model(self, name: str, *, request_id: str = "") -> Model:
         """Publishes pools/{pool}/models/{model} again, which the published model has replaced:

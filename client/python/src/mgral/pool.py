@@ -63,6 +63,11 @@ class Pool:
         return self._proto.published_model
 
     @property
+    def start_model(self) -> str:
+        """The imported model that the next trainings begin with; empty: as the profile says."""
+        return self._proto.start_model
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """Images: unlabeled, leased, labeled, rejected; and, of all states, validation, training."""
         counts = self._proto.counts

@@ -200,6 +200,7 @@ class Model:
     training_images: int
     weights_sha256: str
     external_model: str = ""  # of an external detector: what its predictions were put as
+    imported_from: str = ""  # the file's name, of a model that no cycle trained
 
     @classmethod
     def from_proto(cls, model: model_service_pb2.Model) -> Model:
@@ -208,7 +209,7 @@ class Model:
                    accuracy.map50, accuracy.map,
                    tuple(ClassAccuracy(one.class_name, one.ap50, one.ap, one.ground_truth_boxes)
                          for one in accuracy.classes), model.training_images, model.weights_sha256,
-                   model.external_model)
+                   model.external_model, model.imported_from)
 
 
 @dataclasses.dataclass(frozen=True)
