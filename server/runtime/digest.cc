@@ -50,9 +50,7 @@ std::string TrunkDigest(const core::Detector& detector) {
   Digest digest;
   digest.Add(absl::StrCat("features ", kFeaturesVersion, " trunk ", static_cast<int>(config.trunk),
                           " from level ", config.min_level, " input ", config.input_size));
-  for (const auto& [name, tensor] : detector.net().State()) {
-    if (name.rfind("backbone.body.", 0) == 0) digest.Add(name).Add(tensor);
-  }
+  for (const auto& [name, tensor] : detector.net().FeatureState()) digest.Add(name).Add(tensor);
   return digest.Hex();
 }
 

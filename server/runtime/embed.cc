@@ -54,7 +54,8 @@ absl::Status EmbedChunk(const core::Detector& detector, core::FeatureCache* feat
     }
   }
   DecodedSamples samples(std::move(readable));
-  std::vector<core::Embedding> embedded = core::Embed(detector, samples, {}, {}, features);
+  std::vector<core::Embedding> embedded =
+      core::Embed(detector, samples, core::DefaultPredictConfig(detector.config()), {}, features);
   for (size_t i = 0; i < decodable.size(); ++i) {
     const CachedImage& image = *decoded.images[decodable[i]];
     ImageSignals& out = signals[decodable[i]];
@@ -76,7 +77,7 @@ absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights
   core::Detector detector = core::Detector::Load(weights_path);
   detector.MoveTo(workplace.device);
   const auto features = workplace.FeaturesOf(detector, FeatureFolder::Room::kLeave);
-  const int side = detector.config().input_size;
+  const int side = detector.config().longest_side();
   std::vector<ImageSignals> signals(images.size());
   for (size_t i = 0; i < images.size(); ++i) signals[i].image_key = images[i].key;
   // The next chunk is decoded while this one is on the device.
@@ -114,7 +115,7 @@ absl::StatusOr<std::vector<Predictions>> PredictImages(
     tensors.push_back(ToTensor(*decoded[i]).pixels);
     decodable.push_back(i);
   }
-  core::PredictConfig config;
+  core::PredictConfig config = core::DefaultPredictConfig(detector.config());
   if (min_score > 0) config.min_score = static_cast<float>(min_score);
   const auto found = core::Predict(detector, tensors, config);
   for (size_t i = 0; i < decodable.size(); ++i) {
@@ -141,7 +142,7 @@ absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
     double min_score) {
   return Guarded([&]() -> absl::StatusOr<std::vector<Predictions>> {
     const std::shared_ptr<const core::Detector> detector = models_->Get(weights_path);
-    const int side = detector->config().input_size;
+    const int side = detector->config().longest_side();
     domain::CallContext fetching = call;
     fetching.deadline = std::min(call.deadline, absl::Now() + kFetchTime);
     std::vector<absl::StatusOr<domain::Pixels>> decoded;

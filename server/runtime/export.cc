@@ -5,8 +5,8 @@
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/efficientnet_lite_weights.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/preprocess.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/weights/safetensors.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/torch_runtime.h"
@@ -17,16 +17,23 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json Architecture(const core::DetectorConfig& config) {
-  Json json = {{"type", "retinanet"}, {"trunk", core::ToString(config.trunk)}};
+  Json json = {{"type", core::ToString(config.architecture)},
+               {"trunk", core::ToString(config.trunk)}};
   if (config.trunk == core::Trunk::kResNet) {
     json["depth"] = config.depth;
     json["width"] = config.width;
-  } else {
+    if (config.norm_epsilon != core::DetectorConfig().norm_epsilon) {
+      json["norm_epsilon"] = config.norm_epsilon;
+    }
+  } else if (config.trunk == core::Trunk::kVgg16) {
+    json["width"] = config.width;
+  } else if (config.trunk == core::Trunk::kEfficientNetLite0) {
     // The network's input is normalized as for every trunk; this one then brings it to its own.
     json["trunk_mean"] = core::kLitePixelMean;
     json["trunk_std"] = core::kLitePixelScale;
   }
   json["num_classes"] = config.num_classes;
+  if (config.architecture == core::Architecture::kSsd300) return json;
   json["pyramid_channels"] = config.pyramid_channels;
   json["min_level"] = config.min_level;
   json["max_level"] = config.max_level;
@@ -40,6 +47,18 @@ Json Architecture(const core::DetectorConfig& config) {
 }
 
 Json Input(const core::DetectorConfig& config) {
+  if (config.resizing != core::Resizing::kLongestSide) {
+    return {
+        {"size", config.input_size},
+        {"longest_side", config.longest_side()},
+        {"resizing", core::ToString(config.resizing)},
+        {"multiple_of", config.resizing == core::Resizing::kSquare ? 1 : 32},
+        {"channels", "RGB"},
+        {"value_range", {0, 255}},
+        {"mean", core::PixelMean()},
+        {"std", core::PixelDeviation()},
+        {"rule", "As torchvision's detector of this type; SSD's own mean is applied after this."}};
+  }
   return {
       {"size", config.input_size},
       {"multiple_of", 32},
@@ -55,6 +74,9 @@ Json Input(const core::DetectorConfig& config) {
 }
 
 Json Anchors(const core::DetectorConfig& config) {
+  if (config.architecture == core::Architecture::kSsd300) {
+    return {{"rule", "The default boxes of torchvision's ssd300_vgg16."}};
+  }
   Json levels = Json::array();
   for (int level = config.min_level; level <= config.max_level; ++level) {
     const int stride = 1 << level;
@@ -72,16 +94,19 @@ Json Anchors(const core::DetectorConfig& config) {
        "extents rounded, as torchvision's AnchorGenerator does."}};
 }
 
-Json Boxes() {
+Json Boxes(const core::DetectorConfig& config) {
+  const bool plain = config.architecture == core::Architecture::kRetinaNet;
   return {{"coding", {"dx", "dy", "dw", "dh"}},
-          {"weights", {1, 1, 1, 1}},
+          {"weights", plain ? Json{1, 1, 1, 1} : Json{10, 10, 5, 5}},
           {"max_log_size", std::log(1000.0 / 16)}};
 }
 
-Json Postprocessing(const core::PredictConfig& config) {
+Json Postprocessing(const core::DetectorConfig& detector) {
+  const core::PredictConfig config = core::DefaultPredictConfig(detector);
+  const bool plain = detector.architecture == core::Architecture::kRetinaNet;
   // A float's nearest double would have digits that nobody wrote.
   const auto rounded = [](float value) { return std::round(value * 1e6) / 1e6; };
-  return {{"scores", "sigmoid"},
+  return {{"scores", plain ? "sigmoid" : "softmax"},
           {"min_score", rounded(config.min_score)},
           {"candidates_per_level", config.candidates_per_level},
           {"nms", "class by class"},
@@ -102,8 +127,8 @@ absl::StatusOr<std::string> TorchRuntime::Export(const std::string& weights_path
     return Json{{"architecture", Architecture(config)},
                 {"input", Input(config)},
                 {"anchors", Anchors(config)},
-                {"boxes", Boxes()},
-                {"postprocessing", Postprocessing({})}}
+                {"boxes", Boxes(config)},
+                {"postprocessing", Postprocessing(config)}}
         .dump();
   });
 }

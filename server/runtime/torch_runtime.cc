@@ -77,7 +77,7 @@ absl::StatusOr<domain::ImageHeader> TorchRuntime::Prepare(const domain::CallCont
                                                           const domain::DetectorSettings& detector,
                                                           const domain::ImageSource& source) {
   const absl::StatusOr<int64_t> side = Guarded([&]() -> absl::StatusOr<int64_t> {
-    return MakeRecipe(detector, 1, 1, 0).detector.input_size;
+    return MakeRecipe(detector, 1, 1, 0).detector.longest_side();
   });
   if (!side.ok()) return WithFault(side.status(), domain::ImageFault::kNone);
   return Guarded([&]() -> absl::StatusOr<domain::ImageHeader> {

@@ -69,7 +69,7 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
   const core::DetectorProfile recipe =
       MakeRecipe(request.detector, request.num_classes,
                  static_cast<int64_t>(request.training.size()), request.seed);
-  const int side = recipe.detector.input_size;
+  const int side = recipe.detector.longest_side();
   TrainResult result;
   const auto usable = [&](const std::vector<domain::Example>& examples) {
     return UsableExamples(examples, side, workplace.images, progress, &result.left_out);
@@ -116,7 +116,7 @@ absl::StatusOr<ProbeResult> Probe(const ProbeRequest& request, const domain::Pro
   core::Detector start = core::Detector::Load(request.weights_path);
   start.MoveTo(workplace.device);
   const auto features = workplace.FeaturesOf(start, FeatureFolder::Room::kMake);
-  const int side = start.config().input_size;
+  const int side = start.config().longest_side();
 
   ProbeResult result;
   const auto usable = [&](const std::vector<domain::Example>& examples) {

@@ -23,9 +23,9 @@
 
 #include "server/core/bench/read_image.h"
 #include "server/core/detector/efficientnet_lite_weights.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/detector/train.h"
 #include "server/core/weights/pytorch_file.h"
 

@@ -6,17 +6,36 @@
 
 namespace mgral::core {
 
-enum class Trunk { kResNet, kEfficientNetLite0 };
+// RetinaNet (Lin et al. 2017), Faster R-CNN with a feature pyramid (Ren et al. 2015), SSD300 (Liu
+// et al. 2016).
+enum class Architecture { kRetinaNet, kFasterRcnn, kSsd300 };
+enum class Trunk { kResNet, kEfficientNetLite0, kMobileNetV3Large, kVgg16 };
 
-// What a detector is: RetinaNet (Lin et al. 2017) on a trunk with a feature pyramid. With the
-// defaults, depth 50 and width 1 it is torchvision's retinanet_resnet50_fpn, name by name.
+// How an image is brought to the network's size. kLongestSide: the longest side becomes input_size,
+// antialiased where it shrinks. kShortestSide, torchvision's way: the shortest side becomes
+// input_size unless the longest would exceed longest_side(), without antialiasing; boxes are
+// clipped to the image before suppression instead of at the end, and anchors are spread over the
+// canvas by whole pixels where their stride does not divide it. kSquare, SSD's way: both sides do,
+// whatever the image's shape; boxes as for kShortestSide.
+enum class Resizing { kLongestSide, kShortestSide, kSquare };
+
+// What a detector is. Its tensors have the names of torchvision's detectors, and with depth 50,
+// width 1 and the defaults the shapes of retinanet_resnet50_fpn. TorchvisionConfig gives those that
+// find the same boxes.
 struct DetectorConfig {
+  Architecture architecture = Architecture::kRetinaNet;
   Trunk trunk = Trunk::kResNet;
   int depth = 50;      // of a ResNet: 18, 34, 50, 101
-  double width = 1.0;  // of a ResNet's channels, (0, 1]
+  double width = 1.0;  // of a ResNet's or VGG's channels, (0, 1]
   // The trunk stays as it is, and its features of an image are computed once (net_inputs.h).
   bool frozen_trunk = false;
-  int input_size = 800;  // an image's longest side in the network, a multiple of 32
+  // Its last stage is trained all the same; the features are of the stages before (C4 and finer).
+  bool trained_last_stage = false;
+  // What is added to the variance in a ResNet's batch norms. 0 for the weights that torchvision
+  // calls COCO_V1, which were trained so.
+  double norm_epsilon = 1e-5;
+  Resizing resizing = Resizing::kLongestSide;
+  int input_size = 800;  // the side of an image that `resizing` names, a multiple of 32
   int num_classes = 1;   // without background
   int pyramid_channels = 256;
   int head_convs = 4;      // before the last one, of either head
@@ -30,6 +49,10 @@ struct DetectorConfig {
   int anchor_scales = 3;    // per octave
   std::vector<double> anchor_ratios = {0.5, 1.0, 2.0};  // height / width
 
+  // Of an image in the network: 1333 for a shortest side of 800.
+  int longest_side() const {
+    return resizing == Resizing::kShortestSide ? input_size * 1333 / 800 : input_size;
+  }
   int num_levels() const { return max_level - min_level + 1; }
   int anchors_per_position() const {
     return anchor_scales * static_cast<int>(anchor_ratios.size());
@@ -49,6 +72,7 @@ struct TrainConfig {
   int64_t batch_size = 8;
   int64_t shards = 1;  // parts of a batch that threads work on side by side; see ShardedNet
   double learning_rate = 0.01;
+  double trunk_rate = 1;      // share of it that the trunk is trained with
   int64_t warmup_steps = 50;  // linear from 0
   Schedule schedule = Schedule::kCosine;
   // kStep: multiplied by 0.1 at 2/3 and at 8/9 of the steps. kCosine: falls to this share.
@@ -71,6 +95,9 @@ struct TrainConfig {
   double box_loss_weight = 1;
   double smooth_l1_beta = 0.1;
   Assignment assignment = Assignment::kOverlap;
+  // Anchors that Faster R-CNN's first stage is trained on, per image, half of them objects if there
+  // are as many; and proposals of its second stage, a quarter.
+  int64_t sampled_anchors = 256, sampled_proposals = 512;
   double positive_iou = 0.5;  // an anchor is an object's from here on,
   double negative_iou = 0.4;  // background below; every object has its best anchor at least
 
@@ -89,10 +116,18 @@ struct TrainConfig {
 struct PredictConfig {
   float min_score = 0.05f;
   float nms_iou = 0.5f;
-  int64_t candidates_per_level = 400;  // before suppression
+  int64_t candidates_per_level = 400;  // before suppression; SSD: per class
   int64_t max_detections = 100;        // per image
   int64_t batch_size = 16;
 };
+
+// The detector that torchvision calls retinanet_resnet50_fpn, fasterrcnn_resnet50_fpn or
+// ssd300_vgg16. `num_classes`: without background, which torchvision counts in the last two.
+DetectorConfig TorchvisionConfig(Architecture architecture, int num_classes);
+
+// What detections are picked by unless asked otherwise: as torchvision does where `config` resizes
+// as it does.
+PredictConfig DefaultPredictConfig(const DetectorConfig& config);
 
 // How a probe fine-tunes (equations 7 to 9 of docs/method.md).
 struct ProbeConfig {
@@ -108,8 +143,11 @@ struct ProbeConfig {
 void CheckConfig(const DetectorConfig& config);
 void CheckConfig(const TrainConfig& config);
 
-// As a configuration names it: "resnet", "efficientnet_lite0". Throws std::invalid_argument.
+// As a configuration names it: "retinanet", "resnet", "shortest_side". Throws
+// std::invalid_argument.
+std::string ToString(Architecture architecture);
 std::string ToString(Trunk trunk);
+std::string ToString(Resizing resizing);
 
 // One line "depth=18 width=0.25 ...", stored with the weights. ParseDetectorConfig accepts any
 // order, takes defaults for what is missing and throws std::invalid_argument on the rest.

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 #include "server/core/weights/safetensors.h"
 #include "server/core/weights/weights_file.h"
 
@@ -31,7 +31,7 @@ Safetensors ReadWeights(const std::string& path) {
 
 Detector::Detector(const DetectorConfig& config, uint64_t seed) : config_(config) {
   CheckConfig(config);
-  net_ = std::make_unique<RetinaNet>(config, seed);
+  net_ = MakeNetwork(config, seed);
 }
 Detector::~Detector() = default;
 Detector::Detector(Detector&&) noexcept = default;

@@ -10,7 +10,7 @@
 
 namespace mgral::core {
 
-class RetinaNet;
+class Network;
 
 // A network with its configuration. Moves, and is copied by Clone only. Const functions of other
 // headers that take a const Detector& (Predict, Embed, ...) may run in several threads at once on
@@ -46,11 +46,11 @@ class Detector {
 
   const DetectorConfig& config() const { return config_; }
   int64_t NumParameters() const;
-  RetinaNet& net() const { return *net_; }
+  Network& net() const { return *net_; }
 
  private:
   DetectorConfig config_;
-  std::unique_ptr<RetinaNet> net_;
+  std::unique_ptr<Network> net_;
 };
 
 // The device of that name: "cpu", "cuda" (the first GPU), "cuda:N" (from 0), or "auto": cuda if

@@ -81,15 +81,27 @@ EfficientNetLiteImpl::EfficientNetLiteImpl() {
   register_module("blocks", blocks);
 }
 
-std::vector<torch::Tensor> EfficientNetLiteImpl::forward(const torch::Tensor& images) {
+std::vector<torch::Tensor> EfficientNetLiteImpl::EarlyStages(const torch::Tensor& images) {
   const torch::Tensor pixels = (PixelsOf(images) - kLitePixelMean) / kLitePixelScale;
   torch::Tensor x = Relu6(stem_->forward(PadSame(pixels, 3)));
   std::vector<torch::Tensor> features;
-  for (size_t i = 0; i < blocks_.size(); ++i) {
+  for (size_t i = 0; i <= ends_[2]; ++i) {
     x = blocks_[i]->forward(x);
     if (i == ends_[features.size()]) features.push_back(x);
   }
   return features;
+}
+
+torch::Tensor EfficientNetLiteImpl::LastStage(const torch::Tensor& c4) {
+  torch::Tensor x = c4;
+  for (size_t i = ends_[2] + 1; i < blocks_.size(); ++i) x = blocks_[i]->forward(x);
+  return x;
+}
+
+std::vector<nn::Module*> EfficientNetLiteImpl::last_stage() {
+  std::vector<nn::Module*> modules;
+  for (size_t i = ends_[2] + 1; i < blocks_.size(); ++i) modules.push_back(blocks_[i].get());
+  return modules;
 }
 
 namespace {

@@ -33,7 +33,9 @@ class EfficientNetLiteImpl : public TrunkImpl {
   EfficientNetLiteImpl();
 
   // As every trunk; pixels are brought to (pixel - 127.5) / 128 first, as these weights expect.
-  std::vector<torch::Tensor> forward(const torch::Tensor& images) override;
+  std::vector<torch::Tensor> EarlyStages(const torch::Tensor& images) override;
+  torch::Tensor LastStage(const torch::Tensor& c4) override;
+  std::vector<torch::nn::Module*> last_stage() override;
 
  private:
   torch::nn::Conv2d stem_{nullptr};

@@ -5,19 +5,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "server/core/detector/net_inputs.h"
 #include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/detector/signals.h"
+#include "server/core/detector/ssd.h"
 #include "server/core/geometry/boxes.h"
 
 namespace mgral::core {
 namespace {
 
+// Channels of each level.
+std::vector<int64_t> LevelChannels(const DetectorConfig& config) {
+  if (config.architecture == Architecture::kSsd300) return SsdChannels(config);
+  return std::vector<int64_t>(config.num_levels(), config.pyramid_channels);
+}
+
 int64_t RawSize(const DetectorConfig& config) {
-  return int64_t{config.num_levels()} * config.pyramid_channels;
+  const std::vector<int64_t> channels = LevelChannels(config);
+  return std::accumulate(channels.begin(), channels.end(), int64_t{0});
 }
 
 // Mean of every level over each image's own part of the canvas, [B, RawSize], on the CPU. `mirror`:
@@ -32,8 +41,9 @@ at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) 
       const auto cells = [](int64_t content, int64_t canvas, int64_t n) {
         return std::clamp<int64_t>((content * n + canvas - 1) / canvas, 1, n);
       };
-      const int64_t used_h = cells(batch.content_height[i], height, h);
-      const int64_t used_w = cells(batch.content_width[i], width, w);
+      const BoxF& own = batch.input.content[i];
+      const int64_t used_h = cells(std::lround(own.y_max), height, h);
+      const int64_t used_w = cells(std::lround(own.x_max), width, w);
       const int64_t left = mirror ? w - used_w : 0;
       rows.push_back(feature[i].slice(1, 0, used_h).slice(2, left, left + used_w).mean({1, 2}));
     }
@@ -43,10 +53,13 @@ at::Tensor Pool(const RawOutput& output, const Letterboxed& batch, bool mirror) 
 }
 
 // Both views' means, each level brought to length 1 so that no level drowns the others.
-at::Tensor Normalized(const at::Tensor& pooled, const at::Tensor& projection, int64_t levels) {
-  at::Tensor x = pooled.view({pooled.size(0), levels, -1});
-  x = (x / x.norm(2, {2}, true).clamp_min(1e-12)).reshape({pooled.size(0), -1});
-  return ToEmbeddings(x, projection);
+at::Tensor Normalized(const at::Tensor& pooled, const at::Tensor& projection,
+                      const std::vector<int64_t>& channels) {
+  std::vector<at::Tensor> levels;
+  for (const at::Tensor& level : pooled.split_with_sizes(channels, 1)) {
+    levels.push_back(level / level.norm(2, {1}, true).clamp_min(1e-12));
+  }
+  return ToEmbeddings(at::cat(levels, 1), projection);
 }
 
 // Sum over `own` of what its best match in `other` disagrees about.
@@ -78,14 +91,13 @@ void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
   const DetectorConfig& shape = detector.config();
   const Letterboxed batch = inputs.Plain(samples);
   const float width = static_cast<float>(batch.input.width);
-  const at::Tensor anchors = detector.net().Anchors(batch.input.height, batch.input.width);
   const RawOutput plain = ForwardInParallel(detector.net(), batch.input, workers);
-  const RawOutput mirror =
-      ForwardInParallel(detector.net(), inputs.Mirrored(samples, batch.input), workers);
-  auto detections = DetectionsOf(plain, anchors, config);
-  auto mirrored = DetectionsOf(mirror, anchors, config);
+  const NetInput mirror_input = inputs.Mirrored(samples, batch.input);
+  const RawOutput mirror = ForwardInParallel(detector.net(), mirror_input, workers);
+  auto detections = detector.net().Detections(plain, batch.input, config);
+  auto mirrored = detector.net().Detections(mirror, mirror_input, config);
   const at::Tensor embeddings = Normalized(Pool(plain, batch, false) + Pool(mirror, batch, true),
-                                           projection, shape.num_levels());
+                                           projection, LevelChannels(shape));
   for (size_t i = 0; i < samples.size(); ++i) {
     const at::Tensor& image = samples[i].image;
     for (Detection& d : mirrored[i]) {

@@ -25,10 +25,10 @@ struct Embedding {
 // Length of an embedding: at most 128.
 int64_t EmbeddingSize(const DetectorConfig& config);
 
-// The embedding is the pyramid's feature maps, averaged over the image's own area and over both
-// views, level beside level, each level normalized; beyond 128 numbers it is brought to 128 by a
-// fixed random projection (Johnson-Lindenstrauss). Works on an untrained detector (cold start).
-// Deterministic; one entry per sample.
+// The embedding is the feature maps of the levels (RawOutput), averaged over the image's own area
+// and over both views, level beside level, each level normalized; beyond 128 numbers it is brought
+// to 128 by a fixed random projection (Johnson-Lindenstrauss). Works on an untrained detector (cold
+// start). Deterministic; one entry per sample.
 std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
                              const PredictConfig& config = {}, const ProgressFn& progress = {},
                              FeatureCache* cache = nullptr);

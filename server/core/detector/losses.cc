@@ -39,6 +39,13 @@ at::Tensor ClassConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirr
   return (Entropy((a + b) / 2) - (Entropy(a) + Entropy(b)) / 2).sum(1).mean();
 }
 
+at::Tensor SoftmaxConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirror_logits) {
+  if (logits.size(0) == 0) return logits.sum() * 0;
+  const auto entropy = [](const at::Tensor& p) { return -(p * p.clamp_min(1e-12).log()).sum(1); };
+  const at::Tensor a = logits.softmax(1), b = mirror_logits.softmax(1);
+  return (entropy((a + b) / 2) - (entropy(a) + entropy(b)) / 2).mean();
+}
+
 at::Tensor BoxConsistencyLoss(const at::Tensor& boxes, const at::Tensor& mirror_boxes,
                               const at::Tensor& anchors) {
   if (boxes.size(0) == 0) return boxes.sum() * 0;
@@ -71,13 +78,13 @@ SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& tar
   return loss;
 }
 
-at::Tensor MirrorOrder(const RawOutput& output, const DetectorConfig& config) {
+at::Tensor MirrorOrder(const RawOutput& output) {
   std::vector<at::Tensor> levels;
   int64_t first = 0;
   for (size_t level = 0; level < output.features.size(); ++level) {
     const int64_t h = output.features[level].size(2), w = output.features[level].size(3);
     levels.push_back(at::arange(first, first + output.level_anchors[level], at::kLong)
-                         .view({h, w, config.anchors_per_position()})
+                         .view({h, w, output.level_anchors[level] / (h * w)})
                          .flip(1)
                          .reshape({-1}));
     first += output.level_anchors[level];
@@ -86,11 +93,10 @@ at::Tensor MirrorOrder(const RawOutput& output, const DetectorConfig& config) {
 }
 
 at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,
-                           const at::Tensor& all_anchors, const DetectorConfig& config,
-                           int64_t width, double foreground_score) {
+                           const at::Tensor& all_anchors, int64_t width, double foreground_score) {
   const at::Device device = output.logits.device();
   const at::Tensor anchors = all_anchors.to(device);
-  const at::Tensor order = MirrorOrder(output, config).to(device);
+  const at::Tensor order = MirrorOrder(output).to(device);
   const int64_t images = output.logits.size(0), classes = output.logits.size(2);
   const at::Tensor logits = output.logits.reshape({-1, classes});
   const at::Tensor mirror_logits = mirror.logits.index_select(1, order).reshape({-1, classes});

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "server/core/detector/config.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/targets.h"
 
 namespace mgral::core {
@@ -27,6 +27,8 @@ at::Tensor GiouLoss(const at::Tensor& boxes, const at::Tensor& targets);
 // Jensen-Shannon divergence between the two views' class probabilities (a Bernoulli distribution
 // per class), summed over classes, mean over the rows; 0 without rows. logits: [n, C] both.
 at::Tensor ClassConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirror_logits);
+// The same for one distribution over all [n, K], as SSD and Faster R-CNN have.
+at::Tensor SoftmaxConsistencyLoss(const at::Tensor& logits, const at::Tensor& mirror_logits);
 
 // Mean squared distance of the corners in units of the anchors' size; 0 without rows. boxes and
 // mirror_boxes (flipped back) and anchors: [n, 4] in pixels of the canvas.
@@ -49,11 +51,10 @@ at::Tensor PositiveBoxLoss(const at::Tensor& deltas, const Targets& targets,
 // consistency, background eliminated): over the anchors where either view has a class score of
 // at least foreground_score. `mirror` is the output for images.flip(3), canvas width `width`.
 at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,
-                           const at::Tensor& anchors, const DetectorConfig& config, int64_t width,
-                           double foreground_score);
+                           const at::Tensor& anchors, int64_t width, double foreground_score);
 
 // Rows of the anchors in a canvas of that width, reordered so that row i of the result is the
 // mirror position of anchor i (same shape of anchor, same level). int64 [A], on the CPU.
-at::Tensor MirrorOrder(const RawOutput& output, const DetectorConfig& config);
+at::Tensor MirrorOrder(const RawOutput& output);
 
 }  // namespace mgral::core

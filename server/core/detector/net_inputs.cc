@@ -4,8 +4,9 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <utility>
 
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 #include "server/core/geometry/boxes.h"
 #include "server/core/random.h"
 
@@ -18,8 +19,15 @@ std::vector<at::Tensor> ImagesOf(const std::vector<Sample>& samples) {
   return images;
 }
 
-NetInput MirrorOf(const NetInput& images) {
-  return {images.images.flip(3), {}, images.height, images.width};
+std::vector<BoxF> MirrorContent(const NetInput& input) {
+  std::vector<BoxF> content = input.content;
+  const float width = static_cast<float>(input.width);
+  for (BoxF& b : content) b = {width - b.x_max, b.y_min, width - b.x_min, b.y_max};
+  return content;
+}
+
+NetInput MirrorOf(const NetInput& input) {
+  return {input.images.flip(3), {}, input.height, input.width, MirrorContent(input)};
 }
 
 // Features of several images as one batch: even views at the left edge of their common canvas, odd
@@ -56,7 +64,7 @@ NetInputs::NetInputs(const Detector& detector, FeatureCache* cache, Workers& wor
 
 ViewFeatures NetInputs::Compute(const Sample& sample, int64_t view,
                                 const TrainConfig& config) const {
-  const at::Tensor image = ViewOf(sample, view, detector_.config().input_size, config)
+  const at::Tensor image = ViewOf(sample, view, detector_.config(), config)
                                .unsqueeze(0)
                                .contiguous(at::MemoryFormat::ChannelsLast);
   ViewFeatures features;
@@ -96,18 +104,20 @@ NetInput NetInputs::FeaturesOf(const std::vector<Sample>& samples,
 Minibatch NetInputs::Augmented(const std::vector<Sample>& samples, const TrainConfig& config,
                                uint64_t stream, uint64_t step) const {
   const DetectorConfig& shape = detector_.config();
+  const uint64_t draw = MixSeed(config.seed, stream, step, samples.size());
   if (!shape.frozen_trunk) {
-    return AugmentedBatch(samples, shape.input_size, config, stream, step, workers_);
+    Minibatch batch = AugmentedBatch(samples, shape, config, stream, step, workers_);
+    batch.draw = draw;
+    return batch;
   }
   std::vector<int64_t> views;
   for (size_t i = 0; i < samples.size(); ++i) {
     std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
     views.push_back(static_cast<int64_t>(random() % config.views));
   }
-  Minibatch batch{FeaturesOf(samples, views, config), {}};
+  Minibatch batch{FeaturesOf(samples, views, config), {}, draw};
   for (size_t i = 0; i < samples.size(); ++i) {
-    batch.labels.push_back(
-        LabelsOfView(samples[i], views[i], shape.input_size, config, batch.input.width));
+    batch.labels.push_back(LabelsOfView(samples[i], views[i], shape, config, batch.input.width));
   }
   return batch;
 }
@@ -117,8 +127,7 @@ NetInputs::MirrorPair NetInputs::AugmentedPair(const std::vector<Sample>& sample
                                                uint64_t step) const {
   const DetectorConfig& shape = detector_.config();
   if (!shape.frozen_trunk) {
-    const NetInput plain =
-        AugmentedBatch(samples, shape.input_size, config, stream, step, workers_).input;
+    const NetInput plain = AugmentedBatch(samples, shape, config, stream, step, workers_).input;
     return {plain, MirrorOf(plain)};
   }
   std::vector<int64_t> plain, mirror;
@@ -132,24 +141,28 @@ NetInputs::MirrorPair NetInputs::AugmentedPair(const std::vector<Sample>& sample
 
 Letterboxed NetInputs::Plain(const std::vector<Sample>& samples) const {
   const DetectorConfig& shape = detector_.config();
-  if (!shape.frozen_trunk) return Letterbox(ImagesOf(samples), shape.input_size, workers_);
-  Letterboxed out = LetterboxGeometry(ImagesOf(samples), shape.input_size);
+  if (!shape.frozen_trunk) return Letterbox(ImagesOf(samples), shape, workers_);
+  Letterboxed out = LetterboxGeometry(ImagesOf(samples), shape);
+  std::vector<BoxF> content = std::move(out.input.content);
   out.input = FeaturesOf(samples, std::vector<int64_t>(samples.size(), 0), TrainConfig());
+  out.input.content = std::move(content);
   return out;
 }
 
 NetInput NetInputs::Mirrored(const std::vector<Sample>& samples, const NetInput& plain) const {
   if (!detector_.config().frozen_trunk) return MirrorOf(plain);
-  return FeaturesOf(samples, std::vector<int64_t>(samples.size(), 1), TrainConfig());
+  NetInput mirrored = FeaturesOf(samples, std::vector<int64_t>(samples.size(), 1), TrainConfig());
+  mirrored.content = MirrorContent(plain);
+  return mirrored;
 }
 
 Minibatch NetInputs::PlainBatch(const std::vector<Sample>& samples) const {
   const Letterboxed letterboxed = Plain(samples);
-  Minibatch batch{letterboxed.input, {}};
+  Minibatch batch{letterboxed.input, {}, 0};
   for (size_t i = 0; i < samples.size(); ++i) {
     Sample labels = samples[i];
     labels.image = at::Tensor();
-    labels.boxes = labels.boxes * letterboxed.scale[i];
+    labels.boxes = ScaleBoxes(labels.boxes, letterboxed.scale[i]);
     batch.labels.push_back(labels);
   }
   return batch;

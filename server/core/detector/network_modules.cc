@@ -1,60 +1,23 @@
 #include "server/core/detector/network_modules.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "server/core/detector/efficientnet_lite.h"
+#include "server/core/detector/mobilenet_v3.h"
+#include "server/core/detector/vgg.h"
 
 namespace mgral::core {
 
 namespace nn = torch::nn;
 
-namespace {
-
 int64_t Scaled(int64_t channels, double width) {
   return std::max<int64_t>(8, std::lround(channels * width / 8) * 8);
 }
-
-// Two 3x3 convolutions (ResNet-18, 34), or 1x1, 3x3, 1x1 with four times the channels (50, 101).
-class BlockImpl : public nn::Module {
- public:
-  BlockImpl(bool bottleneck, int64_t in, int64_t planes, int64_t out, int64_t stride) {
-    const auto add = [this](int i, nn::Conv2d conv, int64_t channels) {
-      convs_.push_back(register_module("conv" + std::to_string(i), std::move(conv)));
-      norms_.push_back(register_module("bn" + std::to_string(i), nn::BatchNorm2d(channels)));
-    };
-    if (bottleneck) {
-      add(1, MakeConv(in, planes, 1, 1, false), planes);
-      add(2, MakeConv(planes, planes, 3, stride, false), planes);
-      add(3, MakeConv(planes, out, 1, 1, false), out);
-    } else {
-      add(1, MakeConv(in, planes, 3, stride, false), planes);
-      add(2, MakeConv(planes, out, 3, 1, false), out);
-    }
-    if (stride != 1 || in != out) {
-      downsample_ = register_module(
-          "downsample", nn::Sequential(MakeConv(in, out, 1, stride, false), nn::BatchNorm2d(out)));
-    }
-  }
-
-  torch::Tensor forward(const torch::Tensor& x) {
-    torch::Tensor y = x;
-    for (size_t i = 0; i < convs_.size(); ++i) {
-      y = norms_[i]->forward(convs_[i]->forward(y));
-      if (i + 1 < convs_.size()) y = y.relu_();
-    }
-    return (y + (downsample_.is_empty() ? x : downsample_->forward(x))).relu_();
-  }
-
- private:
-  std::vector<nn::Conv2d> convs_;
-  std::vector<nn::BatchNorm2d> norms_;
-  nn::Sequential downsample_{nullptr};
-};
-TORCH_MODULE(Block);
-
-}  // namespace
 
 nn::Conv2d MakeConv(int64_t in, int64_t out, int64_t kernel, int64_t stride, bool bias) {
   return nn::Conv2d(
@@ -68,48 +31,29 @@ std::vector<nn::Conv2d> MakeConv3x3(int64_t in, int64_t out, bool separable, boo
 }
 
 std::shared_ptr<TrunkImpl> MakeTrunk(const DetectorConfig& config) {
-  if (config.trunk == Trunk::kEfficientNetLite0) return std::make_shared<EfficientNetLiteImpl>();
-  return std::make_shared<ResNetImpl>(config.depth, config.width);
-}
-
-ResNetImpl::ResNetImpl(int depth, double width) {
-  static const std::map<int, std::vector<int>> kBlocks = {
-      {18, {2, 2, 2, 2}}, {34, {3, 4, 6, 3}}, {50, {3, 4, 6, 3}}, {101, {3, 4, 23, 3}}};
-  const bool bottleneck = depth >= 50;
-  int64_t in = Scaled(64, width);
-  conv1_ = register_module("conv1", MakeConv(3, in, 7, 2, false));
-  bn1_ = register_module("bn1", nn::BatchNorm2d(in));
-  const std::vector<int>& blocks = kBlocks.at(depth);
-  for (int i = 0; i < 4; ++i) {
-    layers_.push_back(register_module(
-        "layer" + std::to_string(i + 1),
-        MakeLayer(bottleneck, &in, int64_t{64} << i, blocks[i], i == 0 ? 1 : 2, width)));
-    channels_.push_back(in);
+  switch (config.trunk) {
+    case Trunk::kEfficientNetLite0:
+      return std::make_shared<EfficientNetLiteImpl>();
+    case Trunk::kMobileNetV3Large:
+      return std::make_shared<MobileNetV3Impl>();
+    case Trunk::kVgg16:
+      return std::make_shared<VggImpl>(config.width);
+    case Trunk::kResNet:
+      break;
   }
+  return std::make_shared<ResNetImpl>(config.depth, config.width, config.norm_epsilon);
 }
 
-torch::nn::Sequential ResNetImpl::MakeLayer(bool bottleneck, int64_t* in, int64_t planes,
-                                            int blocks, int64_t stride, double width) {
-  nn::Sequential layer;
-  const int64_t out = Scaled(bottleneck ? planes * 4 : planes, width);
-  for (int i = 0; i < blocks; ++i) {
-    layer->push_back(Block(bottleneck, *in, Scaled(planes, width), out, i == 0 ? stride : 1));
-    *in = out;
-  }
-  return layer;
-}
-
-std::vector<torch::Tensor> ResNetImpl::forward(const torch::Tensor& images) {
-  torch::Tensor x = bn1_->forward(conv1_->forward(images)).relu_();
-  x = at::max_pool2d(x, 3, 2, 1);
-  std::vector<torch::Tensor> features;
-  for (nn::Sequential& layer : layers_) features.push_back(x = layer->forward(x));
+std::vector<torch::Tensor> TrunkImpl::forward(const torch::Tensor& images) {
+  std::vector<torch::Tensor> features = EarlyStages(images);
+  features.push_back(LastStage(features.back()));
   return features;
 }
 
-PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& config) {
+PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& config)
+    : subsampled_p6_(config.architecture == Architecture::kFasterRcnn) {
   const int64_t out = config.pyramid_channels;
-  const int extra_levels = config.max_level - 5;
+  const int extra_levels = subsampled_p6_ ? 0 : config.max_level - 5;
   Group inner, layer, extra;
   for (size_t i = 0; i < in.size(); ++i) {
     inner_.push_back(
@@ -144,6 +88,7 @@ std::vector<torch::Tensor> PyramidImpl::forward(const std::vector<torch::Tensor>
     const torch::Tensor& below = levels.back();
     levels.push_back(extra_[i]->forward(i == 0 ? below : below.relu()));
   }
+  if (subsampled_p6_) levels.push_back(at::max_pool2d(levels.back(), 1, 2));
   return levels;
 }
 
@@ -179,9 +124,101 @@ torch::Tensor HeadImpl::forward(const torch::Tensor& features, size_t level) {
     if (!norms_.empty()) x = norms_[i][level]->forward(x);
     x = x.relu_();
   }
-  x = last_->forward(x);
-  // [B, anchors * outputs, h, w] -> [B, h * w * anchors, outputs]; free for channels_last.
-  return x.permute({0, 2, 3, 1}).reshape({x.size(0), -1, outputs_});
+  return PerAnchor(last_->forward(x), outputs_);
+}
+
+torch::Tensor PerAnchor(const torch::Tensor& maps, int64_t outputs) {
+  return maps.permute({0, 2, 3, 1}).reshape({maps.size(0), -1, outputs});
+}
+
+void NetworkModules::AddBackbone(const DetectorConfig& config) {
+  Group backbone;
+  body_ = backbone->Add("body", MakeTrunk(config));
+  const std::vector<int64_t>& channels = body_->channels();
+  min_level_ = config.min_level;
+  trained_last_stage_ = config.trained_last_stage;
+  pyramid_ = backbone->Add(
+      "fpn",
+      Pyramid(std::vector<int64_t>(channels.begin() + min_level_ - 2, channels.end()), config));
+  register_module("backbone", backbone);
+}
+
+void NetworkModules::Initialize(uint64_t seed, const Deviation& deviation) {
+  torch::NoGradGuard no_grad;
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (auto& entry : named_parameters()) {
+    const std::string& name = entry.key();
+    torch::Tensor& p = entry.value();
+    if (p.dim() > 1) {
+      const double fan_in = p.numel() / p.size(0), fan_out = p.numel() / p.size(1);
+      const bool body = name.rfind("backbone.body.", 0) == 0;
+      const bool pyramid = name.rfind("backbone.fpn.", 0) == 0;
+      p.normal_(0,
+                body      ? std::sqrt(2 / fan_out)
+                : pyramid ? std::sqrt(1 / fan_in)
+                          : deviation(name, fan_in, fan_out),
+                generator);
+    } else if (name.size() > 5 && name.compare(name.size() - 5, 5, ".bias") == 0) {
+      p.zero_();
+    } else {
+      p.fill_(1);
+    }
+  }
+}
+
+std::vector<torch::Tensor> NetworkModules::Features(const torch::Tensor& images) {
+  std::vector<torch::Tensor> features =
+      trained_last_stage_ ? body_->EarlyStages(images) : body_->forward(images);
+  features.erase(features.begin(), features.begin() + min_level_ - 2);
+  return features;
+}
+
+std::vector<torch::Tensor> NetworkModules::PyramidLevels(const NetInput& input) {
+  std::vector<torch::Tensor> features =
+      input.images.defined() ? Features(input.images) : input.features;
+  if (trained_last_stage_) features.push_back(body_->LastStage(features.back()));
+  return pyramid_->forward(features);
+}
+
+void NetworkModules::Prepare(const DetectorConfig& config) {
+  to(torch::kCPU, torch::kFloat);
+  for (torch::Tensor& p : parameters()) {
+    if (p.dim() == 4) p.set_data(p.contiguous(at::MemoryFormat::ChannelsLast));
+  }
+  if (config.frozen_trunk) {
+    for (torch::Tensor& p : body_->parameters()) p.requires_grad_(false);
+  }
+  if (config.trained_last_stage) {
+    for (nn::Module* module : body_->last_stage()) {
+      for (torch::Tensor& p : module->parameters()) p.requires_grad_(true);
+    }
+  }
+  eval();
+}
+
+torch::OrderedDict<std::string, torch::Tensor> NetworkModules::FeatureTensors() {
+  std::set<const at::TensorImpl*> used;
+  if (body_ == nullptr) return torch::OrderedDict<std::string, torch::Tensor>();
+  const auto tensors_of = [](nn::Module& module) {
+    std::vector<torch::Tensor> tensors = module.parameters();
+    for (const torch::Tensor& buffer : module.buffers()) tensors.push_back(buffer);
+    return tensors;
+  };
+  for (const torch::Tensor& t : tensors_of(*body_)) used.insert(t.unsafeGetTensorImpl());
+  if (trained_last_stage_) {
+    for (nn::Module* module : body_->last_stage()) {
+      for (const torch::Tensor& t : tensors_of(*module)) used.erase(t.unsafeGetTensorImpl());
+    }
+  }
+  torch::OrderedDict<std::string, torch::Tensor> named;
+  for (const auto& all : {named_parameters(), named_buffers()}) {
+    for (const auto& entry : all) {
+      if (used.count(entry.value().unsafeGetTensorImpl()) > 0) {
+        named.insert(entry.key(), entry.value());
+      }
+    }
+  }
+  return named;
 }
 
 }  // namespace mgral::core

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <stdexcept>
 
 namespace mgral::core {
@@ -25,17 +26,16 @@ double LearningRateAt(const TrainConfig& config, int64_t step) {
   return rate * (low + (1 - low) * 0.5 * (1 + std::cos(std::acos(-1.0) * done)));
 }
 
-Optimizer::Optimizer(RetinaNet& net, const TrainConfig& config) : config_(config) {
+Optimizer::Optimizer(Network& net, const TrainConfig& config) : config_(config) {
   std::vector<std::string> plain_names;
+  std::set<std::string> norms;  // modules with running statistics
+  for (const auto& [name, buffer] : net.Buffers()) norms.insert(name.substr(0, name.rfind('.')));
   for (const auto& [name, parameter] : net.Parameters()) {
     if (!parameter.requires_grad()) continue;
     const bool weight = parameter.dim() > 1;
-    const bool norm = !weight && name.rfind(".bias") == std::string::npos;
-    const bool norm_bias =
-        !weight && !norm &&
-        (name.find(".bn") != std::string::npos || name.find(".norm") != std::string::npos ||
-         name.find("downsample.1") != std::string::npos);
-    if (!config.train_batch_norm && (norm || norm_bias)) continue;
+    const size_t dot = name.rfind('.');
+    const bool norm = norms.count(name.substr(0, dot == std::string::npos ? 0 : dot)) > 0;
+    if (!config.train_batch_norm && norm) continue;
     (weight ? decayed_ : plain_).push_back(parameter);
     (weight ? names_ : plain_names).push_back(name);
   }

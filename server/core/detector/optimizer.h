@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "server/core/detector/config.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 
 namespace mgral::core {
 
@@ -18,7 +18,7 @@ class Optimizer {
  public:
   // `net` must outlive it. Parameters that require no gradient are left alone, and those of batch
   // norms if config says so.
-  Optimizer(RetinaNet& net, const TrainConfig& config);
+  Optimizer(Network& net, const TrainConfig& config);
 
   // Step number `step` (from 0) from the gradients of the last backward pass, which it clears.
   void Step(double learning_rate, int64_t step);

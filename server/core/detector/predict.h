@@ -8,7 +8,8 @@
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/feature_cache.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
+#include "server/core/detector/preprocess.h"
 #include "server/core/detector/sample.h"
 #include "server/core/evaluation/average_precision.h"
 #include "server/core/geometry/box.h"
@@ -26,21 +27,15 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
 Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config = {},
                   const ProgressFn& progress = {}, FeatureCache* cache = nullptr);
 
-// Per class [C]: focal loss of the class's outputs plus box loss of its objects, divided by the
-// number of its positive anchors (at least 1). Smoother than AP on a small set. `config` supplies
-// the losses and the matching; nothing is augmented.
+// Per class [C]: Network::AddClassLoss over all samples (of RetinaNet, focal loss of the class's
+// outputs plus box loss of its objects), divided by the number of its positives (at least 1).
+// Smoother than AP on a small set. `config` supplies the losses and the matching; nothing is
+// augmented.
 std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
                                    const TrainConfig& config, FeatureCache* cache = nullptr);
 
-// Detections of each image of a batch after suppression, in pixels of the canvas, best first.
-// Scores and boxes are computed on the output's device, candidates are picked on the CPU.
-std::vector<std::vector<Detection>> DetectionsOf(const RawOutput& output, const at::Tensor& anchors,
-                                                 const PredictConfig& config);
-
-// Boxes of all anchors [B, A, 4], canvas pixels, on the CPU.
-at::Tensor DecodeAll(const RawOutput& output, const at::Tensor& anchors);
-
 // From the canvas to an image of width x height pixels, clipped; drops what lies outside.
-void ToImagePixels(std::vector<Detection>* detections, double scale, int64_t width, int64_t height);
+void ToImagePixels(std::vector<Detection>* detections, const Scale& scale, int64_t width,
+                   int64_t height);
 
 }  // namespace mgral::core

@@ -26,7 +26,7 @@ const std::vector<double> kDeviation = {58.395, 57.12, 57.375};
 // Where an image goes: mirrored or not, scaled, then shifted; may hang over the canvas.
 struct Placement {
   bool mirror = false;
-  double scale = 1;
+  Scale scale;
   int64_t left = 0, top = 0;
 };
 
@@ -35,20 +35,17 @@ double RandomPosition(std::mt19937_64& random, int64_t canvas, double size) {
   return UniformFrom(random, std::min(0.0, canvas - size), std::max(0.0, canvas - size) + 1e-9);
 }
 
-struct Size {
-  int64_t height, width;
-};
-
 Placement RandomPlacement(std::mt19937_64& random, const Size& image, int64_t canvas_h,
-                          int64_t canvas_w, int input_size, const TrainConfig& config) {
+                          int64_t canvas_w, const DetectorConfig& shape,
+                          const TrainConfig& config) {
   Placement p;
   p.mirror = config.mirror && UniformFrom(random, 0, 1) < 0.5;
   const int64_t h = image.height, w = image.width;
   const double jitter =
       std::exp(UniformFrom(random, std::log(config.scale_min), std::log(config.scale_max)));
-  p.scale = jitter * input_size / std::max(h, w);
-  p.left = std::lround(RandomPosition(random, canvas_w, w * p.scale));
-  p.top = std::lround(RandomPosition(random, canvas_h, h * p.scale));
+  p.scale = ScaleOf(image, shape, jitter);
+  p.left = std::lround(RandomPosition(random, canvas_w, w * p.scale.x));
+  p.top = std::lround(RandomPosition(random, canvas_h, h * p.scale.y));
   return p;
 }
 
@@ -65,24 +62,25 @@ at::Tensor JitterColors(at::Tensor image, std::mt19937_64& random, const TrainCo
 }
 
 // Resizes only the part of the image that lands in the canvas. `recolor` maps pixels to pixels.
-void PlaceImage(const at::Tensor& image, const Placement& p,
+void PlaceImage(const at::Tensor& image, const Placement& p, Resizing resizing,
                 const std::function<at::Tensor(const at::Tensor&)>& recolor, at::Tensor canvas) {
   const int64_t canvas_h = canvas.size(1), canvas_w = canvas.size(2);
   const int64_t h = image.size(1), w = image.size(2);
-  const auto visible = [&p](int64_t offset, int64_t limit, int64_t size, int64_t* from,
-                            int64_t* to) {
-    *from = std::max<int64_t>(0, std::floor(-offset / p.scale));
-    *to = std::min<int64_t>(size, std::ceil((limit - offset) / p.scale));
+  const auto visible = [](int64_t offset, double scale, int64_t limit, int64_t size, int64_t* from,
+                          int64_t* to) {
+    *from = std::max<int64_t>(0, std::floor(-offset / scale));
+    *to = std::min<int64_t>(size, std::ceil((limit - offset) / scale));
     *to = std::max(*to, *from + 1);
   };
   int64_t y0, y1, x0, x1;
-  visible(p.top, canvas_h, h, &y0, &y1);
-  visible(p.left, canvas_w, w, &x0, &x1);
+  visible(p.top, p.scale.y, canvas_h, h, &y0, &y1);
+  visible(p.left, p.scale.x, canvas_w, w, &x0, &x1);
   at::Tensor part = (p.mirror ? image.flip(2) : image).slice(1, y0, y1).slice(2, x0, x1);
-  const int64_t part_h = std::max<int64_t>(1, std::lround((y1 - y0) * p.scale));
-  const int64_t part_w = std::max<int64_t>(1, std::lround((x1 - x0) * p.scale));
-  part = NormalizeImage(recolor(Resize(part, part_h, part_w)));
-  const int64_t top = p.top + std::lround(y0 * p.scale), left = p.left + std::lround(x0 * p.scale);
+  const int64_t part_h = std::max<int64_t>(1, std::lround((y1 - y0) * p.scale.y));
+  const int64_t part_w = std::max<int64_t>(1, std::lround((x1 - x0) * p.scale.x));
+  part = NormalizeImage(recolor(Resize(part, part_h, part_w, resizing)));
+  const int64_t top = p.top + std::lround(y0 * p.scale.y);
+  const int64_t left = p.left + std::lround(x0 * p.scale.x);
   const int64_t cut_y = std::max<int64_t>(0, -top), cut_x = std::max<int64_t>(0, -left);
   const int64_t rows = std::min(part_h - cut_y, canvas_h - top - cut_y);
   const int64_t columns = std::min(part_w - cut_x, canvas_w - left - cut_x);
@@ -97,7 +95,7 @@ Sample PlaceLabels(const Sample& sample, const Placement& p, int64_t canvas_h, i
   at::Tensor boxes = sample.boxes;
   if (p.mirror) boxes = MirrorBoxes(boxes, sample.image.size(2));
   const float left = p.left, top = p.top;
-  boxes = boxes * p.scale + at::tensor({left, top, left, top});
+  boxes = ScaleBoxes(boxes, p.scale) + at::tensor({left, top, left, top});
   const at::Tensor limit = at::tensor({static_cast<float>(canvas_w), static_cast<float>(canvas_h)});
   const at::Tensor clipped = at::min(boxes.view({-1, 2, 2}).clamp_min(0), limit).view({-1, 4});
   const at::Tensor share = BoxArea(clipped) / BoxArea(boxes).clamp_min(1e-6);
@@ -108,15 +106,15 @@ Sample PlaceLabels(const Sample& sample, const Placement& p, int64_t canvas_h, i
   return out;
 }
 
-void CanvasSize(const std::vector<Sample>& samples, int input_size, int64_t* height,
-                int64_t* width) {
-  *height = *width = 32;
+Size CanvasSize(const std::vector<Sample>& samples, const DetectorConfig& shape) {
+  Size canvas{32, 32};
   for (const Sample& s : samples) {
-    const double scale =
-        static_cast<double>(input_size) / std::max(s.image.size(1), s.image.size(2));
-    *height = std::max(*height, RoundUp32(std::lround(s.image.size(1) * scale)));
-    *width = std::max(*width, RoundUp32(std::lround(s.image.size(2) * scale)));
+    Scale scale;
+    const Size size = Fit({s.image.size(1), s.image.size(2)}, shape, &scale);
+    canvas.height = std::max(canvas.height, CanvasSide(size.height, shape));
+    canvas.width = std::max(canvas.width, CanvasSide(size.width, shape));
   }
+  return canvas;
 }
 
 }  // namespace
@@ -136,14 +134,7 @@ at::Tensor PixelsOf(const at::Tensor& normalized) {
   return (normalized * deviation).add_(mean);
 }
 
-at::Tensor Resize(const at::Tensor& image, int64_t height, int64_t width) {
-  at::Tensor pixels = image.to(at::kFloat);
-  if (pixels.size(1) == height && pixels.size(2) == width) return pixels;
-  return at::_upsample_bilinear2d_aa(pixels.contiguous().unsqueeze(0), {height, width}, false)
-      .squeeze(0);
-}
-
-Letterboxed LetterboxGeometry(const std::vector<at::Tensor>& images, int input_size) {
+Letterboxed LetterboxGeometry(const std::vector<at::Tensor>& images, const DetectorConfig& shape) {
   Letterboxed out;
   out.input.height = out.input.width = 32;
   for (size_t i = 0; i < images.size(); ++i) {
@@ -153,42 +144,39 @@ Letterboxed LetterboxGeometry(const std::vector<at::Tensor>& images, int input_s
       throw std::invalid_argument("image " + std::to_string(i) +
                                   " must be uint8 [3, H, W] with at least one pixel");
     }
-    const double scale = static_cast<double>(input_size) / std::max(image.size(1), image.size(2));
+    Scale scale;
+    const Size size = Fit({image.size(1), image.size(2)}, shape, &scale);
     out.scale.push_back(scale);
-    const auto scaled = [scale](int64_t side) {
-      return std::max<int64_t>(1, std::lround(side * scale));
-    };
-    out.content_height.push_back(scaled(image.size(1)));
-    out.content_width.push_back(scaled(image.size(2)));
-    out.input.height = std::max(out.input.height, RoundUp32(out.content_height.back()));
-    out.input.width = std::max(out.input.width, RoundUp32(out.content_width.back()));
+    out.input.content.push_back(
+        {0, 0, static_cast<float>(size.width), static_cast<float>(size.height)});
+    out.input.height = std::max(out.input.height, CanvasSide(size.height, shape));
+    out.input.width = std::max(out.input.width, CanvasSide(size.width, shape));
   }
   return out;
 }
 
-Letterboxed Letterbox(const std::vector<at::Tensor>& images, int input_size, Workers& workers) {
-  Letterboxed out = LetterboxGeometry(images, input_size);
+Letterboxed Letterbox(const std::vector<at::Tensor>& images, const DetectorConfig& shape,
+                      Workers& workers) {
+  Letterboxed out = LetterboxGeometry(images, shape);
   const int64_t count = static_cast<int64_t>(images.size());
   out.input.images =
       at::zeros({count, 3, out.input.height, out.input.width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   workers.Run(count, [&](int64_t i) {
     c10::NoGradGuard no_grad;
-    const at::Tensor resized = Resize(images[i], out.content_height[i], out.content_width[i]);
-    out.input.images[i]
-        .slice(1, 0, out.content_height[i])
-        .slice(2, 0, out.content_width[i])
-        .copy_(NormalizeImage(resized));
+    const int64_t height = std::lround(out.input.content[i].y_max);
+    const int64_t width = std::lround(out.input.content[i].x_max);
+    const at::Tensor resized = Resize(images[i], height, width, shape.resizing);
+    out.input.images[i].slice(1, 0, height).slice(2, 0, width).copy_(NormalizeImage(resized));
   });
   return out;
 }
 
-Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
+Minibatch AugmentedBatch(const std::vector<Sample>& samples, const DetectorConfig& shape,
                          const TrainConfig& config, uint64_t stream, uint64_t step,
                          Workers& workers) {
   const int64_t count = static_cast<int64_t>(samples.size());
-  int64_t height, width;
-  CanvasSize(samples, input_size, &height, &width);
+  const auto [height, width] = CanvasSize(samples, shape);
   Minibatch batch;
   batch.labels.resize(count);
   batch.input.height = height;
@@ -196,17 +184,17 @@ Minibatch AugmentedBatch(const std::vector<Sample>& samples, int input_size,
   batch.input.images =
       at::zeros({count, 3, height, width},
                 at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-  workers.Run(count, [&](int64_t i) {
+  workers.Run(count, [&, canvas = Size{height, width}](int64_t i) {
     c10::NoGradGuard no_grad;
     std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
     const at::Tensor& image = samples[i].image;
-    const Placement p =
-        RandomPlacement(random, {image.size(1), image.size(2)}, height, width, input_size, config);
+    const Placement p = RandomPlacement(random, {image.size(1), image.size(2)}, canvas.height,
+                                        canvas.width, shape, config);
     const auto recolor = [&](const at::Tensor& pixels) {
       return JitterColors(pixels, random, config);
     };
-    PlaceImage(image, p, recolor, batch.input.images[i]);
-    batch.labels[i] = PlaceLabels(samples[i], p, height, width);
+    PlaceImage(image, p, shape.resizing, recolor, batch.input.images[i]);
+    batch.labels[i] = PlaceLabels(samples[i], p, canvas.height, canvas.width);
   });
   return batch;
 }
@@ -222,42 +210,40 @@ uint64_t HashOf(const std::string& text) {
 
 // The canvas of one image and where an even view lies in it. What is random beyond that is left in
 // `random`.
-Placement PlacementOfView(const Sample& sample, int64_t view, int input_size,
-                          const TrainConfig& config, int64_t* height, int64_t* width,
-                          std::mt19937_64* random) {
-  const int64_t h = sample.image.size(1), w = sample.image.size(2);
+Placement PlacementOfView(const Sample& sample, int64_t view, const DetectorConfig& shape,
+                          const TrainConfig& config, Size* canvas, std::mt19937_64* random) {
+  const Size image{sample.image.size(1), sample.image.size(2)};
   Placement p;
-  p.scale = static_cast<double>(input_size) / std::max(h, w);
-  *height = RoundUp32(std::max<int64_t>(1, std::lround(h * p.scale)));
-  *width = RoundUp32(std::max<int64_t>(1, std::lround(w * p.scale)));
+  const Size size = Fit(image, shape, &p.scale);
+  *canvas = {CanvasSide(size.height, shape), CanvasSide(size.width, shape)};
   if (view < 2) return p;
   *random = RandomAt(kViewSeed, HashOf(sample.content), static_cast<uint64_t>(view / 2), 0);
   TrainConfig upright = config;
   upright.mirror = false;
-  return RandomPlacement(*random, {h, w}, *height, *width, input_size, upright);
+  return RandomPlacement(*random, image, canvas->height, canvas->width, shape, upright);
 }
 
 }  // namespace
 
-at::Tensor ViewOf(const Sample& sample, int64_t view, int input_size, const TrainConfig& config) {
-  int64_t height, width;
+at::Tensor ViewOf(const Sample& sample, int64_t view, const DetectorConfig& shape,
+                  const TrainConfig& config) {
+  Size size;
   std::mt19937_64 random;
-  const Placement p = PlacementOfView(sample, view, input_size, config, &height, &width, &random);
-  const at::Tensor canvas = at::zeros({3, height, width});
+  const Placement p = PlacementOfView(sample, view, shape, config, &size, &random);
+  const at::Tensor canvas = at::zeros({3, size.height, size.width});
   const auto recolor = [&](const at::Tensor& pixels) {
     return view < 2 ? pixels : JitterColors(pixels, random, config);
   };
-  PlaceImage(sample.image, p, recolor, canvas);
+  PlaceImage(sample.image, p, shape.resizing, recolor, canvas);
   return view % 2 == 0 ? canvas : canvas.flip(2);
 }
 
-Sample LabelsOfView(const Sample& sample, int64_t view, int input_size, const TrainConfig& config,
-                    int64_t width) {
-  int64_t own_height, own_width;
+Sample LabelsOfView(const Sample& sample, int64_t view, const DetectorConfig& shape,
+                    const TrainConfig& config, int64_t width) {
+  Size own;
   std::mt19937_64 random;
-  const Placement p =
-      PlacementOfView(sample, view, input_size, config, &own_height, &own_width, &random);
-  Sample labels = PlaceLabels(sample, p, own_height, own_width);
+  const Placement p = PlacementOfView(sample, view, shape, config, &own, &random);
+  Sample labels = PlaceLabels(sample, p, own.height, own.width);
   if (view % 2 == 1) labels.boxes = MirrorBoxes(labels.boxes, width);
   return labels;
 }

@@ -8,7 +8,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "server/core/detector/losses.h"
 #include "server/core/detector/net_inputs.h"
 #include "server/core/detector/optimizer.h"
 #include "server/core/detector/predict.h"
@@ -64,7 +63,7 @@ class Probe {
       pair = {pair.plain.To(detector_.device()), pair.mirror.To(detector_.device())};
     }
     const double weight = ConsistencyWeight(config_, step);
-    const double loss = net_.Backward([&](RetinaNet& net, int64_t shard) {
+    const double loss = net_.Backward([&](Network& net, int64_t shard) {
       const at::Tensor labeled_loss = supervised.Loss(net, shard, train);
       if (!consistency_) return labeled_loss;
       return labeled_loss + weight * Consistency(net, pair, shard);
@@ -77,13 +76,12 @@ class Probe {
 
  private:
   // The shard's share of the mean over the batch.
-  at::Tensor Consistency(RetinaNet& net, const NetInputs::MirrorPair& pair, int64_t shard) const {
-    const int64_t count = pair.plain.size(), width = pair.plain.width;
+  at::Tensor Consistency(Network& net, const NetInputs::MirrorPair& pair, int64_t shard) const {
+    const int64_t count = pair.plain.size();
     const auto [first, last] = ShardRange(count, net_.shards(), shard);
     if (first == last) return at::zeros({}, at::TensorOptions(detector_.device()));
-    const at::Tensor loss = ConsistencyLoss(
-        net.Forward(pair.plain.Slice(first, last)), net.Forward(pair.mirror.Slice(first, last)),
-        net.Anchors(pair.plain.height, width), detector_.config(), width, config_.foreground_score);
+    const at::Tensor loss = net.Consistency(
+        pair.plain.Slice(first, last), pair.mirror.Slice(first, last), config_.foreground_score);
     return loss * (static_cast<double>(last - first) / count);
   }
 

@@ -14,15 +14,15 @@ constexpr int64_t kForwardParts = 4;
 
 }  // namespace
 
-ShardedNet::ShardedNet(RetinaNet& net, int64_t shards, Workers& workers)
+ShardedNet::ShardedNet(Network& net, int64_t shards, Workers& workers)
     : net_(net), workers_(workers), nets_{&net} {
   for (int64_t i = 1; i < shards; ++i) {
-    replicas_.push_back(std::make_unique<RetinaNet>(net.config(), 0));
+    replicas_.push_back(MakeNetwork(net.config(), 0));
     replicas_.back()->MoveTo(net.device());
     nets_.push_back(replicas_.back().get());
     replicas_.back()->SetState(net.State());
   }
-  for (RetinaNet* shard : nets_) {
+  for (Network* shard : nets_) {
     parameters_.emplace_back();
     for (const auto& [name, p] : shard->Parameters()) parameters_.back().push_back(p);
     statistics_.emplace_back();
@@ -38,10 +38,10 @@ ShardedNet::ShardedNet(RetinaNet& net, int64_t shards, Workers& workers)
 }
 
 void ShardedNet::Train(bool on) {
-  for (RetinaNet* shard : nets_) shard->SetTraining(on);
+  for (Network* shard : nets_) shard->SetTraining(on);
 }
 
-double ShardedNet::Backward(const std::function<at::Tensor(RetinaNet&, int64_t)>& loss) {
+double ShardedNet::Backward(const std::function<at::Tensor(Network&, int64_t)>& loss) {
   std::vector<double> values(nets_.size(), 0);
   const auto run = [&](int64_t s) {
     c10::AutoGradMode with_gradients(true);
@@ -71,7 +71,7 @@ double ShardedNet::Backward(const std::function<at::Tensor(RetinaNet&, int64_t)>
 }
 
 void ShardedNet::MergeStatistics() {
-  if (nets_.size() == 1) return;
+  if (nets_.size() == 1 || statistics_[0].empty()) return;
   std::vector<at::Tensor>& mean = statistics_[0];
   for (size_t s = 1; s < nets_.size(); ++s) at::_foreach_add_(mean, statistics_[s], 1);
   at::_foreach_mul_(mean, 1.0 / static_cast<double>(nets_.size()));
@@ -87,7 +87,7 @@ void ShardedNet::CopyStatistics() {
   }
 }
 
-RawOutput ForwardInParallel(RetinaNet& net, const NetInput& input, Workers& workers) {
+RawOutput ForwardInParallel(Network& net, const NetInput& input, Workers& workers) {
   if (!net.device().is_cpu()) {
     c10::NoGradGuard no_grad;
     return net.Forward(input.To(net.device()));
@@ -113,6 +113,9 @@ RawOutput ForwardInParallel(RetinaNet& net, const NetInput& input, Workers& work
     out.features.push_back(join([level](const RawOutput& o) { return o.features[level]; }));
   }
   out.level_anchors = outputs[0].level_anchors;
+  if (outputs[0].proposals.defined()) {
+    out.proposals = join([](const RawOutput& o) { return o.proposals; });
+  }
   return out;
 }
 
@@ -134,27 +137,21 @@ ShardedBatch::ShardedBatch(const Minibatch& batch, const Detector& detector,
     : inputs_(shards), targets_(shards) {
   const int64_t count = batch.input.size();
   const NetInput input = batch.input.To(detector.device());
-  const at::Tensor anchors = detector.net().Anchors(input.height, input.width);
-  const std::vector<int64_t> levels = detector.net().LevelAnchors(input.height, input.width);
   workers.Run(shards, [&](int64_t s) {
     const auto [first, last] = ShardRange(count, shards, s);
     inputs_[s] = input.Slice(first, last);
-    targets_[s] = AssignTargets(
-        std::vector<Sample>(batch.labels.begin() + first, batch.labels.begin() + last), anchors,
-        levels, detector.config().num_classes, config);
-    WeighTargets(class_weights, &targets_[s]);
+    targets_[s] = detector.net().MakeTargets(
+        std::vector<Sample>(batch.labels.begin() + first, batch.labels.begin() + last),
+        input.height, input.width, config, class_weights, batch.draw + static_cast<uint64_t>(s));
   });
   for (Targets& t : targets_) {
-    positives_ += class_weights.defined() ? t.box_weights.sum().item<double>()
-                                          : static_cast<double>(t.positives.size(0));
+    shares_ += t.share;
     t = t.To(detector.device());
   }
 }
 
-at::Tensor ShardedBatch::Loss(RetinaNet& net, int64_t shard, const TrainConfig& config) const {
-  const SupervisedLoss parts =
-      ComputeSupervisedLoss(net.Forward(inputs_[shard]), targets_[shard], positives_, config);
-  return parts.classes + parts.boxes;
+at::Tensor ShardedBatch::Loss(Network& net, int64_t shard, const TrainConfig& config) const {
+  return net.Loss(inputs_[shard], targets_[shard], shares_, config);
 }
 
 }  // namespace mgral::core

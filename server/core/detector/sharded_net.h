@@ -10,8 +10,8 @@
 #include "server/core/detector/config.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/losses.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/preprocess.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/detector/workers.h"
 
 namespace mgral::core {
@@ -24,14 +24,14 @@ class ShardedNet {
  public:
   // `net` and `workers` must outlive it. Replicas share the net's parameters and its device, which
   // must not change.
-  ShardedNet(RetinaNet& net, int64_t shards, Workers& workers);
+  ShardedNet(Network& net, int64_t shards, Workers& workers);
 
   int64_t shards() const { return static_cast<int64_t>(nets_.size()); }
 
   // Calls loss(net, shard) for every shard, in parallel, goes backward from what it returns, leaves
   // the summed gradients in `net` and the mean of the batch statistics in all. Returns the sum of
   // the losses. Does not step: exceptions leave the parameters unchanged.
-  double Backward(const std::function<at::Tensor(RetinaNet&, int64_t)>& loss);
+  double Backward(const std::function<at::Tensor(Network&, int64_t)>& loss);
 
   // Hands the batch statistics of `net` to the replicas, after `net` was given others.
   void CopyStatistics();
@@ -42,10 +42,10 @@ class ShardedNet {
  private:
   void MergeStatistics();
 
-  RetinaNet& net_;
+  Network& net_;
   Workers& workers_;
-  std::vector<std::unique_ptr<RetinaNet>> replicas_;
-  std::vector<RetinaNet*> nets_;                                  // net_, then the replicas
+  std::vector<std::unique_ptr<Network>> replicas_;
+  std::vector<Network*> nets_;                                    // net_, then the replicas
   std::vector<std::vector<at::Tensor>> parameters_, statistics_;  // of each net
 };
 
@@ -56,7 +56,7 @@ inline std::pair<int64_t, int64_t> ShardRange(int64_t count, int64_t shards, int
 
 // Forward without gradients, a part of the batch at a time, spread over the workers; at once on a
 // GPU. `input` may be on any device, the result is on the net's.
-RawOutput ForwardInParallel(RetinaNet& net, const NetInput& input, Workers& workers);
+RawOutput ForwardInParallel(Network& net, const NetInput& input, Workers& workers);
 
 // A labeled minibatch cut in shards, with its anchors and targets; made on the CPU, then moved to
 // the detector's device.
@@ -66,12 +66,12 @@ class ShardedBatch {
                int64_t shards, Workers& workers, const at::Tensor& class_weights = {});
 
   // L_supervised of one shard as its share of the whole minibatch's. Thread-safe.
-  at::Tensor Loss(RetinaNet& net, int64_t shard, const TrainConfig& config) const;
+  at::Tensor Loss(Network& net, int64_t shard, const TrainConfig& config) const;
 
  private:
   std::vector<NetInput> inputs_;
   std::vector<Targets> targets_;
-  double positives_ = 0;
+  double shares_ = 0;  // Targets::share of all of it
 };
 
 // ClassWeights from the objects of a whole set; undefined if config does not balance.

@@ -148,6 +148,10 @@ Targets Targets::To(at::Device device) const {
   moved.box_anchors = box_anchors.to(device);
   moved.box_labels = box_labels.to(device);
   if (box_weights.defined()) moved.box_weights = box_weights.to(device);
+  moved.share = share;
+  moved.objects = objects;  // matched on the CPU
+  if (class_weights.defined()) moved.class_weights = class_weights.to(device);
+  moved.draw = draw;
   return moved;
 }
 

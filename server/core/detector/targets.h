@@ -19,6 +19,13 @@ struct Targets {
   at::Tensor box_anchors;  // float [P, 4]
   at::Tensor box_labels;   // int64 [P]
   at::Tensor box_weights;  // float [P], of the box's class; undefined: 1
+  double share = 0;        // part of what a minibatch's losses are divided by: see Network::Loss
+
+  // Of Faster R-CNN, whose second stage has its own: the images' objects, the classes' weights if
+  // there are any, and the seed of what is drawn.
+  std::vector<Sample> objects;
+  at::Tensor class_weights;
+  uint64_t draw = 0;
 
   Targets To(at::Device device) const;
 };

@@ -9,8 +9,8 @@
 #include <stdexcept>
 
 #include "server/core/detector/net_inputs.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/optimizer.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/detector/sample.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/weights/weights_file.h"
@@ -38,6 +38,10 @@ std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int6
   // Unsaid where it was once the only way, so that checkpoints of that time still fit.
   if (c.optimizer != OptimizerKind::kSgd) out << " optimizer=adamw";
   if (c.assignment != Assignment::kOverlap) out << " assignment=adaptive";
+  if (c.trunk_rate != 1) out << " trunk_rate=" << c.trunk_rate;
+  if (detector.architecture == Architecture::kFasterRcnn) {
+    out << " sampled=" << c.sampled_anchors << "," << c.sampled_proposals;
+  }
   if (detector.frozen_trunk) out << " views=" << c.views;
   return out.str();
 }
@@ -72,7 +76,7 @@ class Trainer {
     const Minibatch batch = inputs_.Augmented(samples, config_, kLabeledAugment, step_);
     const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_, class_weights_);
     const double value = net_.Backward(
-        [&](RetinaNet& net, int64_t shard) { return shards.Loss(net, shard, config_); });
+        [&](Network& net, int64_t shard) { return shards.Loss(net, shard, config_); });
     if (!std::isfinite(value)) {
       throw std::runtime_error("training diverged: the loss of step " + std::to_string(step_) +
                                " is not finite; lower the learning rate");

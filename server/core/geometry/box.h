@@ -29,6 +29,14 @@ inline float Iou(const BoxF& a, const BoxF& b) {
   return any > 0 ? both / any : 0.0f;
 }
 
+// The part of a box that lies in `within`; without area if none does.
+inline BoxF Clipped(const BoxF& b, const BoxF& within) {
+  return {std::clamp(b.x_min, within.x_min, within.x_max),
+          std::clamp(b.y_min, within.y_min, within.y_max),
+          std::clamp(b.x_max, within.x_min, within.x_max),
+          std::clamp(b.y_max, within.y_min, within.y_max)};
+}
+
 // One predicted object.
 struct Detection {
   BoxF box;           // pixels of the image as it was given

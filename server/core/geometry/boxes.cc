@@ -71,13 +71,15 @@ at::Tensor MakeAnchors(const AnchorLevel& level, const AnchorShape& shape, int64
   }
   const int64_t rows = (height + level.stride - 1) / level.stride;
   const int64_t columns = (width + level.stride - 1) / level.stride;
+  const int64_t down = level.spread ? height / rows : level.stride;
+  const int64_t across = level.spread ? width / columns : level.stride;
   at::Tensor anchors =
       at::empty({rows * columns * static_cast<int64_t>(base.size() / 4), 4}, at::kFloat);
   float* out = anchors.data_ptr<float>();
   for (int64_t y = 0; y < rows; ++y) {
     for (int64_t x = 0; x < columns; ++x) {
       for (size_t i = 0; i < base.size(); ++i) {
-        *out++ = base[i] + static_cast<float>((i % 2 == 0 ? x : y) * level.stride);
+        *out++ = base[i] + static_cast<float>(i % 2 == 0 ? x * across : y * down);
       }
     }
   }

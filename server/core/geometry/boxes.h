@@ -37,6 +37,9 @@ at::Tensor MirrorBoxes(const at::Tensor& boxes, double width);
 struct AnchorLevel {
   int64_t stride = 8;
   double base_size = 32;  // pixels, side of the smallest square anchor
+  // Neighbors are height / rows apart instead, in whole pixels, and likewise across: torchvision's
+  // way, which differs where the stride does not divide the canvas.
+  bool spread = false;
 };
 
 // Anchors per position: base_size * 2^(i / scales), i < scales, for each ratio.

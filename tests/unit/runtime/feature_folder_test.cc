@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 
 namespace mgral::runtime {
 namespace {

@@ -13,9 +13,9 @@
 
 #include "server/core/detector/embed.h"
 #include "server/core/detector/losses.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/profile.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/weights/safetensors.h"
 #include "server/core/weights/weights_file.h"
 #include "tests/unit/core/detector/shapes.h"
@@ -107,7 +107,7 @@ TEST(Detector, EveryDepthRuns) {
     config.max_level = depth == 34 ? 5 : 7;
     torch::NoGradGuard no_grad;
     const Detector detector(config, 0);
-    const RawOutput out = detector.net().Forward(torch::zeros({1, 3, 64, 96}));
+    const RawOutput out = detector.net().ForwardImages(torch::zeros({1, 3, 64, 96}));
     EXPECT_EQ(out.logits.size(1), detector.net().Anchors(64, 96).size(0));
     EXPECT_EQ(out.features.size(), static_cast<size_t>(config.num_levels()));
     EXPECT_NEAR(out.logits.sigmoid().mean().item<double>(), 0.01, 0.005);

@@ -10,9 +10,9 @@
 
 #include "server/core/detector/detector.h"
 #include "server/core/detector/embed.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/probe_runner.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/detector/train.h"
 #include "server/core/weights/weights_file.h"
 #include "tests/unit/core/detector/shapes.h"

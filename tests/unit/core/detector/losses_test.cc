@@ -116,15 +116,12 @@ class MirrorConsistency : public Losses {
  protected:
   void SetUp() override {
     Losses::SetUp();
-    config_.num_classes = 3;
-    config_.anchor_scales = 2;
-    config_.anchor_ratios = {1};
     plain_.features = {torch::zeros({1, 8, 2, 4})};
     plain_.level_anchors = {16};
     mirror_ = plain_;
     const torch::Tensor corner = Random({16, 2}, 0, 40);
     anchors_ = torch::cat({corner, corner + 16}, 1);
-    order_ = MirrorOrder(plain_, config_);
+    order_ = MirrorOrder(plain_);
     const torch::Tensor boxes = Boxes(16);
     plain_.logits = Random({1, 16, 3}, -1, 3);
     plain_.deltas = EncodeBoxes(boxes, anchors_).unsqueeze(0);
@@ -133,10 +130,9 @@ class MirrorConsistency : public Losses {
         EncodeBoxes(MirrorBoxes(boxes, 64).index_select(0, order_), anchors_).unsqueeze(0);
   }
   double Loss(double foreground_score) const {
-    return ConsistencyLoss(plain_, mirror_, anchors_, config_, 64, foreground_score).item<double>();
+    return ConsistencyLoss(plain_, mirror_, anchors_, 64, foreground_score).item<double>();
   }
 
-  DetectorConfig config_;
   RawOutput plain_, mirror_;
   torch::Tensor anchors_, order_;
 };

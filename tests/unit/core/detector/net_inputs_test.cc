@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "server/core/detector/embed.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/probe_runner.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/detector/train.h"
 #include "tests/unit/core/detector/shapes.h"
 
@@ -106,7 +106,8 @@ TEST_F(NetInputsTest, FeaturesAreWhatTheTrunkMakesOfTheImages) {
   EXPECT_FALSE(plain.input.images.defined());
   EXPECT_EQ(plain.input.height, 96);
   c10::NoGradGuard no_grad;
-  const Letterboxed images = Letterbox({shapes.Get(0).image, shapes.Get(1).image}, 96, workers);
+  const Letterboxed images =
+      Letterbox({shapes.Get(0).image, shapes.Get(1).image}, Frozen(), workers);
   const std::vector<at::Tensor> expected = detector_.net().Features(images.input.images);
   ASSERT_EQ(plain.input.features.size(), expected.size());
   for (size_t level = 0; level < expected.size(); ++level) {
@@ -140,7 +141,7 @@ TEST_F(NetInputsTest, ImagesOfSeveralSizesShareABatch) {
   // A mirror image lies at the right edge, and so do its labels.
   EXPECT_EQ(mirror.features[0][2].slice(2, 0, 8).abs().sum().item<double>(), 0);
   EXPECT_GT(mirror.features[0][2].slice(2, 8).abs().sum().item<double>(), 0);
-  const Sample labels = LabelsOfView(samples[2], 1, 96, TrainConfig(), mirror.width);
+  const Sample labels = LabelsOfView(samples[2], 1, Frozen(), TrainConfig(), mirror.width);
   EXPECT_EQ(labels.boxes[0][0].item<float>(), 91);
   EXPECT_EQ(labels.boxes[0][2].item<float>(), 96);
 }
@@ -216,9 +217,9 @@ TEST(Views, LabelsFollowTheImage) {
   sample = CheckedSample(sample, 1, "square");
   const TrainConfig config;
   for (int64_t view = 0; view < 12; ++view) {
-    const at::Tensor canvas = ViewOf(sample, view, 96, config);
+    const at::Tensor canvas = ViewOf(sample, view, Frozen(), config);
     ASSERT_EQ(canvas.sizes(), (at::IntArrayRef{3, 64, 96}));
-    const Sample labels = LabelsOfView(sample, view, 96, config, 96);
+    const Sample labels = LabelsOfView(sample, view, Frozen(), config, 96);
     const at::Tensor bright = (canvas[0] > 0.5).nonzero();
     if (labels.boxes.size(0) == 0) {
       EXPECT_LT(bright.size(0), 2) << view;
@@ -238,8 +239,8 @@ TEST(Views, ImagesDifferInTheirViews) {
   one.content = "one";
   other.content = "other";
   const TrainConfig config;
-  EXPECT_TRUE(at::equal(ViewOf(one, 1, 96, config), ViewOf(other, 1, 96, config)));
-  EXPECT_FALSE(at::equal(ViewOf(one, 2, 96, config), ViewOf(other, 2, 96, config)));
+  EXPECT_TRUE(at::equal(ViewOf(one, 1, Frozen(), config), ViewOf(other, 1, Frozen(), config)));
+  EXPECT_FALSE(at::equal(ViewOf(one, 2, Frozen(), config), ViewOf(other, 2, Frozen(), config)));
 }
 
 TEST(Views, TheirNamesSayEverythingThatTheyShow) {

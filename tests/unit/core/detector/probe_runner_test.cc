@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 #include "tests/unit/core/detector/shapes.h"
 
 namespace mgral::core {

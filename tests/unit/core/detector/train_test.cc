@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <string>
 
+#include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
-#include "server/core/detector/retinanet.h"
 #include "tests/unit/core/detector/shapes.h"
 
 namespace mgral::core {
