@@ -14,7 +14,7 @@
 
 #include "server/core/detector/config.h"
 #include "server/core/detector/efficientnet_lite_weights.h"
-#include "server/core/detector/network.h"
+#include "server/core/detector/retinanet.h"
 #include "server/core/weights/pytorch_file.h"
 #include "server/core/weights/safetensors.h"
 
