@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <future>
 #include <sstream>
 #include <stdexcept>
 
@@ -50,9 +51,8 @@ class Trainer {
  public:
   Trainer(Detector& detector, SampleSource& samples, const TrainConfig& config, FeatureCache* cache)
       : detector_(detector),
-        // A GPU leaves the CPU's cores to the images.
-        workers_(detector.device().is_cpu() ? config.shards : config.batch_size),
-        inputs_(detector, cache, workers_),
+        cache_(cache),
+        workers_(config.shards),
         net_(detector.net(), config.shards, workers_),
         config_(config),
         signature_(Signature(detector.config(), config, samples.size())),
@@ -71,12 +71,9 @@ class Trainer {
   double loss() const { return loss_; }
 
   void RunStep() {
-    const std::vector<Sample> samples =
-        minibatches_.Get(step_ * config_.batch_size, config_.batch_size);
-    const Minibatch batch = inputs_.Augmented(samples, config_, kLabeledAugment, step_);
-    const ShardedBatch shards(batch, detector_, config_, net_.shards(), workers_, class_weights_);
-    const double value = net_.Backward(
-        [&](Network& net, int64_t shard) { return shards.Loss(net, shard, config_); });
+    const ShardedBatch batch = NextBatch();
+    const double value =
+        net_.Backward([&](Network& net, int64_t shard) { return batch.Loss(net, shard, config_); });
     if (!std::isfinite(value)) {
       throw std::runtime_error("training diverged: the loss of step " + std::to_string(step_) +
                                " is not finite; lower the learning rate");
@@ -112,9 +109,39 @@ class Trainer {
   void Finish() { optimizer_.UseAverage(); }
 
  private:
+  ShardedBatch Prepare(int64_t step, Workers& workers) {
+    const std::vector<Sample> samples =
+        minibatches_.Get(step * config_.batch_size, config_.batch_size);
+    const NetInputs inputs(detector_, cache_, workers);
+    return {inputs.Augmented(samples, config_, kLabeledAugment, step),
+            detector_,
+            config_,
+            net_.shards(),
+            workers,
+            class_weights_};
+  }
+
+  // A GPU leaves the CPU's cores to the images: while it works on one batch they prepare the next.
+  std::future<ShardedBatch> PrepareAhead(int64_t step) {
+    return std::async(std::launch::async, [this, step] {
+      Workers workers(config_.batch_size);
+      return Prepare(step, workers);
+    });
+  }
+
+  ShardedBatch NextBatch() {
+    // The features of a frozen trunk are the GPU's work, too.
+    const bool ahead = !detector_.device().is_cpu() && !detector_.config().frozen_trunk;
+    if (!ahead) return Prepare(step_, workers_);
+    if (!next_.valid()) next_ = PrepareAhead(step_);
+    ShardedBatch batch = next_.get();
+    if (step_ + 1 < config_.steps) next_ = PrepareAhead(step_ + 1);
+    return batch;
+  }
+
   Detector& detector_;
+  FeatureCache* const cache_;
   Workers workers_;
-  NetInputs inputs_;
   ShardedNet net_;
   const TrainConfig config_;
   const std::string signature_;
@@ -123,6 +150,7 @@ class Trainer {
   Optimizer optimizer_;
   int64_t step_ = 0;
   double loss_ = 0;
+  std::future<ShardedBatch> next_;  // destroyed first, which waits for it
 };
 
 }  // namespace
