@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -84,9 +85,11 @@ class Dataset : public mgral::core::SampleSource {
   std::vector<Sample> samples_;
 };
 
-void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::string& value) {
+// What is no field of `p`'s training goes to the end of `detector`, a configuration.
+void Set(const std::string& key, const std::string& value, mgral::core::DetectorProfile& p,
+         std::string* detector) {
   auto& t = p.train;
-  const double v = key == "anchor_ratios" ? 0 : std::stod(value);
+  const double v = std::strtod(value.c_str(), nullptr);  // 0 where it is no number
   const std::map<std::string, std::function<void()>> fields = {
       {"steps", [&] { t.steps = v; }},
       {"batch_size", [&] { t.batch_size = v; }},
@@ -119,8 +122,7 @@ void Set(mgral::core::DetectorProfile& p, const std::string& key, const std::str
       {"min_score", [&] { p.predict.min_score = v; }}};
   const auto field = fields.find(key);
   if (field != fields.end()) return field->second();
-  std::string text = ToString(p.detector);
-  p.detector = mgral::core::ParseDetectorConfig(text + " " + key + "=" + value);
+  *detector += " " + key + "=" + value;
 }
 
 // Of all threads: comparable on a machine that is busy with other work, unlike the wall clock.
@@ -182,7 +184,9 @@ int Run(int argc, char** argv) {
   auto profile = mgral::core::MakeProfile(flags["profile"],
                                           static_cast<int>(annotations["categories"].size()));
   profile.train.seed = seed;
-  for (const auto& [key, value] : changes) Set(profile, key, value);
+  std::string text = ToString(profile.detector);
+  for (const auto& [key, value] : changes) Set(key, value, profile, &text);
+  profile.detector = mgral::core::ParseDetectorConfig(text);
   profile.train.steps = profile.StepsFor(static_cast<int64_t>(train.size()));
   Dataset labeled(folder, annotations, train, profile.detector.input_size);
   Dataset held_out(folder, annotations, test, profile.detector.input_size);
