@@ -164,6 +164,13 @@ mgral::core::Detector MakeDetector(const mgral::core::DetectorConfig& config, ui
   return detector;
 }
 
+std::vector<std::string> Drawn(std::vector<std::string> names, size_t count, uint64_t seed) {
+  std::mt19937_64 random(seed + 1);
+  std::shuffle(names.begin(), names.end(), random);
+  names.resize(std::min(names.size(), count));
+  return names;
+}
+
 int Run(int argc, char** argv) {
   Flags flags = {{"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
                  {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
@@ -176,10 +183,8 @@ int Run(int argc, char** argv) {
   const json annotations = json::parse(std::ifstream(folder + "/annotations.json"));
   const json splits = json::parse(std::ifstream(folder + "/" + flags["splits"]));
   const uint64_t seed = std::stoull(flags["seed"]);
-  std::vector<std::string> train = splits[flags["from"]], test = splits[flags["on"]];
-  std::mt19937_64 random(seed + 1);
-  std::shuffle(train.begin(), train.end(), random);
-  train.resize(std::min<size_t>(train.size(), std::stoul(flags["train"])));
+  const std::vector<std::string> test = splits[flags["on"]];
+  const auto train = Drawn(splits[flags["from"]], std::stoul(flags["train"]), seed);
 
   auto profile = mgral::core::MakeProfile(flags["profile"],
                                           static_cast<int>(annotations["categories"].size()));
