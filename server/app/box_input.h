@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "server/app/field_errors.h"
 
 namespace mgral::app {
 
@@ -18,7 +22,13 @@ struct BoxInput {
 using ClassIndex = std::map<std::string, int>;
 ClassIndex IndexOfClasses(const std::vector<std::string>& classes);
 
-// What is wrong with a box whose class is none of these.
-std::string UnknownClass(const std::string& name, const std::vector<std::string>& classes);
+// Calls `examine` for each box whose class is one of the pool's, with the prefix of its fields
+// ("boxes[3].") and its class, until `errors` is full. Adds errors for the other boxes; for more
+// than `max_boxes` a single one, and examines none.
+void ForEachBox(const std::vector<BoxInput>& boxes, size_t max_boxes,
+                const std::vector<std::string>& pool_classes, const ClassIndex& index,
+                FieldErrors* errors,
+                const std::function<void(const BoxInput& box, const std::string& prefix,
+                                         int class_index)>& examine);
 
 }  // namespace mgral::app

@@ -62,29 +62,18 @@ void CheckContent(const LabelsInput& input, const domain::Pool& pool, const Clas
   if (!input.reject_reason.empty() && !input.boxes.empty()) {
     errors->Add("reject_reason", "a rejected image may not have boxes");
   }
-  if (input.boxes.size() > base::kMaxBoxesPerImage) {
-    errors->Add("boxes", absl::StrCat("has ", input.boxes.size(), " boxes; at most ",
-                                      base::kMaxBoxesPerImage, " are allowed"));
-    return;
-  }
-  for (size_t b = 0; b < input.boxes.size() && !errors->full(); ++b) {
-    const BoxInput& box = input.boxes[b];
-    const std::string prefix = absl::StrCat("boxes[", b, "].");
-    const auto found = classes.find(box.class_name);
-    if (found == classes.end()) {
-      errors->Add(prefix + "class_name", UnknownClass(box.class_name, pool.classes));
-      continue;
-    }
+  const auto examine = [&](const BoxInput& box, const std::string& prefix, int class_index) {
     CheckNumbers(box, prefix, errors);
     Box good;
     good.x_min = box.x_min;
     good.y_min = box.y_min;
     good.width = box.width;
     good.height = box.height;
-    good.class_index = found->second;
+    good.class_index = class_index;
     good.ignore = box.ignore;
     boxes->push_back(good);
-  }
+  };
+  ForEachBox(input.boxes, base::kMaxBoxesPerImage, pool.classes, classes, errors, examine);
 }
 
 // `image` must be the one that the labels are for. Its size is read, and put in `row`, where it is

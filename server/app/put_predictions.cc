@@ -55,27 +55,16 @@ Box CutAtBorder(const BoxInput& box, int class_index, const Image& image) {
 
 void CheckBoxes(const PredictionsInput& input, const Image& image, const domain::Pool& pool,
                 const ClassIndex& classes, std::vector<Box>* boxes, FieldErrors* errors) {
-  if (input.boxes.size() > base::kMaxPredictedBoxesPerImage) {
-    errors->Add("boxes", absl::StrCat("has ", input.boxes.size(), " boxes; at most ",
-                                      base::kMaxPredictedBoxesPerImage, " are allowed"));
-    return;
-  }
-  for (size_t b = 0; b < input.boxes.size() && !errors->full(); ++b) {
-    const BoxInput& box = input.boxes[b];
-    const std::string prefix = absl::StrCat("boxes[", b, "].");
-    const auto found = classes.find(box.class_name);
-    if (found == classes.end()) {
-      errors->Add(prefix + "class_name", UnknownClass(box.class_name, pool.classes));
-      continue;
-    }
+  const auto examine = [&](const BoxInput& box, const std::string& prefix, int class_index) {
     CheckPredictedBox(box, prefix, errors);
-    const Box cut = CutAtBorder(box, found->second, image);
+    const Box cut = CutAtBorder(box, class_index, image);
     if (errors->empty() && !(cut.width > 0 && cut.height > 0)) {
       errors->Add(prefix + "x_min", absl::StrCat("the box lies outside the image of ", image.width,
                                                  " x ", image.height, " pixels"));
     }
     boxes->push_back(cut);
-  }
+  };
+  ForEachBox(input.boxes, base::kMaxPredictedBoxesPerImage, pool.classes, classes, errors, examine);
 }
 
 void CheckEmbedding(const std::vector<float>& embedding, std::optional<int> wanted,

@@ -39,7 +39,6 @@ std::string Signature(const DetectorConfig& detector, const TrainConfig& c, int6
   // Unsaid where it was once the only way, so that checkpoints of that time still fit.
   if (c.optimizer != OptimizerKind::kSgd) out << " optimizer=adamw";
   if (c.assignment != Assignment::kOverlap) out << " assignment=adaptive";
-  if (c.trunk_rate != 1) out << " trunk_rate=" << c.trunk_rate;
   if (detector.architecture == Architecture::kFasterRcnn) {
     out << " sampled=" << c.sampled_anchors << "," << c.sampled_proposals;
   }
