@@ -5,11 +5,9 @@ import io
 import itertools
 import json
 import os
-import pathlib
 import pickle
 import struct
 import subprocess
-import sys
 import zipfile
 
 import grpc
@@ -21,24 +19,7 @@ from PIL import Image
 import mgral
 from mgral.v1 import model_service_pb2, model_service_pb2_grpc
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import live_server  # noqa: E402
-
 CLASSES = ["disc", "square"]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with live_server.PostgresCluster() as cluster:
-        with live_server.LiveServer(cluster.create_database("imports"),
-                                    "--poll_interval=50ms") as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with mgral.Client(server.target) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

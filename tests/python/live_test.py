@@ -21,25 +21,6 @@ CLASSES = ["disc", "square"]
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    with live_server.PostgresCluster() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def server(cluster):
-    with live_server.LiveServer(cluster.create_database("live"), "--expire_interval=50ms",
-                                "--poll_interval=50ms") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with mgral.Client(server.target) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
 def annotations(tmp_path_factory):
     return coco(tmp_path_factory.mktemp("dataset"), 40, 8)
 

@@ -2,34 +2,15 @@
 
 import json
 import os
-import pathlib
 import struct
 import subprocess
-import sys
 
 import pytest
 from drawn import coco
 
 import mgral
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import live_server  # noqa: E402
-
 CLASSES = ["disc", "square"]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with live_server.PostgresCluster() as cluster:
-        with live_server.LiveServer(cluster.create_database("models"),
-                                    "--poll_interval=50ms") as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with mgral.Client(server.target) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

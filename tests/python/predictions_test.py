@@ -1,7 +1,5 @@
 """Predictions of a detector of one's own: put, rank, query, against the real server."""
 
-import pathlib
-import sys
 
 import numpy
 import pytest
@@ -11,19 +9,7 @@ from fake_server import UNAVAILABLE, FakeServer, client_of
 import mgral
 from mgral.v1 import pool_service_pb2, prediction_service_pb2
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import live_server  # noqa: E402
-
 CLASSES = ["disc", "square"]
-
-
-@pytest.fixture(scope="module")
-def client():
-    with live_server.PostgresCluster() as cluster:
-        with live_server.LiveServer(cluster.create_database("live"),
-                                    "--poll_interval=50ms") as server:
-            with mgral.Client(server.target) as connected:
-                yield connected
 
 
 @pytest.fixture(scope="module")
