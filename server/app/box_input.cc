@@ -6,7 +6,7 @@
 namespace mgral::app {
 namespace {
 
-// What is wrong with a box whose class is none of these.
+// The error for a box whose class is not one of the pool's.
 std::string UnknownClass(const std::string& name, const std::vector<std::string>& classes) {
   constexpr size_t kNamed = 10;
   std::string text =

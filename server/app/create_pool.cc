@@ -89,7 +89,7 @@ absl::Status CheckDetector(const domain::DetectorSettings& detector,
   return absl::OkStatus();
 }
 
-// Settings of what such a pool does not do: nobody may believe that they have an effect.
+// Refuses settings that have no effect with an external detector, so that nobody relies on them.
 void CheckExternal(const Pool& pool, FieldErrors* errors) {
   const std::pair<const char*, bool> without_effect[] = {
       {"detector.warm_start", pool.detector.warm_start},

@@ -9,7 +9,7 @@
 
 namespace mgral::domain {
 
-// The profile of pools whose user puts the predictions of a detector of his own (PredictionStore).
+// The profile of pools that rank by the predictions of the user's own detector (PredictionStore).
 // No runtime has it.
 inline constexpr char kExternalProfile[] = "external";
 

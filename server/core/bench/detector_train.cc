@@ -85,7 +85,7 @@ class Dataset : public mgral::core::SampleSource {
   std::vector<Sample> samples_;
 };
 
-// What is no field of `p`'s training goes to the end of `detector`, a configuration.
+// Sets a field of `p`'s training; any other key is appended to the configuration in `detector`.
 void Set(const std::string& key, const std::string& value, mgral::core::DetectorProfile& p,
          std::string* detector) {
   auto& t = p.train;
