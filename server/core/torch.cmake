@@ -9,21 +9,21 @@ endif()
 
 set(CMAKE_CXX_STANDARD 20) # its headers' own
 set(Torch_VERSION 2)
+add_link_options(-Wl,--as-needed) # as Debian's LibTorch asks: programs load what they use
 add_library(torch INTERFACE IMPORTED GLOBAL)
 target_include_directories(torch SYSTEM INTERFACE
   ${MGRAL_TORCH}/include ${MGRAL_TORCH}/include/torch/csrc/api/include)
-set(torch_libraries c10 torch_cpu)
-if(MGRAL_CUDA)
-  list(APPEND torch_libraries c10_cuda torch_cuda)
-endif()
-foreach(library ${torch_libraries})
+foreach(library c10 torch_cpu c10_cuda torch_cuda)
   find_library(MGRAL_LIB_${library} ${library} PATHS ${MGRAL_TORCH}/lib NO_DEFAULT_PATH REQUIRED)
+endforeach()
+foreach(library c10 torch_cpu)
   add_library(torch_${library} SHARED IMPORTED GLOBAL)
   set_target_properties(torch_${library} PROPERTIES IMPORTED_LOCATION ${MGRAL_LIB_${library}})
 endforeach()
 target_link_libraries(torch INTERFACE torch_c10 torch_torch_cpu)
 if(MGRAL_CUDA)
-  # Nothing calls them by name: loaded, they register the device.
+  # Nothing calls them by name: loaded, they register the device. One item, since CMake reorders them.
+  set(cuda_libraries ${MGRAL_LIB_c10_cuda},${MGRAL_LIB_torch_cuda})
   target_link_libraries(torch INTERFACE
-    -Wl,--push-state,--no-as-needed torch_c10_cuda torch_torch_cuda -Wl,--pop-state)
+    -Wl,--push-state,--no-as-needed,${cuda_libraries},--pop-state)
 endif()
