@@ -1,6 +1,7 @@
 #include "client/cpp/command/dataset_options.h"
 
 #include <filesystem>
+#include <optional>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,20 @@ void ReportReading(const Dataset& dataset, Session& session) {
   if (dataset.clipped_boxes + dataset.dropped_boxes > 0) {
     session.Note(absl::StrCat("warning: ", dataset.clipped_boxes, " boxes clipped, ",
                               dataset.dropped_boxes, " dropped"));
+  }
+}
+
+absl::StatusOr<std::vector<std::string>> PoolImages(const std::string& pool, Client& client) {
+  v1::ListImagesRequest request;
+  request.set_parent(PoolName(pool));
+  request.set_page_size(1000);
+  Pages<v1::Image> images = client.ListImages(request);
+  std::vector<std::string> ids;
+  for (;;) {
+    absl::StatusOr<std::optional<v1::Image>> image = images.Next();
+    if (!image.ok()) return image.status();
+    if (!image->has_value()) return ids;
+    ids.push_back((*image)->image_id());
   }
 }
 

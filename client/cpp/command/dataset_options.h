@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/cpp/command/session.h"
@@ -31,5 +32,8 @@ absl::StatusOr<Dataset> ReadChosenDataset(const DatasetOptions& options, ReadOpt
                                           Session& session);
 // What was decided and corrected when the dataset was read, on stderr.
 void ReportReading(const Dataset& dataset, Session& session);
+
+// The ids of all images of a pool, which a dataset's are found among.
+absl::StatusOr<std::vector<std::string>> PoolImages(const std::string& pool, Client& client);
 
 }  // namespace mgral::client

@@ -35,20 +35,6 @@ struct ExportOptions {
   std::string pool, format = "coco", out;
 };
 
-absl::StatusOr<std::vector<std::string>> PoolImages(const std::string& pool, Client& client) {
-  v1::ListImagesRequest request;
-  request.set_parent(PoolName(pool));
-  request.set_page_size(1000);
-  Pages<v1::Image> images = client.ListImages(request);
-  std::vector<std::string> ids;
-  for (;;) {
-    absl::StatusOr<std::optional<v1::Image>> image = images.Next();
-    if (!image.ok()) return image.status();
-    if (!image->has_value()) return ids;
-    ids.push_back((*image)->image_id());
-  }
-}
-
 absl::StatusOr<std::vector<std::string>> BatchImages(const std::string& name, Client& client) {
   absl::StatusOr<v1::Batch> batch = client.GetBatch(name);
   if (!batch.ok()) return batch.status();

@@ -15,21 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-absl::StatusOr<json> ParseJsonFile(const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return text.status();
-  // Masks are most of a COCO file and nothing of them is used.
-  const json::parser_callback_t keep = [](int, json::parse_event_t event, json& parsed) {
-    return event != json::parse_event_t::key || parsed != "segmentation";
-  };
-  try {
-    json document = json::parse(*text, keep);
-    if (document.is_object()) return document;
-    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a JSON object"));
-  } catch (const json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": is not JSON: ", error.what()));
-  }
-}
+constexpr size_t kShownBytes = 40;  // of a value in a message
 
 // COCO ids are integers; some tools write strings.
 std::string IdKey(const json& entry, const char* field) {
@@ -55,7 +41,7 @@ class CocoReader {
   CocoReader(const json& document, DatasetBuilder* builder)
       : document_(document), builder_(*builder) {}
 
-  void Read() {
+  void ReadImages() {
     ForEach("categories",
             [this](const json& entry, const std::string& name) { Category(entry, name); });
     // Classes in the order of their ids: the detector's order does not hang on the file's.
@@ -64,8 +50,44 @@ class CocoReader {
       class_of_[id] = category.first;
     }
     ForEach("images", [this](const json& entry, const std::string& name) { Image(entry, name); });
+  }
+
+  void ReadAnnotations() {
     ForEach("annotations",
             [this](const json& entry, const std::string& name) { Annotation(entry, name); });
+  }
+
+  // Each result is forgotten once it was read: a document of a million of them takes a gigabyte.
+  absl::Status ReadResults(const std::string& file) {
+    absl::StatusOr<std::string> text = ReadFile(file);
+    if (!text.ok()) return text.status();
+    builder_.NowReading(file);
+    bool is_list = false;
+    int64_t results = 0;
+    std::string key;  // the last one
+    const json::parser_callback_t each = [&](int depth, json::parse_event_t event, json& parsed) {
+      using Event = json::parse_event_t;
+      if (event == Event::key) {
+        key = "." + parsed.get_ref<const std::string&>();
+        return key != ".segmentation";
+      }
+      const bool begins = event == Event::array_start || event == Event::object_start;
+      if (depth == 0 && begins) is_list = event == Event::array_start;
+      if (depth != 1 || begins) return true;
+      key.clear();
+      if (is_list && !builder_.GivesUp()) Result(parsed, absl::StrCat("results[", results, "]"));
+      ++results;
+      return false;
+    };
+    try {
+      is_list = json::parse(*text, each).is_array();
+    } catch (const json::exception& error) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file, ": results[", results, "]", key.substr(0, kShownBytes),
+                       ": is not JSON: ", std::string(error.what()).substr(0, 5 * kShownBytes)));
+    }
+    if (is_list) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(file, ": is not a list of results"));
   }
 
  private:
@@ -121,35 +143,62 @@ class CocoReader {
   }
 
   void Annotation(const json& entry, const std::string& name) {
-    const auto image = image_of_.find(IdKey(entry, "image_id"));
-    if (image == image_of_.end()) {
-      return builder_.Problem(name, absl::StrCat("\"image_id\" ", Shown(entry, "image_id"),
-                                                 " is not the id of an image"));
+    int image = -1;
+    DatasetBox box;
+    if (!ReadBox(entry, name, &image, &box)) return;
+    box.ignore = Flag(entry, "iscrowd") || Flag(entry, "ignore") || Flag(entry, "difficult");
+    builder_.AddBox(image, box, name);
+  }
+
+  void Result(const json& entry, const std::string& name) {
+    if (!entry.is_object()) return builder_.Problem(name, "is not an object");
+    int image = -1;
+    DatasetBox box;
+    if (!ReadBox(entry, name, &image, &box)) return;
+    box.score = NumberOr(entry, "score", -1);
+    if (!(box.score > 0 && box.score <= 1)) {
+      return builder_.Problem(name, absl::StrCat("\"score\" ", Shown(entry, "score"),
+                                                 " is not a number above 0 and at most 1"));
+    }
+    if (box.width < 0 || box.height < 0) {
+      return builder_.Problem(
+          name, absl::StrCat("\"bbox\" ", Shown(entry, "bbox"), " has a negative width or height"));
+    }
+    builder_.AddBox(image, box, name);
+  }
+
+  // The box and the position of its image; false if something is wrong.
+  bool ReadBox(const json& entry, const std::string& name, int* image, DatasetBox* box) {
+    const auto refuse = [&](const std::string& what) {
+      builder_.Problem(name, what);
+      return false;
+    };
+    const auto found = image_of_.find(IdKey(entry, "image_id"));
+    if (found == image_of_.end()) {
+      return refuse(
+          absl::StrCat("\"image_id\" ", Shown(entry, "image_id"), " is not the id of an image"));
     }
     const auto category = entry.find("category_id");
     const bool known = category != entry.end() && category->is_number_integer() &&
                        class_of_.count(category->get<int64_t>()) > 0;
     if (!known) {
-      return builder_.Problem(name, absl::StrCat("\"category_id\" ", Shown(entry, "category_id"),
-                                                 " is not the id of a category"));
+      return refuse(absl::StrCat("\"category_id\" ", Shown(entry, "category_id"),
+                                 " is not the id of a category"));
     }
-    DatasetBox box;
-    if (!ReadBox(entry, &box)) {
-      return builder_.Problem(name, "\"bbox\" is not a list of four numbers");
-    }
+    if (!ReadNumbers(entry, box)) return refuse("\"bbox\" is not a list of four numbers");
     const std::string& class_name = class_of_.at(category->get<int64_t>());
-    if (image->second < 0 || !builder_.HasClass(class_name)) return;  // reported already
-    box.class_index = builder_.ClassIndex(class_name);
-    box.ignore = Flag(entry, "iscrowd") || Flag(entry, "ignore") || Flag(entry, "difficult");
-    builder_.AddBox(image->second, box, name);
+    if (found->second < 0 || !builder_.HasClass(class_name)) return false;  // reported already
+    *image = found->second;
+    box->class_index = builder_.ClassIndex(class_name);
+    return true;
   }
 
   static std::string Shown(const json& entry, const char* field) {
     const auto value = entry.find(field);
-    return value == entry.end() ? "(missing)" : value->dump().substr(0, 40);
+    return value == entry.end() ? "(missing)" : value->dump().substr(0, kShownBytes);
   }
 
-  static bool ReadBox(const json& entry, DatasetBox* box) {
+  static bool ReadNumbers(const json& entry, DatasetBox* box) {
     const auto numbers = entry.find("bbox");
     if (numbers == entry.end() || !numbers->is_array() || numbers->size() != 4) return false;
     for (const json& number : *numbers) {
@@ -177,10 +226,12 @@ absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::stri
   if (options.require_files && !std::filesystem::is_directory(images, error)) {
     return absl::NotFoundError(absl::StrCat(images, ": there is no such folder of images"));
   }
-  absl::StatusOr<json> document = ParseJsonFile(annotations);
+  absl::StatusOr<json> document = ReadJsonObject(annotations);
   if (!document.ok()) return document.status();
   DatasetBuilder builder(annotations, images, options);
-  CocoReader(*document, &builder).Read();
+  CocoReader reader(*document, &builder);
+  reader.ReadImages();
+  reader.ReadAnnotations();
   absl::StatusOr<Dataset> dataset = std::move(builder).Build();
   if (dataset.ok()) {
     dataset->name = DatasetName(std::filesystem::path(annotations).parent_path().string());
@@ -188,43 +239,21 @@ absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::stri
   return dataset;
 }
 
-absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset& dataset) {
-  absl::StatusOr<json> document = ParseJsonFile(file);
+absl::StatusOr<Dataset> ReadCocoResults(const std::string& annotations,
+                                        const std::vector<std::string>& results) {
+  absl::StatusOr<json> document = ReadJsonObject(annotations);
   if (!document.ok()) return document.status();
-  DatasetSplits splits;
-  const std::map<std::string, std::vector<int>*> lists = {
-      {"train", &splits.train},      {"pool", &splits.train},
-      {"val", &splits.validation},   {"validation", &splits.validation},
-      {"valid", &splits.validation}, {"test", &splits.test}};
-  std::map<std::vector<int>*, std::string> seen;
-  SplitLists names(file, dataset);
-  for (const auto& [key, value] : document->items()) {
-    const auto list = lists.find(key);
-    if (list == lists.end()) {
-      if (!value.is_array()) continue;  // a remark
-      return absl::InvalidArgumentError(absl::StrCat(
-          file, ": \"", key, "\" is not a split: use \"train\" (or \"pool\"), \"val\", \"test\""));
-    }
-    const auto [other, inserted] = seen.emplace(list->second, key);
-    if (!inserted) {
-      return absl::InvalidArgumentError(absl::StrCat(file, ": \"", other->second, "\" and \"", key,
-                                                     "\" mean the same: use one of them"));
-    }
-    if (!value.is_array()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(file, ": \"", key, "\" is not a list of file names"));
-    }
-    for (const json& name : value) {
-      if (!name.is_string()) {
-        return absl::InvalidArgumentError(absl::StrCat(file, ": \"", key, "\" holds ",
-                                                       name.dump().substr(0, 40),
-                                                       ", which is not a file name"));
-      }
-      const absl::Status status = names.Add(name.get<std::string>(), key, list->second);
-      if (!status.ok()) return status;
-    }
+  ReadOptions options;
+  options.require_files = false;
+  options.any_file_name = true;
+  DatasetBuilder builder(annotations, "", options);
+  CocoReader reader(*document, &builder);
+  reader.ReadImages();
+  for (const std::string& file : results) {
+    if (builder.GivesUp()) break;
+    if (absl::Status status = reader.ReadResults(file); !status.ok()) return status;
   }
-  return splits;
+  return std::move(builder).Build();
 }
 
 }  // namespace mgral::client

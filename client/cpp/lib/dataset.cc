@@ -1,11 +1,13 @@
 #include "client/cpp/lib/dataset.h"
 
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/lib/dataset_builder.h"
 #include "client/cpp/lib/files.h"
+#include "nlohmann/json.hpp"
 
 namespace mgral::client {
 namespace {
@@ -13,6 +15,18 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uintmax_t kMaxImageBytes = 60 << 20;  // leaves room in a message of 64 MiB
+
+v1::Box ToBox(const Dataset& dataset, const DatasetBox& box) {
+  v1::Box result;
+  result.set_x_min(box.x_min);
+  result.set_y_min(box.y_min);
+  result.set_width(box.width);
+  result.set_height(box.height);
+  result.set_class_name(dataset.classes[box.class_index]);
+  result.set_ignore(box.ignore);
+  result.set_score(box.score);
+  return result;
+}
 
 }  // namespace
 
@@ -39,6 +53,45 @@ absl::StatusOr<Dataset> ReadDataset(const std::string& folder, const std::string
     dataset->splits = *std::move(splits);
   }
   return dataset;
+}
+
+absl::StatusOr<DatasetSplits> ReadSplits(const std::string& file, const Dataset& dataset) {
+  absl::StatusOr<nlohmann::json> document = ReadJsonObject(file);
+  if (!document.ok()) return document.status();
+  DatasetSplits splits;
+  const std::map<std::string, std::vector<int>*> lists = {
+      {"train", &splits.train},      {"pool", &splits.train},
+      {"val", &splits.validation},   {"validation", &splits.validation},
+      {"valid", &splits.validation}, {"test", &splits.test}};
+  std::map<std::vector<int>*, std::string> seen;
+  SplitLists names(file, dataset);
+  for (const auto& [key, value] : document->items()) {
+    const auto list = lists.find(key);
+    if (list == lists.end()) {
+      if (!value.is_array()) continue;  // a remark
+      return absl::InvalidArgumentError(absl::StrCat(
+          file, ": \"", key, "\" is not a split: use \"train\" (or \"pool\"), \"val\", \"test\""));
+    }
+    const auto [other, inserted] = seen.emplace(list->second, key);
+    if (!inserted) {
+      return absl::InvalidArgumentError(absl::StrCat(file, ": \"", other->second, "\" and \"", key,
+                                                     "\" mean the same: use one of them"));
+    }
+    if (!value.is_array()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file, ": \"", key, "\" is not a list of file names"));
+    }
+    for (const nlohmann::json& name : value) {
+      if (!name.is_string()) {
+        return absl::InvalidArgumentError(absl::StrCat(file, ": \"", key, "\" holds ",
+                                                       name.dump().substr(0, 40),
+                                                       ", which is not a file name"));
+      }
+      const absl::Status status = names.Add(name.get<std::string>(), key, list->second);
+      if (!status.ok()) return status;
+    }
+  }
+  return splits;
 }
 
 void MatchImages(const std::vector<std::string>& image_ids, Dataset* dataset) {
@@ -110,16 +163,15 @@ absl::StatusOr<v1::NewImage> ToNewImage(const DatasetImage& image, v1::ImageUse 
 v1::NewLabels ToNewLabels(const Dataset& dataset, const DatasetImage& image) {
   v1::NewLabels labels;
   labels.set_image_id(image.image_id);
-  for (const DatasetBox& box : image.boxes) {
-    v1::Box* added = labels.add_boxes();
-    added->set_x_min(box.x_min);
-    added->set_y_min(box.y_min);
-    added->set_width(box.width);
-    added->set_height(box.height);
-    added->set_class_name(dataset.classes[box.class_index]);
-    added->set_ignore(box.ignore);
-  }
+  for (const DatasetBox& box : image.boxes) *labels.add_boxes() = ToBox(dataset, box);
   return labels;
+}
+
+v1::NewPredictions ToNewPredictions(const Dataset& dataset, const DatasetImage& image) {
+  v1::NewPredictions predictions;
+  predictions.set_image_id(image.image_id);
+  for (const DatasetBox& box : image.boxes) *predictions.add_boxes() = ToBox(dataset, box);
+  return predictions;
 }
 
 }  // namespace mgral::client

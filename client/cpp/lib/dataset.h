@@ -9,6 +9,7 @@
 #include "client/cpp/lib/image_matching.h"
 #include "mgral/v1/label_service.pb.h"
 #include "mgral/v1/pool_service.pb.h"
+#include "mgral/v1/prediction_service.pb.h"
 
 // Labeled datasets on the user's disk, read and checked. Everything in such a file is hostile:
 // what cannot be right is an error that names the file and the entry; what can be corrected (a box
@@ -20,6 +21,7 @@ struct DatasetBox {
   double x_min = 0, y_min = 0, width = 0, height = 0;
   int class_index = 0;  // position in Dataset::classes
   bool ignore = false;  // COCO "iscrowd"/"ignore", VOC "difficult"
+  double score = 0;     // of a detector's result, in (0, 1]; 0 for a label
 };
 
 struct DatasetImage {
@@ -77,6 +79,12 @@ struct ReadOptions {
 absl::StatusOr<Dataset> ReadCoco(const std::string& annotations, const std::string& images,
                                  const ReadOptions& options = {});
 
+// What a detector found: each of `results` is a COCO results file, a JSON list of {"image_id",
+// "category_id", "bbox", "score"}, with the ids of `annotations`, a COCO file. The dataset has all
+// of its images, none of its annotations (it needs no such list), and the results as boxes.
+absl::StatusOr<Dataset> ReadCocoResults(const std::string& annotations,
+                                        const std::vector<std::string>& results);
+
 // Pascal VOC: `folder`/Annotations/*.xml and `folder`/JPEGImages (or images); splits from
 // `folder`/ImageSets/Main/{train,val,test}.txt if there are any. kAuto decides how corners are
 // counted for the dataset as a whole, by what its files say, and notes what it decided and why.
@@ -111,5 +119,8 @@ absl::StatusOr<v1::NewImage> ToNewImage(const DatasetImage& image, v1::ImageUse 
 
 // The image's labels, classes by name.
 v1::NewLabels ToNewLabels(const Dataset& dataset, const DatasetImage& image);
+
+// What a detector found in the image, without an embedding.
+v1::NewPredictions ToNewPredictions(const Dataset& dataset, const DatasetImage& image);
 
 }  // namespace mgral::client

@@ -27,6 +27,8 @@ class DatasetBuilder {
   // Clips what extends past the edge of the image, drops what has no area.
   void AddBox(int image, const DatasetBox& box, const std::string& entry);
 
+  // From now on, messages name this file.
+  void NowReading(const std::string& file) { file_ = file; }
   // Something is wrong with the dataset; reading goes on to find more.
   void Problem(const std::string& entry, const std::string& what);
   // There are so many problems that more messages would not help.
@@ -44,7 +46,8 @@ class DatasetBuilder {
   std::string CheckName(DatasetImage* image);
   void Warn(const std::string& text);
 
-  const std::string file_, images_folder_;
+  std::string file_;
+  const std::string images_folder_;
   const ReadOptions options_;
   // The files below images_folder_, listed when a path first leads nowhere.
   std::unique_ptr<ImageMatcher> matcher_;

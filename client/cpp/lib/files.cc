@@ -34,6 +34,22 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return content;
 }
 
+absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path) {
+  using nlohmann::json;
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return text.status();
+  const json::parser_callback_t keep = [](int, json::parse_event_t event, json& parsed) {
+    return event != json::parse_event_t::key || parsed != "segmentation";
+  };
+  try {
+    json document = json::parse(*text, keep);
+    if (document.is_object()) return document;
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a JSON object"));
+  } catch (const json::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not JSON: ", error.what()));
+  }
+}
+
 absl::Status ReplaceFile(const std::string& path, absl::string_view content) {
   const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
