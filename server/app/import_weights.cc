@@ -75,6 +75,7 @@ absl::Status Receive(const domain::CallContext& call, int64_t size_bytes,
     }
     MGRAL_RETURN_IF_ERROR(upload->Append(piece));
   }
+  MGRAL_RETURN_IF_ERROR(call.Check());  // a canceled stream ends, too
   if (received == size_bytes) return absl::OkStatus();
   return base::InvalidField("data",
                             absl::StrCat("has ", received, " bytes; size_bytes is ", size_bytes));

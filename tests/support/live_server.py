@@ -149,6 +149,11 @@ class LiveServer(_Running):
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
+    def wait(self) -> int:
+        """For its end, which something else brings about."""
+        assert self._process is not None
+        return self._process.wait(timeout=60)
+
     def terminate(self) -> int:
         """SIGTERM; returns what it exits with (negative: the signal that killed it)."""
         assert self._process is not None

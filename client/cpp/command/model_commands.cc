@@ -175,8 +175,12 @@ absl::Status ImportFrom(const ImportOptions& options, Session& session) {
   }
   absl::StatusOr<Client*> client = session.client();
   if (!client.ok()) return client.status();
-  absl::StatusOr<v1::ImportWeightsResponse> imported =
-      (*client)->ImportWeights(std::move(header), options.file);
+  std::error_code error;
+  const auto bar = session.Progress(
+      "importing", static_cast<int64_t>(std::filesystem::file_size(options.file, error)), "bytes");
+  absl::StatusOr<v1::ImportWeightsResponse> imported = (*client)->ImportWeights(
+      std::move(header), options.file, [&bar](int64_t sent) { bar->Set(sent); });
+  bar->Finish();
   if (!imported.ok()) return imported.status();
   if (session.json) {
     session.PrintJson(ToJson(*imported));

@@ -187,9 +187,11 @@ absl::StatusOr<v1::ImportWeightsResponse> Client::ImportWeights(
   if (header.request_id().empty()) {
     header.set_request_id(options_.new_request_id ? options_.new_request_id() : NewRequestId());
   }
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  header.set_size_bytes(static_cast<int64_t>(file.tellg()));
+  std::error_code no_size;  // a folder, a pipe
+  const auto size = std::filesystem::file_size(path, no_size);
+  std::ifstream file(path, std::ios::binary);
+  if (no_size || !file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  header.set_size_bytes(static_cast<int64_t>(size));
   if (header.file_name().empty()) {
     header.set_file_name(std::filesystem::path(path).filename().string());
   }

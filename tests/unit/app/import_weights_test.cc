@@ -194,6 +194,17 @@ TEST_F(ImportWeightsTest, AClientThatGoesAwayLeavesNothing) {
                             .Run(
                                 canceled, pool_, header_, [](auto*) { return true; }, request_)
                             .status()));
+  // In the middle of the file: the stream ends as if it had been closed.
+  int pieces = 0;
+  canceled.canceled = [&pieces] { return pieces == 2; };
+  const auto cut = import_.Run(
+      canceled, pool_, header_,
+      [&pieces](absl::string_view* piece) {
+        *piece = "2";
+        return ++pieces < 2;
+      },
+      request_);
+  EXPECT_TRUE(absl::IsCancelled(cut.status())) << cut.status();
   EXPECT_EQ(Files(), 0);
 }
 

@@ -40,18 +40,19 @@ class FakeServices : public v1::PoolService::Service,
                      public v1::PredictionService::Service {
  public:
   std::mutex mutex;
-  std::vector<grpc::Status> failures;           // of unary calls, used up first
-  std::vector<std::string> request_ids;         // of every mutating call, in order
-  std::vector<std::string> calls;               // names, in order
-  std::vector<Break> breaks;                    // of streams, used up in order
-  std::map<std::string, v1::NewImage> images;   // committed
-  std::vector<std::string> labeled;             // image ids, in the order of commits
-  v1::NewLabels last_labels;                    // of the last of them
-  std::vector<v1::NewPredictions> predictions;  // in the order of commits
-  std::string external_model;                   // of the last stream's first message
-  std::vector<int64_t> stream_images;           // sent in each stream
-  std::string parent;                           // of the last stream's first message
-  int duplicates = 0;                           // commits of images that were there
+  std::vector<grpc::Status> failures;             // of unary calls, used up first
+  std::vector<std::string> request_ids;           // of every mutating call, in order
+  std::vector<std::string> calls;                 // names, in order
+  std::vector<Break> breaks;                      // of streams, used up in order
+  std::map<std::string, v1::NewImage> images;     // committed
+  std::vector<std::string> labeled;               // image ids, in the order of commits
+  v1::NewLabels last_labels;                      // of the last of them
+  std::vector<v1::NewPredictions> predictions;    // in the order of commits
+  std::string external_model;                     // of the last stream's first message
+  std::vector<v1::ImportWeightsRequest> imports;  // each stream's header, and the data that came
+  std::vector<int64_t> stream_images;             // sent in each stream
+  std::string parent;                             // of the last stream's first message
+  int duplicates = 0;                             // commits of images that were there
   int largest_chunk = 0;
   std::vector<std::vector<v1::Cycle>> watches;  // what each WatchCycle stream tells
   std::vector<grpc::Status> watch_ends;         // how each of them ends
@@ -98,6 +99,9 @@ class FakeServices : public v1::PoolService::Service,
                        v1::PredictResponse*) override;
   grpc::Status RollbackModel(grpc::ServerContext*, const v1::RollbackModelRequest*,
                              v1::Model*) override;
+  // A break's `commits` count messages, the header's included.
+  grpc::Status ImportWeights(grpc::ServerContext*, grpc::ServerReader<v1::ImportWeightsRequest>*,
+                             v1::ImportWeightsResponse*) override;
   // "weights"; cut short where the model is called "pools/short".
   grpc::Status ExportModel(grpc::ServerContext*, const v1::ExportModelRequest*,
                            grpc::ServerWriter<v1::ExportModelResponse>*) override;

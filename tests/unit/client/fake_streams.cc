@@ -133,6 +133,27 @@ grpc::Status FakeServices::ExportLabels(grpc::ServerContext*, const v1::ExportLa
   return status;
 }
 
+grpc::Status FakeServices::ImportWeights(grpc::ServerContext*,
+                                         grpc::ServerReader<v1::ImportWeightsRequest>* reader,
+                                         v1::ImportWeightsResponse* response) {
+  const Break broken = NextBreak();
+  v1::ImportWeightsRequest message, came;
+  grpc::Status end = grpc::Status::OK;
+  for (int messages = 0; end.ok() && reader->Read(&message); ++messages) {
+    if (messages == broken.commits) {
+      end = broken.status;
+    } else if (messages == 0) {
+      came = message;
+    } else {
+      came.mutable_data()->append(message.data());
+    }
+  }
+  std::lock_guard<std::mutex> lock(mutex);
+  imports.push_back(came);
+  response->mutable_model()->set_name(came.parent() + "/models/1");
+  return end;
+}
+
 grpc::Status FakeServices::ExportModel(grpc::ServerContext*, const v1::ExportModelRequest* request,
                                        grpc::ServerWriter<v1::ExportModelResponse>* writer) {
   const grpc::Status status = Enter("ExportModel");

@@ -33,9 +33,11 @@ class ImportedWeights:
 def import_weights(connection: Connection, pool: str, path: Path, class_labels: Mapping[str, int],
                    request_id: str) -> ImportedWeights:
     """Sends the file again, from its start, where the policy says that a call may be repeated."""
+    with open(path, "rb") as file:  # what cannot be read fails here
+        size_bytes = os.fstat(file.fileno()).st_size
     header = model_service_pb2.ImportWeightsRequest(
-        parent=pool, file_name=os.path.basename(os.fspath(path)),
-        size_bytes=os.path.getsize(path), request_id=request_id,
+        parent=pool, file_name=os.path.basename(os.fspath(path)), size_bytes=size_bytes,
+        request_id=request_id,
         class_labels=[model_service_pb2.ClassLabel(class_name=name, label=label)
                       for name, label in class_labels.items()])
     retry = connection.retry

@@ -251,6 +251,20 @@ TEST_F(CommandTest, AModelIsExportedWholeOrNotAtAll) {
   EXPECT_EQ(Run({"models", "export", "cats", "--out", folder + "/model.json/x"}), 2);
 }
 
+TEST_F(CommandTest, ModelsImportGoesOnAfterABreakAndShowsHowFarItIs) {
+  services_.breaks.emplace_back();  // at the first message
+  const std::string file = folder_.Write("a.pth", "weights");
+  EXPECT_EQ(Run({"models", "import", "cats", file, "--class-label", "cat=17"}), 0) << error_;
+  ASSERT_THAT(services_.imports, SizeIs(2));
+  EXPECT_EQ(services_.imports[1].data(), "weights");
+  EXPECT_EQ(services_.imports[1].class_labels(0).label(), 17);
+  EXPECT_THAT(out_, HasSubstr("pools/cats/models/1: 0 tensors taken"));
+  EXPECT_THAT(error_, HasSubstr("7/7 bytes"));
+  EXPECT_EQ(Run({"models", "import", "cats", file, "--class-label", "cat"}), 2);
+  EXPECT_EQ(Run({"models", "import", "cats", folder_.path()}), 2);
+  EXPECT_THAT(services_.imports, SizeIs(2));
+}
+
 TEST_F(CommandTest, ModelsRollback) {
   EXPECT_EQ(Run({"models", "rollback", "pools/cats/models/2"}), 0) << error_;
   EXPECT_EQ(out_, "pools/cats/models/2 is published\n");
