@@ -134,8 +134,8 @@ TEST_F(CocoResultsTest, TextThatIsNotJsonIsNamedByResultAndField) {
 }
 
 TEST_F(CocoResultsTest, OtherDocumentsAreRefused) {
-  for (const std::string text : {document_.dump(), std::string("{}"), std::string("5"),
-                                 "{\"results\": " + results_.dump() + "}"}) {
+  for (const std::string& text : {document_.dump(), std::string("{}"), std::string("5"),
+                                  "{\"results\": " + results_.dump() + "}"}) {
     EXPECT_THAT(ErrorOf(text), HasSubstr("0.json: is not a list of results")) << text;
   }
   EXPECT_THAT(std::string(ReadCocoResults(folder_.path("images.json"), {folder_.path("no.json")})
