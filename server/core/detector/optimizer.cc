@@ -27,23 +27,25 @@ double LearningRateAt(const TrainConfig& config, int64_t step) {
 }
 
 Optimizer::Optimizer(Network& net, const TrainConfig& config) : config_(config) {
-  std::vector<std::string> plain_names;
   std::set<std::string> norms;  // modules with running statistics
   for (const auto& [name, buffer] : net.Buffers()) norms.insert(name.substr(0, name.rfind('.')));
-  for (const auto& [name, parameter] : net.Parameters()) {
-    if (!parameter.requires_grad()) continue;
-    const bool weight = parameter.dim() > 1;
-    const size_t dot = name.rfind('.');
-    const bool norm = norms.count(name.substr(0, dot == std::string::npos ? 0 : dot)) > 0;
-    if (!config.train_batch_norm && norm) continue;
-    (weight ? decayed_ : plain_).push_back(parameter);
-    (weight ? names_ : plain_names).push_back(name);
+  groups_.resize(config.trunk_rate == 1 ? 1 : 2);
+  groups_.back().rate = config.trunk_rate;
+  for (bool decay : {true, false}) {
+    for (const auto& [name, parameter] : net.Parameters()) {
+      if (!parameter.requires_grad() || (parameter.dim() > 1) != decay) continue;
+      if (!config.train_batch_norm && norms.count(name.substr(0, name.rfind('.'))) > 0) continue;
+      const bool trunk = name.rfind("backbone.body.", 0) == 0;
+      Group& group = trunk ? groups_.back() : groups_.front();
+      group.parameters.push_back(parameter);
+      group.names.push_back(name);
+      if (decay) ++group.decayed;
+    }
   }
-  names_.insert(names_.end(), plain_names.begin(), plain_names.end());
-  for (const auto* group : {&decayed_, &plain_}) {
-    for (const at::Tensor& p : *group) {
-      momentum_.push_back(at::zeros_like(p));
-      if (config.optimizer == OptimizerKind::kAdamW) square_.push_back(at::zeros_like(p));
+  for (Group& group : groups_) {
+    for (const at::Tensor& p : group.parameters) {
+      group.momentum.push_back(at::zeros_like(p));
+      if (config.optimizer == OptimizerKind::kAdamW) group.square.push_back(at::zeros_like(p));
     }
   }
   if (config.ema_decay <= 0) return;
@@ -61,60 +63,69 @@ Optimizer::Optimizer(Network& net, const TrainConfig& config) : config_(config) 
 
 void Optimizer::Step(double learning_rate, int64_t step) {
   c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> parameters = decayed_;
-  parameters.insert(parameters.end(), plain_.begin(), plain_.end());
-  std::vector<at::Tensor> gradients;
-  for (at::Tensor& p : parameters) {
-    if (!p.grad().defined()) p.mutable_grad() = at::zeros_like(p);
-    gradients.push_back(p.grad());
+  std::vector<Tensors> gradients;
+  Tensors all;
+  for (Group& group : groups_) {
+    gradients.emplace_back();
+    for (at::Tensor& p : group.parameters) {
+      if (!p.grad().defined()) p.mutable_grad() = at::zeros_like(p);
+      gradients.back().push_back(p.grad());
+      all.push_back(p.grad());
+    }
   }
   if (config_.gradient_clip > 0) {
     double square = 0;
-    const at::Tensor norms = at::stack(at::_foreach_norm(gradients)).cpu();  // one wait for the GPU
+    const at::Tensor norms = at::stack(at::_foreach_norm(all)).cpu();  // one wait for the GPU
     const float* each = norms.data_ptr<float>();
     for (int64_t i = 0; i < norms.numel(); ++i) square += std::pow(double{each[i]}, 2);
     const double norm = std::sqrt(square);
-    if (norm > config_.gradient_clip) at::_foreach_mul_(gradients, config_.gradient_clip / norm);
+    if (norm > config_.gradient_clip) at::_foreach_mul_(all, config_.gradient_clip / norm);
   }
-  if (config_.optimizer == OptimizerKind::kAdamW) {
-    StepAdamW(parameters, gradients, learning_rate, step);
-  } else {
-    StepSgd(parameters, gradients, learning_rate);
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (groups_[g].parameters.empty()) continue;
+    const double rate = learning_rate * groups_[g].rate;
+    if (config_.optimizer == OptimizerKind::kAdamW) {
+      StepAdamW(groups_[g], gradients[g], rate, step);
+    } else {
+      StepSgd(groups_[g], gradients[g], rate);
+    }
   }
-  at::_foreach_zero_(gradients);
+  at::_foreach_zero_(all);
   const double decay = std::min(config_.ema_decay, (1.0 + step) / (10.0 + step));
   for (auto& [name, average] : average_) average.lerp_(tracked_.at(name), 1 - decay);
 }
 
-void Optimizer::StepSgd(const Tensors& parameters, const Tensors& gradients, double learning_rate) {
-  if (config_.weight_decay > 0 && !decayed_.empty()) {
-    const std::vector<at::Tensor> weights(gradients.begin(), gradients.begin() + decayed_.size());
-    at::_foreach_add_(weights, decayed_, config_.weight_decay);
+void Optimizer::StepSgd(const Group& group, const Tensors& gradients, double learning_rate) const {
+  if (config_.weight_decay > 0 && group.decayed > 0) {
+    const Tensors weights(gradients.begin(), gradients.begin() + group.decayed);
+    const Tensors decayed(group.parameters.begin(), group.parameters.begin() + group.decayed);
+    at::_foreach_add_(weights, decayed, config_.weight_decay);
   }
-  at::_foreach_mul_(momentum_, config_.momentum);
-  at::_foreach_add_(momentum_, gradients, 1);
+  at::_foreach_mul_(group.momentum, config_.momentum);
+  at::_foreach_add_(group.momentum, gradients, 1);
   if (config_.nesterov) {
-    at::_foreach_add_(gradients, momentum_, config_.momentum);
-    at::_foreach_add_(parameters, gradients, -learning_rate);
+    at::_foreach_add_(gradients, group.momentum, config_.momentum);
+    at::_foreach_add_(group.parameters, gradients, -learning_rate);
   } else {
-    at::_foreach_add_(parameters, momentum_, -learning_rate);
+    at::_foreach_add_(group.parameters, group.momentum, -learning_rate);
   }
 }
 
-void Optimizer::StepAdamW(const Tensors& parameters, const Tensors& gradients, double learning_rate,
-                          int64_t step) {
-  if (config_.weight_decay > 0 && !decayed_.empty()) {
-    at::_foreach_mul_(decayed_, 1 - learning_rate * config_.weight_decay);
+void Optimizer::StepAdamW(const Group& group, const Tensors& gradients, double learning_rate,
+                          int64_t step) const {
+  if (config_.weight_decay > 0 && group.decayed > 0) {
+    const Tensors decayed(group.parameters.begin(), group.parameters.begin() + group.decayed);
+    at::_foreach_mul_(decayed, 1 - learning_rate * config_.weight_decay);
   }
-  at::_foreach_mul_(momentum_, kBeta1);
-  at::_foreach_add_(momentum_, gradients, 1 - kBeta1);
-  at::_foreach_mul_(square_, kBeta2);
-  at::_foreach_addcmul_(square_, gradients, gradients, 1 - kBeta2);
+  at::_foreach_mul_(group.momentum, kBeta1);
+  at::_foreach_add_(group.momentum, gradients, 1 - kBeta1);
+  at::_foreach_mul_(group.square, kBeta2);
+  at::_foreach_addcmul_(group.square, gradients, gradients, 1 - kBeta2);
   const double steps = static_cast<double>(step + 1);
   const double unbiased = std::sqrt(1 - std::pow(kBeta2, steps));
-  const Tensors deviation = at::_foreach_sqrt(square_);
+  const Tensors deviation = at::_foreach_sqrt(group.square);
   at::_foreach_add_(deviation, kAdamEpsilon * unbiased);
-  at::_foreach_addcdiv_(parameters, momentum_, deviation,
+  at::_foreach_addcdiv_(group.parameters, group.momentum, deviation,
                         -learning_rate * unbiased / (1 - std::pow(kBeta1, steps)));
 }
 
@@ -125,9 +136,11 @@ void Optimizer::UseAverage() {
 
 std::map<std::string, at::Tensor> Optimizer::State() const {
   std::map<std::string, at::Tensor> state;
-  for (size_t i = 0; i < names_.size(); ++i) {
-    state["momentum." + names_[i]] = momentum_[i];
-    if (!square_.empty()) state["square." + names_[i]] = square_[i];
+  for (const Group& group : groups_) {
+    for (size_t i = 0; i < group.names.size(); ++i) {
+      state["momentum." + group.names[i]] = group.momentum[i];
+      if (!group.square.empty()) state["square." + group.names[i]] = group.square[i];
+    }
   }
   for (const auto& [name, average] : average_) state["average." + name] = average;
   return state;

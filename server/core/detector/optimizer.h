@@ -33,15 +33,22 @@ class Optimizer {
  private:
   using Tensors = std::vector<at::Tensor>;
 
-  void StepSgd(const Tensors& parameters, const Tensors& gradients, double learning_rate);
-  void StepAdamW(const Tensors& parameters, const Tensors& gradients, double learning_rate,
-                 int64_t step);
+  // Parameters with one learning rate.
+  struct Group {
+    double rate = 1;     // share of the learning rate
+    Tensors parameters;  // first `decayed` with weight decay, then those without
+    size_t decayed = 0;
+    std::vector<std::string> names;  // of parameters
+    Tensors momentum;                // likewise
+    Tensors square;                  // AdamW's second moments, likewise
+  };
+
+  void StepSgd(const Group& group, const Tensors& gradients, double learning_rate) const;
+  void StepAdamW(const Group& group, const Tensors& gradients, double learning_rate,
+                 int64_t step) const;
 
   TrainConfig config_;
-  std::vector<std::string> names_;
-  std::vector<at::Tensor> decayed_, plain_;  // parameters with and without weight decay
-  std::vector<at::Tensor> momentum_;         // of decayed_, then of plain_
-  std::vector<at::Tensor> square_;           // AdamW's second moments, likewise
+  std::vector<Group> groups_;  // the trunk's last, where it has a rate of its own
   std::map<std::string, at::Tensor> tracked_, average_;
 };
 

@@ -41,6 +41,31 @@ DetectorProfile OnGpu(const std::string& name, int num_classes, int depth, int i
   return p;
 }
 
+// torchvision's detectors of that name, with the settings that it trains them with. Imported
+// weights are best to begin with: norms keep their statistics.
+DetectorProfile Torchvision(const std::string& name, int num_classes, Architecture architecture) {
+  DetectorProfile p = OnGpu(name, num_classes, 50, 800);
+  p.detector = TorchvisionConfig(architecture, num_classes);
+  p.predict = DefaultPredictConfig(p.detector);
+  p.train.batch_size = 8;
+  p.train.train_batch_norm = false;
+  p.train.nesterov = false;
+  if (architecture == Architecture::kFasterRcnn) {
+    p.train.positive_iou = 0.7;
+    p.train.negative_iou = 0.3;
+  } else if (architecture == Architecture::kSsd300) {
+    p.train.batch_size = 32;
+    p.train.learning_rate = 0.002;
+    p.train.negative_iou = p.train.positive_iou;
+  }
+  p.probe.train = p.train;
+  p.probe.train.steps = 50;
+  p.probe.train.learning_rate = p.train.learning_rate / 10;
+  p.probe.train.warmup_steps = 5;
+  p.probe.predict = p.predict;
+  return p;
+}
+
 TrainConfig ProbeFrom(const TrainConfig& train) {
   TrainConfig probe = train;
   probe.steps = std::min(train.steps, std::max(kMinProbeSteps, train.steps / kTrainingPerProbe));
@@ -129,6 +154,16 @@ DetectorProfile FrozenProfile(int num_classes) {
   return p;
 }
 
+// `frozen` whose trunk's last stage, most of its weights, is trained from C4, which is cached.
+// Costs a forward and backward pass of that stage, at stride 32, in every step.
+DetectorProfile LastStageProfile(int num_classes) {
+  DetectorProfile p = FrozenProfile(num_classes);
+  p.name = "last-stage";
+  p.detector.trained_last_stage = true;
+  p.train.trunk_rate = p.probe.train.trunk_rate = 0.1;
+  return p;
+}
+
 DetectorProfile MicroProfile(int num_classes) {
   DetectorProfile p = TinyProfile(num_classes);
   p.name = "micro";
@@ -144,15 +179,21 @@ DetectorProfile MakeProfile(const std::string& name, int num_classes) {
   if (name == "micro") return MicroProfile(num_classes);
   if (name == "tiny") return TinyProfile(num_classes);
   if (name == "frozen") return FrozenProfile(num_classes);
+  if (name == "last-stage") return LastStageProfile(num_classes);
+  if (name == "full") return Torchvision(name, num_classes, Architecture::kRetinaNet);
+  if (name == "faster-rcnn") return Torchvision(name, num_classes, Architecture::kFasterRcnn);
+  if (name == "ssd300") return Torchvision(name, num_classes, Architecture::kSsd300);
   if (name == "small") return OnGpu(name, num_classes, 18, 512);
   if (name == "base") return OnGpu(name, num_classes, 34, 640);
   if (name == "large") return OnGpu(name, num_classes, 50, 800);
-  throw std::invalid_argument("unknown detector profile \"" + name +
-                              "\": frozen, micro, tiny, small, base or large");
+  std::string known;
+  for (const std::string& each : ProfileNames()) known += (known.empty() ? "" : ", ") + each;
+  throw std::invalid_argument("unknown detector profile \"" + name + "\": use one of " + known);
 }
 
 std::vector<std::string> ProfileNames() {
-  return {"frozen", "micro", "tiny", "small", "base", "large"};
+  return {"frozen", "last-stage", "micro", "tiny",        "small",
+          "base",   "large",      "full",  "faster-rcnn", "ssd300"};
 }
 
 DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,

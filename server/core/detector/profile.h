@@ -23,12 +23,13 @@ struct DetectorProfile {
   int64_t StepsFor(int64_t labeled_images) const;
 };
 
-// frozen, micro, tiny (two CPU cores), small, base, large (a GPU). Throws std::invalid_argument for
-// another name.
+// frozen, last-stage, micro, tiny (a few CPU cores), small, base, large, full, faster-rcnn, ssd300
+// (a GPU). Throws std::invalid_argument for another name.
 DetectorProfile MakeProfile(const std::string& name, int num_classes);
 DetectorProfile MicroProfile(int num_classes);
 DetectorProfile TinyProfile(int num_classes);
 DetectorProfile FrozenProfile(int num_classes);
+DetectorProfile LastStageProfile(int num_classes);
 std::vector<std::string> ProfileNames();
 
 // What a pool changes of its profile; 0: the profile's own.
