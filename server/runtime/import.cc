@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <mutex>
 #include <stdexcept>
@@ -5,9 +6,10 @@
 
 #include "server/base/errors.h"
 #include "server/core/detector/detector.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 #include "server/core/weights/match_state.h"
 #include "server/core/weights/read_tensors.h"
+#include "server/core/weights/tensor_names.h"
 #include "server/runtime/convert.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/pretrained_trunk.h"
@@ -35,20 +37,32 @@ absl::Status Refused(const std::string& path, const std::exception& error) {
   return base::InvalidField("data", named ? message.substr(prefix.size()) : message);
 }
 
+// A detector that torchvision trained on COCO has norms that never moved, so that nobody counted
+// batches, and that add nothing to the variance.
+bool HasFrozenNorms(const core::StateMatch& match, const core::NamedTensors& file) {
+  return match.file_classes > 0 && std::none_of(file.begin(), file.end(), [](const auto& tensor) {
+           return core::IsBatchCounter(tensor.first);
+         });
+}
+
 absl::StatusOr<ImportReport> ImportFile(const ImportRequest& request,
                                         const PretrainedTrunk& trunk) {
-  const core::DetectorConfig config =
+  core::DetectorConfig config =
       MakeRecipe(request.detector, request.num_classes, 0, request.seed).detector;
   if (config.frozen_trunk && !trunk.exists()) {
     return base::FailedPrecondition(
         "NO_TRUNK_WEIGHTS", "this server was started without pretrained weights (trunk_weights)");
   }
   core::Detector detector(config, request.seed);
-  if (config.frozen_trunk) trunk.PutInto(&detector);
   core::MatchOptions options;
   options.num_classes = request.num_classes;
   options.class_sources = request.class_labels;
-  options.fixed_trunk = config.frozen_trunk;
+  if (config.frozen_trunk) {
+    trunk.PutInto(&detector);
+    for (const auto& [name, tensor] : detector.net().FeatureState()) {
+      options.fixed_trunk.insert(name);
+    }
+  }
   const core::NamedTensors network = detector.net().State();
   {
     core::DetectorConfig larger = config;
@@ -60,7 +74,12 @@ absl::StatusOr<ImportReport> ImportFile(const ImportRequest& request,
   try {
     const uint64_t bytes = std::filesystem::file_size(request.path);
     if (bytes == 0) return base::InvalidField("data", "is empty");
-    match = core::MatchState(network, core::ReadTensors(request.path, LimitsOf(bytes)), options);
+    const core::NamedTensors file = core::ReadTensors(request.path, LimitsOf(bytes));
+    match = core::MatchState(network, file, options);
+    if (config.resizing != core::Resizing::kLongestSide && HasFrozenNorms(match, file)) {
+      config.norm_epsilon = 0;
+      detector = core::Detector(config, request.seed);
+    }
   } catch (const core::ClassMismatch& error) {
     return base::InvalidField("class_labels", error.what());
   } catch (const std::invalid_argument& error) {

@@ -44,6 +44,7 @@ def photographs(count: int) -> List[torch.Tensor]:
         return drawn_images(count, seed=5)
     from torchvision.io import ImageReadMode, read_image  # pylint: disable=import-outside-toplevel
     paths = sorted(path for path in pathlib.Path(folder).iterdir() if path.suffix in (".jpg", ".png"))
+    assert len(paths) >= count, f"{folder} has {len(paths)} photographs, not {count}"
     return [read_image(str(path), ImageReadMode.RGB).contiguous() for path in paths[:count]]
 
 
@@ -103,32 +104,39 @@ def ours(what: str, config: str, state: Dict[str, torch.Tensor], tensors: Dict[s
 
 def assert_same_boxes(config: str, model: nn.Module, images: List[torch.Tensor], folder: pathlib.Path,
                       first_label: int = 0) -> None:
-    """torchvision's and our detections of each image: equal in number, order apart, labels, scores, and places.
-
-    Random weights magnify rounding, so ours are compared with torchvision's in double precision: its own in single
-    precision were up to 0.03 pixels from those on an image where ours were 0.01."""
+    """torchvision's and our detections of each image, order apart: the same labels, scores, and places. Those whose
+    score is so near to the lowest that rounding decides about them may be missing."""
     found = ours("predict", config, model.state_dict(),
                  {f"image.{i:02}": image for i, image in enumerate(images)}, folder)
-    model.double()
-    furthest, scores_off, boxes = 0.0, 0.0, 0
+    picking = getattr(model, "roi_heads", model)
+    furthest, scores_off, boxes, empty = 0.0, 0.0, 0, 0
     for i, image in enumerate(images):
         with torch.no_grad():
-            theirs = model([image.double() / 255])[0]
+            theirs = model([image / 255])[0]
+        full = len(theirs["scores"]) == picking.detections_per_img
+        lowest = theirs["scores"].min().item() if full else picking.score_thresh
         kept = ((theirs["boxes"][:, 2:] - theirs["boxes"][:, :2]) > 0).all(1)  # we drop what has no area
         theirs = {name: value[kept] for name, value in theirs.items()}
-        labels, scores = found[f"labels.{i:02}"] + first_label, found[f"scores.{i:02}"].double()
-        assert len(scores) == len(theirs["scores"]) > 0, i
-        # Scores that differ by rounding alone may change places.
-        distance = torch.cdist(theirs["boxes"], found[f"boxes.{i:02}"].double(), p=float("inf"))
+        labels, scores = found[f"labels.{i:02}"] + first_label, found[f"scores.{i:02}"]
+        distance = torch.cdist(theirs["boxes"], found[f"boxes.{i:02}"], p=float("inf"))
         distance += (theirs["labels"][:, None] != labels) * 1e6
-        distance += ((theirs["scores"][:, None] - scores).abs() > 5e-3) * 1e6
-        nearest, match = distance.min(1)
-        assert len(match.unique()) == len(match), i
-        furthest = max(furthest, nearest.max().item())
-        scores_off = max(scores_off, (theirs["scores"] - scores[match]).abs().max().item())
-        boxes += len(match)
-    model.float()
-    print(f"{boxes} boxes on {len(images)} images: at most {furthest:.2g} pixels and {scores_off:.2g} of score apart")
+        off = (theirs["scores"][:, None] - scores).abs()
+        distance += (off > 5e-3) * 1e6
+        theirs_sure, ours_sure = theirs["scores"] > lowest + 1e-3, scores > lowest + 1e-3
+        empty += not theirs_sure.any()
+        for sure, apart in ((theirs_sure, distance), (ours_sure, distance.T)):
+            if not sure.any():
+                continue
+            assert apart.shape[1] > 0, i
+            nearest, match = apart[sure].min(1)
+            assert len(match.unique()) == len(match), i
+            furthest = max(furthest, nearest.max().item())
+        if theirs_sure.any():
+            scores_off = max(scores_off, off[theirs_sure, distance[theirs_sure].argmin(1)].max().item())
+        boxes += int(theirs_sure.sum())
+    print(f"{boxes} boxes on {len(images)} images, none on {empty}: at most {furthest:.2g} pixels and {scores_off:.2g} "
+          "of score apart")
+    assert empty <= len(images) / 4
     assert furthest < 0.2
 
 

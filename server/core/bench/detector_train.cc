@@ -95,6 +95,7 @@ void Set(const std::string& key, const std::string& value, mgral::core::Detector
       {"batch_size", [&] { t.batch_size = v; }},
       {"shards", [&] { t.shards = v; }},
       {"learning_rate", [&] { t.learning_rate = v; }},
+      {"trunk_rate", [&] { t.trunk_rate = v; }},
       {"warmup_steps", [&] { t.warmup_steps = v; }},
       {"schedule", [&] { t.schedule = static_cast<mgral::core::Schedule>(v); }},
       {"final_learning_rate", [&] { t.final_learning_rate = v; }},
@@ -193,8 +194,8 @@ int Run(int argc, char** argv) {
   for (const auto& [key, value] : changes) Set(key, value, profile, &text);
   profile.detector = mgral::core::ParseDetectorConfig(text);
   profile.train.steps = profile.StepsFor(static_cast<int64_t>(train.size()));
-  Dataset labeled(folder, annotations, train, profile.detector.input_size);
-  Dataset held_out(folder, annotations, test, profile.detector.input_size);
+  Dataset labeled(folder, annotations, train, profile.detector.longest_side());
+  Dataset held_out(folder, annotations, test, profile.detector.longest_side());
 
   mgral::core::Detector detector = MakeDetector(profile.detector, seed, flags["trunk"]);
   detector.MoveTo(mgral::core::DeviceNamed(flags["device"]));

@@ -152,6 +152,7 @@ void CheckConfig(const TrainConfig& c) {
   Require(c.batch_size >= 1 && c.batch_size <= 1024, "batch_size", "in [1, 1024]");
   Require(c.shards >= 1 && c.shards <= c.batch_size, "shards", "in [1, batch_size]");
   Require(std::isfinite(c.learning_rate) && c.learning_rate > 0, "learning_rate", "positive");
+  Require(c.trunk_rate > 0 && c.trunk_rate <= 1, "trunk_rate", "in (0, 1]");
   Require(c.sampled_anchors >= 2, "sampled_anchors", "at least 2");
   Require(c.sampled_proposals >= 2, "sampled_proposals", "at least 2");
   Require(c.warmup_steps >= 0, "warmup_steps", "at least 0");

@@ -72,6 +72,7 @@ struct TrainConfig {
   int64_t batch_size = 8;
   int64_t shards = 1;  // parts of a batch that threads work on side by side; see ShardedNet
   double learning_rate = 0.01;
+  double trunk_rate = 1;      // the trunk's share of it
   int64_t warmup_steps = 50;  // linear from 0
   Schedule schedule = Schedule::kCosine;
   // kStep: multiplied by 0.1 at 2/3 and at 8/9 of the steps. kCosine: falls to this share.

@@ -54,7 +54,9 @@ Detector Detector::Load(const std::string& path) {
 
 Detector Detector::Load(const std::string& path, const DetectorConfig& expected) {
   Detector detector = Load(path);
-  const std::string have = ToString(detector.config()), want = ToString(expected);
+  DetectorConfig with_its_norms = expected;
+  with_its_norms.norm_epsilon = detector.config().norm_epsilon;
+  const std::string have = ToString(detector.config()), want = ToString(with_its_norms);
   if (have != want) {
     throw std::runtime_error(FileName(path) + " holds a detector with \"" + have +
                              "\", not with \"" + want + "\"");

@@ -29,7 +29,8 @@ class Detector {
 
   // Reads what Save wrote, in earlier versions, too. Throws std::runtime_error that names
   // the path and says what is wrong: unreadable, not a mgral weights file, or a tensor missing or
-  // of the wrong shape. With `expected`, also if the file's configuration differs, naming both.
+  // of the wrong shape. With `expected`, also if the file's configuration differs in
+  // anything but norm_epsilon, which goes with the weights, naming both.
   static Detector Load(const std::string& path);
   static Detector Load(const std::string& path, const DetectorConfig& expected);
 

@@ -53,7 +53,7 @@ class Matcher {
 
   StateMatch Match() {
     for (const auto& [part, names] : parts_) {
-      if (part == trunk_ && options_.fixed_trunk && !Has(part)) continue;
+      if (part == trunk_ && Fixed() && !Has(part)) continue;
       const std::string problem = Problem(part, names);
       if (problem.empty()) {
         fitting_.insert(part);
@@ -63,7 +63,7 @@ class Matcher {
     }
     ChooseClasses();
     for (const auto& [name, own] : network_) Take(name, own);
-    if (options_.fixed_trunk) CheckFixedTrunk();
+    if (Fixed()) CheckFixedTrunk();
     for (const auto& [name, tensor] : file_) {
       if (used_.count(name) == 0) match_.unused.push_back(name);
     }
@@ -82,6 +82,8 @@ class Matcher {
     return first != names_.end() && StartsWith(first->first, part);
   }
 
+  bool Fixed() const { return !options_.fixed_trunk.empty(); }
+
   int64_t Known() const {
     return std::count_if(names_.begin(), names_.end(),
                          [&](const auto& name) { return network_.count(name.first) > 0; });
@@ -95,7 +97,7 @@ class Matcher {
   }
 
   std::string WhichTrunk() const {
-    return options_.fixed_trunk ? ": features of another trunk" : ": another architecture";
+    return Fixed() ? ": features of another trunk" : ": another architecture";
   }
 
   bool Fits(const std::string& name, const at::Tensor& own, const at::Tensor& given) const {
@@ -234,7 +236,7 @@ class Matcher {
   }
 
   void CheckFixedTrunk() {
-    for (const std::string& name : parts_.at(trunk_)) {
+    for (const std::string& name : options_.fixed_trunk) {
       if (IsBatchCounter(name) || at::equal(match_.state.at(name), network_.at(name))) continue;
       throw std::invalid_argument("tensor " + Quoted(name) + " differs from the trunk's" +
                                   WhichTrunk());

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -39,8 +40,9 @@ struct MatchOptions {
   // 0, else 0), or -1 for one that is not there. Empty: they are the file's classes in order, if
   // there are as many.
   std::vector<int64_t> class_sources;
-  // The trunk is given: the file's must be the same, if it has one.
-  bool fixed_trunk = false;
+  // Tensors of a trunk that is given: the file's must be the same, if it has a trunk. Empty: the
+  // file's trunk is taken.
+  std::set<std::string> fixed_trunk;
 };
 
 // The file's classes do not fit `class_sources`.

@@ -9,9 +9,10 @@
 
 #include "server/base/errors.h"
 #include "server/core/detector/detector.h"
+#include "server/core/detector/network.h"
 #include "server/core/detector/profile.h"
-#include "server/core/detector/retinanet.h"
 #include "server/core/weights/safetensors.h"
+#include "server/core/weights/tensor_names.h"
 #include "server/runtime/torch_runtime.h"
 #include "tests/unit/core/detector/made_efficientnet.h"
 #include "tests/unit/core/weights/pytorch_files.h"
@@ -221,6 +222,43 @@ TEST_F(FrozenImportTest, HeadsAreTakenAndTheTrunkMustBeTheServers) {
   const NamedTensors written = core::Detector::Load(request_.weights_path, config).net().State();
   fs::remove(request_.weights_path);
   EXPECT_TRUE(Import(written).ok());
+}
+
+TEST_F(FrozenImportTest, ATrainedLastStageIsTaken) {
+  request_.detector.profile = "last-stage";
+  const core::DetectorConfig config = core::MakeProfile("last-stage", 3).detector;
+  NamedTensors heads = StateOf(config, 9);
+  for (auto entry = heads.begin(); entry != heads.end();) {
+    const bool trunk = entry->first.rfind("backbone.body.", 0) == 0;
+    entry = trunk ? heads.erase(entry) : std::next(entry);
+  }
+  ASSERT_TRUE(Import(heads).ok());
+  NamedTensors state = core::Detector::Load(request_.weights_path, config).net().State();
+  const std::string last = "backbone.body.blocks.15.project.weight";
+  state.at(last) = state.at(last) * 2;
+  const auto report = Import(state);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->left.empty());
+  const NamedTensors written = core::Detector::Load(request_.weights_path, config).net().State();
+  EXPECT_TRUE(at::equal(written.at(last), state.at(last)));
+
+  state.at("backbone.body.stem.weight") *= 2;
+  fs::remove(request_.weights_path);
+  EXPECT_THAT(Refusal(state), HasSubstr("features of another trunk"));
+}
+
+TEST_F(ImportTest, TorchvisionsFrozenNormsAddNothingToTheVariance) {
+  request_.detector.profile = "full";
+  const core::DetectorConfig config = core::MakeProfile("full", 3).detector;
+  NamedTensors state = StateOf(config, 9);
+  ASSERT_TRUE(Import(state).ok());
+  EXPECT_EQ(core::Detector::Load(request_.weights_path).config().norm_epsilon, 1e-5);
+  for (auto entry = state.begin(); entry != state.end();) {
+    entry = core::IsBatchCounter(entry->first) ? state.erase(entry) : std::next(entry);
+  }
+  ASSERT_TRUE(Import(state).ok());
+  // Training goes on from there.
+  EXPECT_EQ(core::Detector::Load(request_.weights_path, config).config().norm_epsilon, 0);
 }
 
 TEST_F(ImportTest, WithoutPretrainedWeightsAFrozenPoolIsRefused) {

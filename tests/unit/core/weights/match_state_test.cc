@@ -229,7 +229,9 @@ TEST_F(MatchStateTest, AnotherArchitectureIsRefusedNamingTheFirstTensor) {
 }
 
 TEST_F(MatchStateTest, AFixedTrunkMayBeLeftOutAndIsCompared) {
-  options_.fixed_trunk = true;
+  for (const auto& [name, tensor] : network_) {
+    if (StartsWith(name, "backbone.body.")) options_.fixed_trunk.insert(name);
+  }
   NamedTensors file = RetinaNetOf(3, 1);
   EXPECT_THAT(Refusal(file), HasSubstr("differs from the trunk's: features of another trunk"));
   for (auto& [name, tensor] : file) {
@@ -250,6 +252,16 @@ TEST_F(MatchStateTest, AFixedTrunkMayBeLeftOutAndIsCompared) {
   heads["backbone.body.stem.weight"] = at::ones({3});
   EXPECT_THAT(Refusal(heads), HasSubstr("features of another trunk"));
   EXPECT_THAT(Refusal({{"encoder.weight", at::ones({1})}}), HasSubstr("no tensor of the file"));
+}
+
+TEST_F(MatchStateTest, OfATrunkThatIsTrainedInPartTheRestIsCompared) {
+  options_.fixed_trunk = {"backbone.body.conv1.weight", "backbone.body.bn1.running_var"};
+  NamedTensors file = RetinaNetOf(3, 1);
+  EXPECT_THAT(Refusal(file), HasSubstr("differs from the trunk's: features of another trunk"));
+  for (const std::string& name : options_.fixed_trunk) file.at(name) = network_.at(name).clone();
+  const StateMatch match = Match(file);
+  EXPECT_THAT(match.left, IsEmpty());
+  EXPECT_EQ(match.state.at("backbone.body.layer1.0.conv1.weight").mean().item<float>(), 1);
 }
 
 TEST_F(MatchStateTest, HalfPrecisionIsConvertedAndIntegersAreRefused) {
