@@ -21,7 +21,6 @@ using domain::Pool;
 
 constexpr size_t kMaxPoolIdBytes = 63;
 constexpr int kMaxTrainingSteps = 1'000'000;
-constexpr int kMinInputSize = 64, kMaxInputSize = 4096, kInputStride = 32;
 constexpr int kMaxProbes = 10'000;
 
 // 50 random bits, so that collisions are negligible.
@@ -70,21 +69,11 @@ void CheckRange(const std::string& field, int value, int min, int max, FieldErro
 // Of a detector that is trained here. Other errors than those of the settings are returned.
 absl::Status CheckDetector(const domain::DetectorSettings& detector,
                            domain::DetectorRuntime* runtime, FieldErrors* errors) {
-  const auto profile = runtime->Profile(detector.profile);
-  if (absl::IsInvalidArgument(profile.status())) {
-    for (const base::FieldViolation& problem : base::FieldViolations(profile.status())) {
-      errors->Add(absl::StrCat("pool.", problem.field), problem.description);
-    }
-  } else if (!profile.ok()) {
-    return profile.status();
-  }
   CheckRange("pool.detector.training_steps", detector.training_steps, 0, kMaxTrainingSteps, errors);
-  if (detector.input_size != 0) {
-    CheckRange("pool.detector.input_size", detector.input_size, kMinInputSize, kMaxInputSize,
-               errors);
-    if (detector.input_size % kInputStride != 0) {
-      errors->Add("pool.detector.input_size", absl::StrCat("must be a multiple of ", kInputStride));
-    }
+  const auto profile = runtime->Profile(detector);
+  if (!absl::IsInvalidArgument(profile.status())) return profile.status();
+  for (const base::FieldViolation& problem : base::FieldViolations(profile.status())) {
+    errors->Add(absl::StrCat("pool.", problem.field), problem.description);
   }
   return absl::OkStatus();
 }
@@ -95,6 +84,7 @@ void CheckExternal(const Pool& pool, FieldErrors* errors) {
       {"detector.warm_start", pool.detector.warm_start},
       {"detector.training_steps", pool.detector.training_steps != 0},
       {"detector.input_size", pool.detector.input_size != 0},
+      {"detector.trunk", !pool.detector.trunk.empty()},
       {"selection.probes", pool.selection.probes != 0},
       {"selection.replay_probes", pool.selection.replay_probes != 0}};
   for (const auto& [field, set] : without_effect) {

@@ -45,7 +45,7 @@ absl::Status SetProbeCounts(const StageContext& stage, const CycleExamples& exam
   if (examples.validation.empty()) return absl::OkStatus();
   const domain::SelectionSettings& selection = stage.cycle.pool.selection;
   MGRAL_ASSIGN_OR_RETURN(const auto profile,
-                         stage.ports.detector->Profile(stage.cycle.pool.detector.profile));
+                         stage.ports.detector->Profile(stage.cycle.pool.detector));
   request->probes = selection.probes > 0 ? selection.probes : profile.probes;
   request->replay_probes =
       selection.replay_probes > 0 ? selection.replay_probes : profile.replay_probes;

@@ -35,12 +35,13 @@ class DetectorRuntime {
 
   // The profile of pools that name none.
   virtual std::string DefaultProfile() = 0;
-  // INVALID_ARGUMENT on "detector.profile" if there is no such profile here.
+  // INVALID_ARGUMENT on "detector.profile" if there is no such profile here, on
+  // "detector.input_size" and "detector.trunk" if it cannot have them.
   struct ProfileInfo {
     int input_size = 0;
     int probes = 0, replay_probes = 0;  // of a cycle, unless the pool says otherwise
   };
-  virtual absl::StatusOr<ProfileInfo> Profile(const std::string& name) = 0;
+  virtual absl::StatusOr<ProfileInfo> Profile(const DetectorSettings& settings) = 0;
 
   // Reads an image anew and decodes it to the input of a detector of these settings; training,
   // probing and embedding then find it decoded, as far as the memory set aside for that goes.

@@ -20,6 +20,7 @@ struct DetectorSettings {
   bool warm_start = false;
   int training_steps = 0;  // 0: the profile's own
   int input_size = 0;      // 0: the profile's own
+  std::string trunk = "";  // another, by torchvision's name; empty: the profile's own
 };
 
 struct SelectionSettings {

@@ -19,6 +19,7 @@ absl::StatusOr<domain::Pool> ToPool(const mgral::v1::CreatePoolRequest& request)
   pool.detector.warm_start = message.detector().warm_start();
   pool.detector.training_steps = message.detector().training_steps();
   pool.detector.input_size = message.detector().input_size();
+  pool.detector.trunk = message.detector().trunk();
   pool.selection.strategy = message.selection().strategy();
   pool.selection.batch_size = message.selection().batch_size();
   pool.selection.probes = message.selection().probes();
@@ -49,6 +50,7 @@ void FromPool(const domain::Pool& pool, mgral::v1::Pool* message) {
   detector->set_warm_start(pool.detector.warm_start);
   detector->set_training_steps(pool.detector.training_steps);
   detector->set_input_size(pool.detector.input_size);
+  detector->set_trunk(pool.detector.trunk);
   mgral::v1::SelectionSettings* selection = message->mutable_selection();
   selection->set_strategy(pool.selection.strategy);
   selection->set_batch_size(pool.selection.batch_size);

@@ -94,7 +94,8 @@ domain::Accuracy ToAccuracy(const core::Accuracy& measured, int64_t images) {
 
 core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int num_classes,
                                  int64_t labeled_images, uint64_t seed) {
-  return core::MakeRecipe(settings.profile, {settings.training_steps, settings.input_size},
+  return core::MakeRecipe(settings.profile,
+                          {settings.training_steps, settings.input_size, settings.trunk},
                           num_classes, labeled_images, seed);
 }
 

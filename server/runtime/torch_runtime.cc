@@ -54,7 +54,8 @@ Workplace TorchRuntime::workplace() const {
 std::string TorchRuntime::DefaultProfile() { return trunk_->exists() ? "frozen" : "tiny"; }
 
 absl::StatusOr<domain::DetectorRuntime::ProfileInfo> TorchRuntime::Profile(
-    const std::string& name) {
+    const domain::DetectorSettings& settings) {
+  const std::string& name = settings.profile;
   return Guarded([&]() -> absl::StatusOr<ProfileInfo> {
     const std::vector<std::string> names = core::ProfileNames();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
@@ -67,6 +68,13 @@ absl::StatusOr<domain::DetectorRuntime::ProfileInfo> TorchRuntime::Profile(
       return base::InvalidField("detector.profile",
                                 "needs pretrained weights, and this server has none (its option "
                                 "trunk_weights); use tiny");
+    }
+    try {
+      MakeRecipe(settings, 1, 1, 0);
+    } catch (const std::invalid_argument& error) {  // "input_size must be ..."
+      const std::string message = error.what();
+      const size_t end = std::min(message.find(' '), message.size() - 1);
+      return base::InvalidField("detector." + message.substr(0, end), message.substr(end + 1));
     }
     return ProfileInfo{profile.detector.input_size, profile.semi_supervised_probes,
                        profile.replay_probes};

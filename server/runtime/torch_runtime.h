@@ -55,7 +55,7 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
 
   // DetectorRuntime.
   std::string DefaultProfile() override;
-  absl::StatusOr<ProfileInfo> Profile(const std::string& name) override;
+  absl::StatusOr<ProfileInfo> Profile(const domain::DetectorSettings& settings) override;
   absl::StatusOr<domain::ImageHeader> Prepare(const domain::CallContext& call,
                                               const domain::DetectorSettings& detector,
                                               const domain::ImageSource& source) override;

@@ -19,6 +19,7 @@ SELECT
   p.warm_start,
   p.training_steps,
   p.input_size,
+  p.trunk,
   p.strategy,
   p.batch_size,
   p.probes,
@@ -89,6 +90,7 @@ domain::Pool ReadPool(const pqxx::row& row) {
   pool.detector.warm_start = row["warm_start"].as<bool>();
   pool.detector.training_steps = row["training_steps"].as<int>();
   pool.detector.input_size = row["input_size"].as<int>();
+  pool.detector.trunk = ReadText(row["trunk"]);
   pool.selection.strategy = ReadText(row["strategy"]);
   pool.selection.batch_size = row["batch_size"].as<int>();
   pool.selection.probes = row["probes"].as<int>();

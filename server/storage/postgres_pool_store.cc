@@ -27,10 +27,10 @@ using domain::Pool;
 
 constexpr char kInsertPool[] = R"sql(
 INSERT INTO pool (
-  pool_id, display_name, classes, profile, warm_start, training_steps, input_size, strategy,
-  batch_size, probes, replay_probes, seed, applies_exif_orientation
+  pool_id, display_name, classes, profile, warm_start, training_steps, input_size, trunk,
+  strategy, batch_size, probes, replay_probes, seed, applies_exif_orientation
 )
-VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (pool_id) DO NOTHING
 RETURNING key
 )sql";
@@ -130,9 +130,9 @@ absl::StatusOr<Pool> PostgresPoolStore::CreatePool(const Pool& pool,
     const pqxx::result rows =
         Exec(tx, kInsertPool, pool.pool_id, pool.display_name, TextArray(pool.classes),
              pool.detector.profile, pool.detector.warm_start, pool.detector.training_steps,
-             pool.detector.input_size, pool.selection.strategy, pool.selection.batch_size,
-             pool.selection.probes, pool.selection.replay_probes, pool.selection.seed,
-             pool.applies_exif_orientation);
+             pool.detector.input_size, pool.detector.trunk, pool.selection.strategy,
+             pool.selection.batch_size, pool.selection.probes, pool.selection.replay_probes,
+             pool.selection.seed, pool.applies_exif_orientation);
     if (rows.empty()) {
       return base::AlreadyExists("pool", absl::StrCat("pools/", pool.pool_id),
                                  "choose another pool_id");

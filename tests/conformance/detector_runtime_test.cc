@@ -79,16 +79,25 @@ INSTANTIATE_TEST_SUITE_P(All, DetectorRuntimeTest,
 
 TEST_P(DetectorRuntimeTest, KnowsItsProfiles) {
   for (const char* name : {"micro", "tiny", "small", "base", "large"}) {
-    const auto profile = runtime_->Profile(name);
+    const auto profile = runtime_->Profile({name});
     ASSERT_TRUE(profile.ok()) << profile.status();
     EXPECT_GT(profile->input_size, 0);
     EXPECT_GT(profile->probes, 0);
     EXPECT_GT(profile->replay_probes, 0);
   }
-  const absl::Status unknown = runtime_->Profile("enormous").status();
+  const absl::Status unknown = runtime_->Profile({"enormous"}).status();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
   ASSERT_THAT(base::FieldViolations(unknown), SizeIs(1));
   EXPECT_EQ(base::FieldViolations(unknown)[0].field, "detector.profile");
+  domain::DetectorSettings settings;
+  for (const int size : {129, -32, 8192}) {
+    settings.input_size = size;
+    const auto wrong = base::FieldViolations(runtime_->Profile(settings).status());
+    ASSERT_THAT(wrong, SizeIs(1)) << size;
+    EXPECT_EQ(wrong[0].field, "detector.input_size");
+  }
+  settings.input_size = 320;
+  EXPECT_TRUE(runtime_->Profile(settings).ok());
 }
 
 TEST_P(DetectorRuntimeTest, PreparesImagesAndSaysHowLargeTheyAre) {

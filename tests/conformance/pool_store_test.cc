@@ -40,7 +40,7 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   pool.pool_id = "dogs";
   pool.display_name = "Hunde \xc3\xa4";
   pool.classes = {"one"};
-  pool.detector = {"base", true, 123, 320};
+  pool.detector = {"base", true, 123, 320, "resnet18"};
   pool.selection = {"core_set", 17, 4, 5, -9};
   pool.applies_exif_orientation = false;
   ASSERT_OK(pools().CreatePool(pool, {}));
@@ -51,6 +51,7 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   EXPECT_TRUE(read.detector.warm_start);
   EXPECT_EQ(read.detector.training_steps, 123);
   EXPECT_EQ(read.detector.input_size, 320);
+  EXPECT_EQ(read.detector.trunk, "resnet18");
   EXPECT_EQ(read.selection.strategy, "core_set");
   EXPECT_EQ(read.selection.batch_size, 17);
   EXPECT_EQ(read.selection.probes, 4);

@@ -26,9 +26,12 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   explicit FakeDetectorRuntime(domain::ImageLoader* loader = nullptr) : loader_(loader) {}
 
   std::string DefaultProfile() override { return "tiny"; }
-  absl::StatusOr<ProfileInfo> Profile(const std::string& name) override {
+  absl::StatusOr<ProfileInfo> Profile(const domain::DetectorSettings& settings) override {
+    if (settings.input_size % 32 != 0 || settings.input_size < 0 || settings.input_size > 4096) {
+      return base::InvalidField("detector.input_size", "is no multiple of 32");
+    }
     for (const char* known : {"micro", "tiny", "small", "base", "large"}) {
-      if (name == known) return ProfileInfo{96, 4, 4};
+      if (settings.profile == known) return ProfileInfo{96, 4, 4};
     }
     return base::InvalidField("detector.profile", "is unknown");
   }
@@ -36,7 +39,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   absl::StatusOr<domain::ImageHeader> Prepare(const domain::CallContext& call,
                                               const domain::DetectorSettings& detector,
                                               const domain::ImageSource& source) override {
-    const auto profile = Profile(detector.profile);
+    const auto profile = Profile(detector);
     if (!profile.ok()) return WithFault(profile.status(), domain::ImageFault::kNone);
     if (loader_ == nullptr) return domain::ImageHeader{100, 100};
     return loader_->Verify(call, source);
@@ -44,7 +47,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
 
   absl::StatusOr<TrainResult> Train(const TrainRequest& request,
                                     const domain::Progress& progress) override {
-    const auto profile = Profile(request.detector.profile);
+    const auto profile = Profile(request.detector);
     if (!profile.ok()) return profile.status();
     const absl::Status stopped = Stopped(progress);
     if (!stopped.ok()) return stopped;

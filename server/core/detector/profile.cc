@@ -17,6 +17,34 @@ constexpr double kProbeLearningRate = 0.3;  // of the training's highest
 // and their features take 0.3 MB a view.
 constexpr int64_t kMostViews = 2048;
 
+struct NamedTrunk {
+  const char* name;  // torchvision's
+  Trunk trunk;
+  int depth;  // of a ResNet
+};
+constexpr NamedTrunk kNamedTrunks[] = {{"resnet18", Trunk::kResNet, 18},
+                                       {"resnet34", Trunk::kResNet, 34},
+                                       {"resnet50", Trunk::kResNet, 50},
+                                       {"resnet101", Trunk::kResNet, 101},
+                                       {"mobilenet_v3_large", Trunk::kMobileNetV3Large, 0},
+                                       {"vgg16", Trunk::kVgg16, 0}};
+
+void ReplaceTrunk(const std::string& name, DetectorConfig* config) {
+  const bool fixed = config->architecture == Architecture::kSsd300;
+  if (fixed || config->frozen_trunk || config->width != 1) {
+    throw std::invalid_argument("trunk cannot be chosen with this profile");
+  }
+  std::string known;
+  for (const NamedTrunk& one : kNamedTrunks) {
+    known += (known.empty() ? "" : ", ") + std::string(one.name);
+    if (name != one.name) continue;
+    config->trunk = one.trunk;
+    if (one.depth > 0) config->depth = one.depth;
+    return;
+  }
+  throw std::invalid_argument("trunk is unknown: use one of " + known);
+}
+
 // What all recipes share.
 DetectorProfile EmptyProfile(const std::string& name, int num_classes) {
   DetectorProfile p;
@@ -199,7 +227,8 @@ std::vector<std::string> ProfileNames() {
 DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,
                            int num_classes, int64_t labeled_images, uint64_t seed) {
   DetectorProfile recipe = MakeProfile(name, num_classes);
-  if (overrides.input_size > 0) recipe.detector.input_size = overrides.input_size;
+  if (overrides.input_size != 0) recipe.detector.input_size = overrides.input_size;
+  if (!overrides.trunk.empty()) ReplaceTrunk(overrides.trunk, &recipe.detector);
   recipe.train.steps =
       overrides.training_steps > 0 ? overrides.training_steps : recipe.StepsFor(labeled_images);
   if (recipe.detector.frozen_trunk) {

@@ -36,10 +36,12 @@ std::vector<std::string> ProfileNames();
 struct ProfileOverrides {
   int64_t training_steps = 0;
   int input_size = 0;
+  std::string trunk = "";  // another, by torchvision's name ("resnet101"); empty: the profile's own
 };
 
 // The profile made ready for one training on that many labeled images, and for the probes around
-// it. Throws std::invalid_argument for an unknown profile or an impossible override.
+// it. Throws std::invalid_argument for an unknown profile, or, beginning with its name, for an
+// override that the profile cannot have.
 DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,
                            int num_classes, int64_t labeled_images, uint64_t seed);
 

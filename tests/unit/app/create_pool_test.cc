@@ -82,7 +82,6 @@ TEST_F(CreatePoolTest, Settings) {
   EXPECT_EQ(Blamed([](auto* pool) { pool->detector.profile = "vast"; }), "pool.detector.profile");
   EXPECT_EQ(Blamed([](auto* pool) { pool->detector.training_steps = -1; }),
             "pool.detector.training_steps");
-  EXPECT_EQ(Blamed([](auto* pool) { pool->detector.input_size = 32; }), "pool.detector.input_size");
   EXPECT_EQ(Blamed([](auto* pool) { pool->detector.input_size = 129; }),
             "pool.detector.input_size");
   EXPECT_EQ(Blamed([](auto* pool) { pool->detector.input_size = 320; }), "");

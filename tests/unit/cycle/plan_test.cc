@@ -74,7 +74,7 @@ TEST_F(PlanTest, EveryProbeIsAJobWhoseImagesThePlanHolds) {
   RunBefore(JobKind::kPlan);
   const StageOutcome outcome = *Run(JobKind::kPlan);
   const CyclePlan plan = PlanOf(outcome);
-  EXPECT_EQ(Count(plan, false), detector_.Profile("micro")->probes);
+  EXPECT_EQ(Count(plan, false), detector_.Profile({"micro"})->probes);
   EXPECT_EQ(Count(plan, true), 0);  // no image was newly labeled in a pool's first cycle
   ASSERT_EQ(outcome.next.size(), plan.plan.probes.size());
   ASSERT_EQ(plan.images.size(), plan.plan.probes.size());
@@ -119,7 +119,7 @@ TEST_F(PlanTest, ImagesThatGotLabelsSinceTheSnapshotBeforeAreReplayed) {
   Label("u1");
   RunBefore(JobKind::kPlan);
   const CyclePlan plan = PlanOf(*Run(JobKind::kPlan));
-  EXPECT_EQ(Count(plan, true), detector_.Profile("micro")->replay_probes);
+  EXPECT_EQ(Count(plan, true), detector_.Profile({"micro"})->replay_probes);
   for (size_t i = 0; i < plan.images.size(); ++i) {
     if (!plan.plan.probes[i].replay || plan.plan.probes[i].control) continue;
     ASSERT_THAT(plan.images[i], SizeIs(1));

@@ -65,7 +65,7 @@ TEST_F(TableTest, LeavesAnEntryForEachCandidate) {
   EXPECT_THAT(table.entries, Each(test::FakeSelectionRuntime::Entry()));
   EXPECT_THAT(table.cells, SizeIs(3));
   EXPECT_THAT(table.expected_gain, Each(SizeIs(2)));
-  EXPECT_EQ(table.report.probes, detector_.Profile("micro")->probes);
+  EXPECT_EQ(table.report.probes, detector_.Profile({"micro"})->probes);
   EXPECT_THAT(outcome.metrics, Contains(Pair("cells", 1)));
   ASSERT_THAT(outcome.next, SizeIs(1));
   EXPECT_EQ(outcome.next[0].kind, JobKind::kSelector);

@@ -68,14 +68,14 @@ std::string ContentOf(const std::string& path) {
 TEST_F(FrozenTrunkTest, IsTheDefaultWhereThereAreWeights) {
   TorchRuntime with(options_, &loader_);
   EXPECT_EQ(with.DefaultProfile(), "frozen");
-  EXPECT_TRUE(with.Profile("frozen").ok());
+  EXPECT_TRUE(with.Profile({"frozen"}).ok());
 }
 
 TEST_F(FrozenTrunkTest, WithoutWeightsItIsRefusedByName) {
   options_.trunk_weights = "";
   TorchRuntime without(options_, &loader_);
   EXPECT_EQ(without.DefaultProfile(), "tiny");
-  const absl::Status status = without.Profile("frozen").status();
+  const absl::Status status = without.Profile({"frozen"}).status();
   ASSERT_EQ(base::FieldViolations(status).size(), 1u);
   EXPECT_EQ(base::FieldViolations(status)[0].field, "detector.profile");
   EXPECT_THAT(base::FieldViolations(status)[0].description, HasSubstr("trunk_weights"));

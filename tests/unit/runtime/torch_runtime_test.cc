@@ -55,10 +55,33 @@ class TorchRuntimeTest : public testing::Test {
 };
 
 TEST_F(TorchRuntimeTest, KnowsItsProfiles) {
-  EXPECT_TRUE(runtime_.Profile("tiny").ok());
-  const absl::Status status = runtime_.Profile("enormous").status();
+  EXPECT_TRUE(runtime_.Profile({"tiny"}).ok());
+  const absl::Status status = runtime_.Profile({"enormous"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(base::FieldViolations(status).at(0).field, "detector.profile");
+}
+
+TEST_F(TorchRuntimeTest, ATrunkIsForProfilesOfThatArchitecture) {
+  const auto problem = [&](const std::string& profile, const std::string& trunk, int input_size) {
+    domain::DetectorSettings settings;
+    settings.profile = profile;
+    settings.trunk = trunk;
+    settings.input_size = input_size;
+    const auto found = base::FieldViolations(runtime_.Profile(settings).status());
+    return found.empty() ? "" : found[0].field + " " + found[0].description;
+  };
+  for (const char* trunk :
+       {"", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "vgg16"}) {
+    EXPECT_EQ(problem("full", trunk, 0), "");
+    EXPECT_EQ(problem("faster-rcnn", trunk, 480), "");
+  }
+  EXPECT_EQ(problem("full", "resnet", 0),
+            "detector.trunk is unknown: use one of resnet18, resnet34, resnet50, resnet101, "
+            "mobilenet_v3_large, vgg16");
+  for (const char* profile : {"ssd300", "tiny"}) {
+    EXPECT_EQ(problem(profile, "resnet18", 0), "detector.trunk cannot be chosen with this profile");
+  }
+  EXPECT_EQ(problem("ssd300", "", 320), "detector.input_size must be 300 for ssd300");
 }
 
 TEST_F(TorchRuntimeTest, RefusesADeviceThatIsNotThere) {

@@ -57,18 +57,21 @@ class Client:
     def create_pool(self, pool_id: str = "", *, classes: Sequence[str], profile: str = "",
                     display_name: str = "", strategy: str = "", batch_size: int = 0,
                     warm_start: bool = False, training_steps: int = 0, input_size: int = 0,
-                    probes: int = 0, replay_probes: int = 0, seed: int = 0,
+                    trunk: str = "", probes: int = 0, replay_probes: int = 0, seed: int = 0,
                     image_orientation: ImageOrientation = "exif") -> Pool:
         """A new pool; AlreadyExists if there is one of that id.
 
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
-        profile: the detector and its training: frozen, micro, tiny, small, base or large
-            (default: frozen where the server has pretrained weights, else tiny); or external, for
-            a detector of your own (Pool.put_predictions).
+        profile: the detector and its training: frozen, micro, tiny, small, base, large,
+            last-stage, full, faster-rcnn or ssd300 (default: frozen where the server has
+            pretrained weights, else tiny); or external, for a detector of your own
+            (Pool.put_predictions).
         strategy: mgral (default), lookup_greedy, random, entropy (default of external), margin or
             core_set.
         batch_size: images that are labeled between two cycles (default: 20).
         warm_start: begin a cycle's training with the last cycle's weights.
+        trunk: another backbone for small, base, large, full or faster-rcnn: resnet18, resnet34,
+            resnet50, resnet101, mobilenet_v3_large or vgg16.
         training_steps, input_size, probes, replay_probes: 0 for the profile's own.
         seed: all random choices of the pool's cycles follow from it.
         image_orientation: "exif": images, and the frame of their boxes, are turned as EXIF says;
@@ -79,7 +82,7 @@ class Client:
             image_orientation=orientation_to_proto(image_orientation),
             detector=pool_service_pb2.DetectorSettings(
                 profile=profile, warm_start=warm_start, training_steps=training_steps,
-                input_size=input_size),
+                input_size=input_size, trunk=trunk),
             selection=pool_service_pb2.SelectionSettings(
                 strategy=strategy, batch_size=batch_size, probes=probes,
                 replay_probes=replay_probes, seed=seed))
