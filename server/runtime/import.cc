@@ -7,6 +7,7 @@
 #include "server/base/errors.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/network.h"
+#include "server/core/weights/class_rows.h"
 #include "server/core/weights/match_state.h"
 #include "server/core/weights/read_tensors.h"
 #include "server/core/weights/tensor_names.h"

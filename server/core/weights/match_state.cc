@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "server/core/weights/tensor_names.h"
@@ -40,6 +39,8 @@ at::Tensor Converted(const std::string& name, const at::Tensor& values, const at
   return converted;
 }
 
+// Finds the parts of the network that the file has, chooses the rows of classes, and takes tensor
+// by tensor.
 class Matcher {
  public:
   Matcher(const NamedTensors& network, const NamedTensors& file, const MatchOptions& options)
@@ -52,18 +53,13 @@ class Matcher {
   }
 
   StateMatch Match() {
-    for (const auto& [part, names] : parts_) {
-      if (part == trunk_ && Fixed() && !Has(part)) continue;
-      const std::string problem = Problem(part, names);
-      if (problem.empty()) {
-        fitting_.insert(part);
-      } else if (part == trunk_) {
-        throw std::invalid_argument(Known() == 0 ? NothingKnown() : problem + WhichTrunk());
-      }
-    }
-    ChooseClasses();
+    FindFittingParts();
+    classes_ = ChooseClasses(options_.class_rows, options_.num_classes, options_.class_sources,
+                             FileClassTensors());
+    match_.file_classes = classes_.file_classes;
+    match_.classes_taken = classes_.complete();
     for (const auto& [name, own] : network_) Take(name, own);
-    if (Fixed()) CheckFixedTrunk();
+    if (TrunkIsGiven()) CheckGivenTrunk();
     for (const auto& [name, tensor] : file_) {
       if (used_.count(name) == 0) match_.unused.push_back(name);
     }
@@ -82,27 +78,18 @@ class Matcher {
     return first != names_.end() && StartsWith(first->first, part);
   }
 
-  bool Fixed() const { return !options_.fixed_trunk.empty(); }
+  bool TrunkIsGiven() const { return !options_.fixed_trunk.empty(); }
 
-  int64_t Known() const {
-    return std::count_if(names_.begin(), names_.end(),
-                         [&](const auto& name) { return network_.count(name.first) > 0; });
-  }
-
-  std::string NothingKnown() const {
-    const auto own = std::find_if(network_.begin(), network_.end(),
-                                  [](const auto& tensor) { return !IsBatchCounter(tensor.first); });
-    return "no tensor of the file has a name of the network's, such as " + Quoted(own->first) +
-           "; its first is " + Quoted(file_.empty() ? "" : file_.begin()->first);
-  }
-
-  std::string WhichTrunk() const {
-    return Fixed() ? ": features of another trunk" : ": another architecture";
-  }
-
-  bool Fits(const std::string& name, const at::Tensor& own, const at::Tensor& given) const {
-    const bool of_classes = options_.class_rows.count(name) > 0;
-    return of_classes ? SameButRows(own, given) : own.sizes() == given.sizes();
+  void FindFittingParts() {
+    for (const auto& [part, names] : parts_) {
+      if (part == trunk_ && TrunkIsGiven() && !Has(part)) continue;
+      const std::string problem = Problem(part, names);
+      if (problem.empty()) {
+        fitting_.insert(part);
+      } else if (part == trunk_) {
+        Refuse(problem + WhichTrunk());
+      }
+    }
   }
 
   // What keeps the file's part from being the network's; empty if nothing does.
@@ -124,6 +111,11 @@ class Matcher {
     return missing.empty() ? Surplus(part, names) : missing;
   }
 
+  bool Fits(const std::string& name, const at::Tensor& own, const at::Tensor& given) const {
+    const bool of_classes = options_.class_rows.count(name) > 0;
+    return of_classes ? SameButRows(own, given) : own.sizes() == given.sizes();
+  }
+
   // A deeper network has more layers of the same shapes. What a classifier has behind the trunk
   // does not count.
   std::string Surplus(const std::string& part, const std::vector<std::string>& names) const {
@@ -143,66 +135,39 @@ class Matcher {
     return "";
   }
 
-  // How many classes the file's class tensors are for; 0 if they do not agree, or are not there.
-  int64_t FileClasses() const {
-    int64_t classes = 0;
-    for (const auto& [name, rows] : options_.class_rows) {
-      if (fitting_.count(PartOf(name, trunk_)) == 0) return 0;
-      const int64_t all = Find(name)->size(0);
-      const int64_t here = all / rows.per_class - rows.background;
-      if (all % rows.per_class != 0 || here < 1 || (classes != 0 && here != classes)) return 0;
-      classes = here;
+  // By the network's names. None where a part does not fit: with another number of anchors, the
+  // rows would be those of other classes.
+  NamedTensors FileClassTensors() const {
+    for (const auto& [part, names] : parts_) {
+      if (part != trunk_ && fitting_.count(part) == 0) return {};
     }
-    return classes;
+    NamedTensors tensors;
+    for (const auto& [name, rows] : options_.class_rows) {
+      if (const at::Tensor* given = Find(name)) tensors[name] = *given;
+    }
+    return tensors;
   }
 
-  void ChooseClasses() {
-    // With another number of anchors, the rows would be those of other classes.
-    const bool whole = std::all_of(parts_.begin(), parts_.end(), [&](const auto& part) {
-      return part.first == trunk_ || fitting_.count(part.first) > 0;
-    });
-    match_.file_classes = whole ? FileClasses() : 0;
-    sources_ = options_.class_sources;
-    if (sources_.empty()) {
-      if (match_.file_classes != options_.num_classes) return;
-      const int64_t first = options_.class_rows.begin()->second.background;
-      for (int64_t c = 0; c < options_.num_classes; ++c) sources_.push_back(c + first);
-    }
-    if (match_.file_classes == 0) {
-      throw ClassMismatch("the file has no class head that fits the network's");
-    }
-    match_.classes_taken = true;
-    for (const int64_t source : sources_) {
-      if (source < 0) match_.classes_taken = false;
-      for (const auto& [name, rows] : options_.class_rows) {
-        const int64_t end = match_.file_classes + rows.background;
-        if (source < 0 || (source >= rows.background && source < end)) continue;
-        throw ClassMismatch("the file's labels are " + std::to_string(rows.background) + " to " +
-                            std::to_string(end - 1) + ", not " + std::to_string(source));
-      }
-    }
+  bool IsTaken(const std::string& name, const at::Tensor& own) const {
+    const at::Tensor* given = Find(name);
+    if (given == nullptr || fitting_.count(PartOf(name, trunk_)) == 0) return false;
+    if (IsBatchCounter(name)) return own.sizes() == given->sizes();
+    return options_.class_rows.count(name) == 0 || !classes_.sources.empty();
   }
 
   void Take(const std::string& name, const at::Tensor& own) {
-    const at::Tensor* given = Find(name);
+    if (!IsTaken(name, own)) {
+      // A trunk that is given is there, though it is not in the file.
+      const bool given = TrunkIsGiven() && StartsWith(name, trunk_);
+      if (!given && !IsBatchCounter(name)) match_.left.push_back(name);
+      match_.state[name] = own;
+      return;
+    }
     const auto rows = options_.class_rows.find(name);
-    if (given == nullptr || fitting_.count(PartOf(name, trunk_)) == 0) {
-      if (!IsBatchCounter(name)) match_.left.push_back(name);
-      match_.state[name] = own;
-      return;
-    }
-    if (IsBatchCounter(name) && own.sizes() != given->sizes()) {
-      match_.state[name] = own;
-      return;
-    }
     const bool of_classes = rows != options_.class_rows.end();
-    if (of_classes && sources_.empty()) {
-      match_.left.push_back(name);
-      match_.state[name] = own;
-      return;
-    }
-    const at::Tensor values = Converted(name, *given, own);
-    match_.state[name] = of_classes ? WithRows(name, rows->second, own, values) : values;
+    const at::Tensor values = Converted(name, *Find(name), own);
+    match_.state[name] =
+        of_classes ? WithRowsOf(values, own, name, rows->second, classes_) : values;
     used_.insert(names_.at(name));
     if (of_classes && !match_.classes_taken) {
       match_.left.push_back(name);
@@ -211,50 +176,35 @@ class Matcher {
     }
   }
 
-  // The network's tensor with the rows of the file's that `sources_` names. Faster R-CNN's boxes
-  // have the rows of a class side by side; elsewhere, those of an anchor are.
-  at::Tensor WithRows(const std::string& name, const ClassRows& rows, const at::Tensor& own,
-                      const at::Tensor& values) const {
-    const bool by_class = name.find("bbox_pred") != std::string::npos;
-    const auto row = [&](int64_t group, int64_t label, int64_t classes) {
-      return by_class ? label * rows.per_class + group
-                      : group * (classes + rows.background) + label;
-    };
-    at::Tensor mixed = own.clone();
-    for (int64_t group = 0; group < rows.per_class; ++group) {
-      for (int64_t label = 0; label < rows.background; ++label) {
-        mixed[row(group, label, options_.num_classes)].copy_(
-            values[row(group, label, match_.file_classes)]);
-      }
-      for (int64_t c = 0; c < options_.num_classes; ++c) {
-        if (sources_[c] < 0) continue;
-        mixed[row(group, c + rows.background, options_.num_classes)].copy_(
-            values[row(group, sources_[c], match_.file_classes)]);
-      }
-    }
-    return mixed;
-  }
-
-  void CheckFixedTrunk() {
+  void CheckGivenTrunk() const {
     for (const std::string& name : options_.fixed_trunk) {
       if (IsBatchCounter(name) || at::equal(match_.state.at(name), network_.at(name))) continue;
       throw std::invalid_argument("tensor " + Quoted(name) + " differs from the trunk's" +
                                   WhichTrunk());
     }
-    auto& left = match_.left;  // a trunk that the file lacks is there all the same
-    left.erase(std::remove_if(left.begin(), left.end(),
-                              [&](const std::string& name) { return StartsWith(name, trunk_); }),
-               left.end());
-    const bool more = std::any_of(fitting_.begin(), fitting_.end(),
-                                  [&](const std::string& part) { return part != trunk_; });
-    if (!more) throw std::invalid_argument(Known() == 0 ? NothingKnown() : OnlyTrunk());
+    std::string problem;
+    for (const auto& [part, names] : parts_) {
+      if (part == trunk_) continue;
+      if (fitting_.count(part) > 0) return;
+      if (problem.empty()) problem = ": " + Problem(part, names);
+    }
+    Refuse("nothing but the trunk fits" + problem);
   }
 
-  std::string OnlyTrunk() const {
-    for (const auto& [part, names] : parts_) {
-      if (part != trunk_) return "nothing but the trunk fits: " + Problem(part, names);
+  std::string WhichTrunk() const {
+    return TrunkIsGiven() ? ": features of another trunk" : ": another architecture";
+  }
+
+  // Throws `problem`, or, where the file is of something else altogether, that.
+  [[noreturn]] void Refuse(const std::string& problem) const {
+    for (const auto& [name, in_file] : names_) {
+      if (network_.count(name) > 0) throw std::invalid_argument(problem);
     }
-    return "nothing but the trunk fits";
+    const auto own = std::find_if(network_.begin(), network_.end(),
+                                  [](const auto& tensor) { return !IsBatchCounter(tensor.first); });
+    throw std::invalid_argument("no tensor of the file has a name of the network's, such as " +
+                                Quoted(own->first) + "; its first is " +
+                                Quoted(file_.empty() ? "" : file_.begin()->first));
   }
 
   const NamedTensors& network_;
@@ -264,24 +214,12 @@ class Matcher {
   const std::map<std::string, std::string> names_;         // the file's by the network's
   std::map<std::string, std::vector<std::string>> parts_;  // of the network
   std::set<std::string> fitting_;                          // parts
-  std::vector<int64_t> sources_;  // label of each class; empty: the file's rows are not taken
-  std::set<std::string> used_;    // names of the file
+  ClassChoice classes_;
+  std::set<std::string> used_;  // names of the file
   StateMatch match_;
 };
 
 }  // namespace
-
-std::map<std::string, ClassRows> FindClassRows(const NamedTensors& network, int64_t num_classes,
-                                               const NamedTensors& one_class_more) {
-  std::map<std::string, ClassRows> found;
-  for (const auto& [name, tensor] : network) {
-    const at::Tensor& other = one_class_more.at(name);
-    if (tensor.sizes() == other.sizes()) continue;
-    const int64_t per_class = other.size(0) - tensor.size(0);
-    found[name] = {per_class, tensor.size(0) / per_class - num_classes};
-  }
-  return found;
-}
 
 StateMatch MatchState(const NamedTensors& network, const NamedTensors& file,
                       const MatchOptions& options) {
