@@ -10,10 +10,9 @@
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client/cpp/lib/client.h"
 #include "client/cpp/lib/credentials.h"
 #include "client/cpp/lib/errors.h"
@@ -22,39 +21,38 @@
 namespace mgral::client {
 
 // Sends items through a stream whose responses acknowledge a growing prefix of them
-// (RegisterImages, IngestLabels). Unacknowledged items are kept and sent again first when a broken
-// stream is replaced. Single use, by one thread.
+// (RegisterImages, IngestLabels, PutPredictions). Unacknowledged items are kept and sent again
+// first when a broken stream is replaced. Single use, by one thread.
 template <typename Item, typename Request, typename Response>
 class AckedStream {
  public:
   using Stream = grpc::ClientReaderWriter<Request, Response>;
 
-  struct Hooks {
+  struct Call {
     std::function<std::unique_ptr<Stream>(grpc::ClientContext*)> open;
-    // Starts a message; `first`: the stream's first one.
-    std::function<Request(bool first)> begin;
-    std::function<void(Request*, const Item&)> append;
-    // A response of a stream whose first item is the source's item number `base`.
-    std::function<void(const Response&, int64_t base)> answer;
+    Request first;                      // what a stream's first message has beside items
+    Item* (Request::*add)() = nullptr;  // adds an item to a message
   };
+  // Takes a response of a stream whose first item is the source's item number `base`.
+  using Answer = std::function<void(const Response&, int64_t base)>;
 
-  AckedStream(const ClientOptions& options, const StreamOptions& limits, Hooks hooks,
+  AckedStream(const ClientOptions& options, const StreamOptions& limits, Call call,
               Source<Item> source, AcknowledgedCallback acknowledged)
       : options_(options),
         limits_(limits),
-        hooks_(std::move(hooks)),
+        call_(std::move(call)),
         source_(std::move(source)),
         callback_(std::move(acknowledged)) {}
 
   // Runs until the source ends and everything is acknowledged. Gives up after retry.max_attempts
   // streams without a single acknowledgment, or, when there were some, after
   // options.reconnect_patience.
-  absl::Status Run() {
+  absl::Status Run(const Answer& answer) {
     if (!PullItem()) return source_status_;
     absl::Duration outage;
     for (int attempt = 1;; ++attempt) {
       const int64_t before = acknowledged_;
-      const absl::Status status = RunOneStream();
+      const absl::Status status = RunOneStream(answer);
       if (source_ended_ && pending_.empty()) return source_status_;
       if (!IsBroken(status)) return status;
       if (acknowledged_ > before) {
@@ -88,7 +86,7 @@ class AckedStream {
            absl::IsDeadlineExceeded(status);
   }
 
-  absl::Status RunOneStream() {
+  absl::Status RunOneStream(const Answer& answer) {
     grpc::ClientContext context;
     AddApiKey(options_, &context);
     {
@@ -99,8 +97,8 @@ class AckedStream {
       reader_done_ = stalled_ = false;
       protocol_error_.clear();
     }
-    std::unique_ptr<Stream> stream = hooks_.open(&context);
-    std::thread reader([&] { ReadAnswers(stream.get(), &context); });
+    std::unique_ptr<Stream> stream = call_.open(&context);
+    std::thread reader([&] { ReadAnswers(stream.get(), &context, answer); });
     WriteAll(stream.get(), &context);
     WaitForReader(&context);
     reader.join();
@@ -113,7 +111,7 @@ class AckedStream {
     return status;
   }
 
-  void ReadAnswers(Stream* stream, grpc::ClientContext* context) {
+  void ReadAnswers(Stream* stream, grpc::ClientContext* context, const Answer& answer) {
     Response response;
     while (stream->Read(&response)) {
       std::unique_lock<std::mutex> lock(mutex_);
@@ -129,7 +127,7 @@ class AckedStream {
       while (!chunk_ends_.empty() && chunk_ends_.front() <= response.acknowledged()) {
         chunk_ends_.pop_front();
       }
-      hooks_.answer(response, base_);
+      answer(response, base_);
       const int64_t done = acknowledged_;
       lock.unlock();
       changed_.notify_all();
@@ -143,7 +141,7 @@ class AckedStream {
   void WriteAll(Stream* stream, grpc::ClientContext* context) {
     for (bool first = true;; first = false) {
       if (!WaitForRoom(context)) return;
-      Request request = hooks_.begin(first);
+      Request request = first ? call_.first : Request();
       if (!FillChunk(&request)) {
         stream->WritesDone();
         return;
@@ -196,7 +194,7 @@ class AckedStream {
       }
       const Pending& pending = pending_[static_cast<size_t>(sent_ - (acknowledged_ - base_))];
       if (items > 0 && bytes + pending.bytes > limits_.chunk_bytes) break;
-      hooks_.append(request, pending.item);
+      *(request->*call_.add)() = pending.item;
       bytes += pending.bytes;
       ++items;
       ++sent_;
@@ -223,7 +221,7 @@ class AckedStream {
 
   const ClientOptions& options_;
   const StreamOptions limits_;
-  const Hooks hooks_;
+  const Call call_;
   const Source<Item> source_;
   const AcknowledgedCallback callback_;
   bool source_ended_ = false;

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -21,13 +20,21 @@ namespace {
 // A watch is reopened this often, which detects a connection that died silently.
 constexpr absl::Duration kWatchStream = absl::Minutes(10);
 
-// Of one connection, which counts from the item that `base` were acknowledged before.
-template <typename Response, typename Result>
-void AddRefused(const Response& response, int64_t base, Result* result) {
-  for (auto refused : response.refused()) {
-    refused.set_index(refused.index() + base);
-    result->refused.push_back(std::move(refused));
-  }
+// Runs the stream to its end. `count` adds to the result what a response says of its own; refused
+// items, which a response counts from the first of its connection, are common to all.
+template <typename Result, typename Item, typename Request, typename Response, typename Count>
+absl::StatusOr<Result> Upload(AckedStream<Item, Request, Response>* stream, const Count& count) {
+  Result result;
+  const absl::Status status = stream->Run([&](const Response& response, int64_t base) {
+    count(response, &result);
+    for (auto refused : response.refused()) {
+      refused.set_index(refused.index() + base);
+      result.refused.push_back(std::move(refused));
+    }
+  });
+  if (!status.ok()) return status;
+  result.reconnects = stream->reconnects();
+  return result;
 }
 
 // The messages of a stream that only the server sends. Repeated by the policy as long as none has
@@ -63,32 +70,17 @@ absl::StatusOr<RegisterResult> Client::RegisterImages(const std::string& pool,
                                                       const StreamOptions& stream,
                                                       const AcknowledgedCallback& acknowledged) {
   using Acked = AckedStream<v1::NewImage, v1::RegisterImagesRequest, v1::RegisterImagesResponse>;
-  RegisterResult result;
-  Acked::Hooks hooks;
-  hooks.open = [this](grpc::ClientContext* context) -> std::unique_ptr<Acked::Stream> {
-    return stubs_->pool.RegisterImages(context);
+  Acked::Call call;
+  call.open = [this](grpc::ClientContext* context) { return stubs_->pool.RegisterImages(context); };
+  call.first.set_parent(pool);
+  call.first.set_verification(stream.verification);
+  call.add = &v1::RegisterImagesRequest::add_images;
+  Acked images(options_, stream, std::move(call), source, acknowledged);
+  const auto count = [](const v1::RegisterImagesResponse& response, RegisterResult* result) {
+    result->registered += response.registered();
+    result->existing += response.existing();
   };
-  hooks.begin = [&](bool first) {
-    v1::RegisterImagesRequest request;
-    if (first) {
-      request.set_parent(pool);
-      request.set_verification(stream.verification);
-    }
-    return request;
-  };
-  hooks.append = [](v1::RegisterImagesRequest* request, const v1::NewImage& image) {
-    *request->add_images() = image;
-  };
-  hooks.answer = [&](const v1::RegisterImagesResponse& response, int64_t base) {
-    result.registered += response.registered();
-    result.existing += response.existing();
-    AddRefused(response, base, &result);
-  };
-  Acked run(options_, stream, std::move(hooks), source, acknowledged);
-  const absl::Status status = run.Run();
-  if (!status.ok()) return status;
-  result.reconnects = run.reconnects();
-  return result;
+  return Upload<RegisterResult>(&images, count);
 }
 
 absl::StatusOr<IngestResult> Client::IngestLabels(const std::string& pool,
@@ -96,29 +88,16 @@ absl::StatusOr<IngestResult> Client::IngestLabels(const std::string& pool,
                                                   const StreamOptions& stream,
                                                   const AcknowledgedCallback& acknowledged) {
   using Acked = AckedStream<v1::NewLabels, v1::IngestLabelsRequest, v1::IngestLabelsResponse>;
-  IngestResult result;
-  Acked::Hooks hooks;
-  hooks.open = [this](grpc::ClientContext* context) -> std::unique_ptr<Acked::Stream> {
-    return stubs_->label.IngestLabels(context);
+  Acked::Call call;
+  call.open = [this](grpc::ClientContext* context) { return stubs_->label.IngestLabels(context); };
+  call.first.set_parent(pool);
+  call.add = &v1::IngestLabelsRequest::add_labels;
+  Acked labels(options_, stream, std::move(call), source, acknowledged);
+  const auto count = [](const v1::IngestLabelsResponse& response, IngestResult* result) {
+    result->ingested += response.ingested();
+    result->late += response.late();
   };
-  hooks.begin = [&](bool first) {
-    v1::IngestLabelsRequest request;
-    if (first) request.set_parent(pool);
-    return request;
-  };
-  hooks.append = [](v1::IngestLabelsRequest* request, const v1::NewLabels& labels) {
-    *request->add_labels() = labels;
-  };
-  hooks.answer = [&](const v1::IngestLabelsResponse& response, int64_t base) {
-    result.ingested += response.ingested();
-    result.late += response.late();
-    AddRefused(response, base, &result);
-  };
-  Acked run(options_, stream, std::move(hooks), source, acknowledged);
-  const absl::Status status = run.Run();
-  if (!status.ok()) return status;
-  result.reconnects = run.reconnects();
-  return result;
+  return Upload<IngestResult>(&labels, count);
 }
 
 absl::StatusOr<PutResult> Client::PutPredictions(const std::string& pool, const std::string& model,
@@ -127,32 +106,19 @@ absl::StatusOr<PutResult> Client::PutPredictions(const std::string& pool, const 
                                                  const AcknowledgedCallback& acknowledged) {
   using Acked =
       AckedStream<v1::NewPredictions, v1::PutPredictionsRequest, v1::PutPredictionsResponse>;
-  PutResult result;
-  Acked::Hooks hooks;
-  hooks.open = [this](grpc::ClientContext* context) -> std::unique_ptr<Acked::Stream> {
+  Acked::Call call;
+  call.open = [this](grpc::ClientContext* context) {
     return stubs_->prediction.PutPredictions(context);
   };
-  hooks.begin = [&](bool first) {
-    v1::PutPredictionsRequest request;
-    if (first) {
-      request.set_parent(pool);
-      request.set_model(model);
-    }
-    return request;
+  call.first.set_parent(pool);
+  call.first.set_model(model);
+  call.add = &v1::PutPredictionsRequest::add_predictions;
+  Acked predictions(options_, stream, std::move(call), source, acknowledged);
+  const auto count = [](const v1::PutPredictionsResponse& response, PutResult* result) {
+    result->stored += response.stored();
+    result->images = response.images();
   };
-  hooks.append = [](v1::PutPredictionsRequest* request, const v1::NewPredictions& predictions) {
-    *request->add_predictions() = predictions;
-  };
-  hooks.answer = [&](const v1::PutPredictionsResponse& response, int64_t base) {
-    result.stored += response.stored();
-    result.images = response.images();
-    AddRefused(response, base, &result);
-  };
-  Acked run(options_, stream, std::move(hooks), source, acknowledged);
-  const absl::Status status = run.Run();
-  if (!status.ok()) return status;
-  result.reconnects = run.reconnects();
-  return result;
+  return Upload<PutResult>(&predictions, count);
 }
 
 absl::Status Client::ExportLabels(const v1::ExportLabelsRequest& request,
