@@ -139,6 +139,16 @@ absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
   return history;
 }
 
+std::vector<int64_t> CountLabels(const StageContext& stage, const CycleExamples& examples) {
+  std::vector<int64_t> counts(stage.cycle.pool.classes.size(), 0);
+  for (const domain::Example& example : examples.training) {
+    for (const domain::Box& box : example.boxes) {
+      if (!box.ignore) ++counts.at(box.class_index);
+    }
+  }
+  return counts;
+}
+
 domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                       const TrainedCycle& trained,
                                                       const CycleExamples& examples,
@@ -149,12 +159,7 @@ domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);
   request.newly_labeled = history.newly_labeled;
-  request.labeled_class_counts.assign(request.num_classes, 0);
-  for (const domain::Example& example : examples.training) {
-    for (const domain::Box& box : example.boxes) {
-      if (!box.ignore) ++request.labeled_class_counts.at(box.class_index);
-    }
-  }
+  request.labeled_class_counts = CountLabels(stage, examples);
   for (const double ap : trained.class_ap50) {
     domain::ClassAccuracy accuracy;
     accuracy.ap50 = ap;

@@ -80,6 +80,9 @@ absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
                                               const TrainedCycle& trained,
                                               const CycleExamples& examples);
 
+// Boxes of each class in L, but those to be ignored.
+std::vector<int64_t> CountLabels(const StageContext& stage, const CycleExamples& examples);
+
 // Inputs of PlanProbes, and FitTable's.
 domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                       const TrainedCycle& trained,

@@ -63,7 +63,8 @@ class SelectionRuntime {
     Strategy strategy = Strategy::kMgral;
     std::vector<ImageSignals> candidates;
     std::vector<ImageSignals> labeled;
-    const TableResult* table = nullptr;  // of the candidates; where the strategy needs one
+    std::vector<int64_t> labeled_class_counts;  // boxes per class in L
+    const TableResult* table = nullptr;         // of the candidates; where the strategy needs one
     int batch_size = 20;
     int limit = 10000;
     std::string previous_selector;  // parameters, for a warm start; may be empty

@@ -20,6 +20,8 @@ constexpr std::array<StrategyInfo, static_cast<size_t>(Strategy::kCount)> kStrat
      "the detector is unsure about it"},
     {Strategy::kCoreSet, "core_set", true, true, false, true, "#8145b5", "#c296f0",
      "it looks unlike the labeled images"},
+    {Strategy::kClassBalanced, "class_balanced", true, true, false, false, "#4f7a28", "#9fcf72",
+     "it is predicted to hold objects of classes with few labels"},
     {Strategy::kColdStart, "cold_start", false, false, false, false, "#00799e", "#56c4e6",
      "it looks unlike the others; too few labels to train"},
 }};

@@ -16,6 +16,7 @@ enum class Strategy {
   kEntropy,
   kMargin,
   kCoreSet,
+  kClassBalanced,
   kColdStart,
   kCount,  // how many there are; none itself
 };

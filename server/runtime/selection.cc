@@ -55,6 +55,8 @@ absl::StatusOr<core::RankInput> ToRankInput(const domain::SelectionRuntime::Rank
   for (const domain::ImageSignals& image : request.candidates) {
     input.predictions.push_back(ToScoredBoxes(image.predictions));
   }
+  input.labeled_objects.assign(request.labeled_class_counts.begin(),
+                               request.labeled_class_counts.end());
   if (strategy.needs_embeddings) {
     input.labeled_embeddings = Embeddings(request.labeled, input.candidates.dim);
   }

@@ -166,6 +166,7 @@ TEST_P(SelectionRuntimeTest, EveryStrategyRanksDistinctCandidatesUpToTheLimit) {
   SelectionRuntime::RankRequest request;
   request.candidates = Signals(30, 1);
   request.labeled = Signals(5, 100);
+  request.labeled_class_counts = {4, 1};
   request.batch_size = 4;
   request.seed = 2;
   for (const domain::StrategyInfo& info : domain::Strategies()) {

@@ -51,6 +51,22 @@ TEST_F(PredictionsTest, PutStartQuery) {
   EXPECT_TRUE(model.published());
 }
 
+TEST_F(PredictionsTest, ClassBalancedTakesClassesWithFewLabelsFirst) {
+  const std::string pool = MakeExternalPool();
+  RegisterImages(pool, 5);
+  v1::NewPredictions dog = Of("img_02"), same = Of("img_03"), nothing = Of("img_04");
+  dog.mutable_boxes(0)->set_class_name("dog");
+  same.mutable_boxes(0)->set_class_name("dog");
+  nothing.clear_boxes();
+  ASSERT_TRUE(Put(pool, {Of("img_00"), Of("img_01", 0.9), dog, same, nothing}).status.ok());
+  ASSERT_TRUE(Ingest(pool, {LabelsOf("img_00", 1, 1, 4, 4)}).ok());  // a cat
+  Rank(pool);
+  const v1::Batch batch = Take(pool, 4, "class_balanced");
+  EXPECT_EQ(batch.strategy(), "class_balanced");
+  EXPECT_EQ(batch.strategy_note(), "");
+  EXPECT_THAT(ImageIds(batch), ElementsAre("img_02", "img_01", "img_03", "img_04"));
+}
+
 TEST_F(PredictionsTest, AnotherVersionTakesOverWithTheNextCycle) {
   const std::string pool = MakeExternalPool();
   RegisterImages(pool, 3);

@@ -38,7 +38,7 @@ TEST_F(CycleTest, TheSameSeedGivesTheSameQueueInAnyPool) {
     }
   }
   for (const char* strategy :
-       {"mgral", "lookup_greedy", "entropy", "margin", "core_set", "random"}) {
+       {"mgral", "lookup_greedy", "entropy", "margin", "core_set", "class_balanced", "random"}) {
     const std::string queue = place_.Queue(first, strategy);
     EXPECT_EQ(Count(queue), 10u) << strategy;
     EXPECT_EQ(queue, place_.Queue(second, strategy)) << strategy;

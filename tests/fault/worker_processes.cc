@@ -43,7 +43,7 @@ domain::Cycle WorkerProcesses::WaitForEnd(const domain::Pool& pool, domain::Cycl
 std::string WorkerProcesses::Published(const domain::Pool& pool) const {
   std::string text;
   for (const char* strategy :
-       {"mgral", "lookup_greedy", "entropy", "margin", "core_set", "random"}) {
+       {"mgral", "lookup_greedy", "entropy", "margin", "core_set", "class_balanced", "random"}) {
     absl::StrAppend(&text, strategy, ": ", place_->Queue(pool, strategy), "\n");
   }
   const std::string table = place_->database->Query(absl::StrCat(

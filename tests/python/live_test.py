@@ -81,6 +81,14 @@ def test_register_cycle_query_ingest_estimate(trained, annotations, tmp_path):
     assert seen[2].error and not seen[2].boxes
 
 
+def test_every_strategy_hands_out_what_it_ranked(trained):
+    for strategy in ("mgral", "lookup_greedy", "random", "entropy", "margin", "core_set",
+                     "class_balanced"):
+        with trained.query_batch(2, strategy=strategy, release_on_exit=True) as batch:
+            assert (batch.strategy, batch.strategy_note) == (strategy, "")
+            assert all(image.reason for image in batch)
+
+
 def test_labels_come_back_as_they_went_in(trained, annotations, tmp_path):
     given = {image.image_id: image.boxes for image in mgral.read_coco(annotations).images}
     labels = list(trained.labels())

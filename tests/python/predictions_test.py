@@ -48,7 +48,7 @@ def test_put_rank_query(pool):
     (box,) = batch.images[0].predictions
     assert (box.class_name, box.x_min, box.y_min, box.width, box.height) == ("square", 1, 2, 8, 10)
     assert box.score == pytest.approx(0.55)
-    for strategy in ("random", "margin", "core_set"):
+    for strategy in ("random", "margin", "core_set", "class_balanced"):
         assert pool.query_batch(1, strategy=strategy).strategy == strategy
     (model,) = pool.models()
     assert model.external_model == "yolo@1" and model.profile == "external"

@@ -13,8 +13,13 @@ struct Row {
 };
 
 constexpr Row kStrategies[] = {
-    {"mgral", RankMgral},          {"lookup_greedy", RankLookupGreedy}, {"entropy", RankEntropy},
-    {"margin", RankMargin},        {"core_set", RankCoreSet},           {"random", RankRandom},
+    {"mgral", RankMgral},
+    {"lookup_greedy", RankLookupGreedy},
+    {"entropy", RankEntropy},
+    {"margin", RankMargin},
+    {"core_set", RankCoreSet},
+    {"random", RankRandom},
+    {"class_balanced", RankClassBalanced},
     {"cold_start", RankColdStart},
 };
 

@@ -19,6 +19,7 @@ struct RankInput {
   ImageSignals candidates;                          // N images
   std::vector<std::vector<ScoredBox>> predictions;  // [N] what the detector found in each
   std::vector<float> labeled_embeddings;            // [m, candidates.dim]
+  std::vector<double> labeled_objects;              // [C] objects of each class among the labels
   std::optional<LookupTable> table;                 // of the candidates, in their order
   PolicyParameters previous_policy;                 // for a warm start; may be empty
   int64_t batch_size = 20;
@@ -46,6 +47,10 @@ Ranking RankEntropy(const RankInput& input);
 Ranking RankRandom(const RankInput& input);
 // Greedy k-center over the embeddings, away from what is labeled.
 Ranking RankCoreSet(const RankInput& input);
+// The image that raises the sum over classes of log(1 + objects) most comes next, objects being
+// those labeled and those expected in what is taken: a batch rich in classes with few labels. What
+// nothing is expected in comes last; ties by index. Exact, and lazy.
+Ranking RankClassBalanced(const RankInput& input);
 // No labels yet: core_set over the embeddings of the untrained or imported backbone.
 Ranking RankColdStart(const RankInput& input);
 // The image with the largest marginal gain of the table comes next.

@@ -62,7 +62,7 @@ TEST_F(ExternalDetectorTest, ThePoolIsCreatedAndRanksByEntropyUnlessToldOtherwis
   const auto created = CreatePool(&pools_, &runtime_).Run(pool_, {});
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_EQ(created->selection.strategy, "entropy");
-  for (const char* strategy : {"random", "entropy", "margin", "core_set"}) {
+  for (const char* strategy : {"random", "entropy", "margin", "core_set", "class_balanced"}) {
     EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.strategy = strategy; }), "") << strategy;
   }
 }
@@ -90,7 +90,7 @@ TEST_F(ExternalDetectorTest, StrategiesWithATableAreRefusedByName) {
     query.strategy = strategy;
     const absl::Status refused = QueryBatch(nullptr, &selection_).Run(pool_, query, {}).status();
     ExpectRefused(refused, strategy);
-    ExpectRefused(refused, "use one of random, entropy, margin, core_set");
+    ExpectRefused(refused, "use one of random, entropy, margin, core_set, class_balanced");
     EXPECT_EQ(base::FieldViolations(refused).at(0).field, "strategy");
   }
 }

@@ -57,7 +57,8 @@ TEST_F(ExternalCycleTest, PublishesQueuesOfWhatWasPut) {
   Put({"u1", "u3", "t1", "v1"});
   loader_.sizes.clear();  // no image is read
   const domain::CycleStore::Snapshot snapshot = Publish();
-  EXPECT_THAT(Strategies(snapshot), ElementsAre("entropy", "random", "margin", "core_set"));
+  EXPECT_THAT(Strategies(snapshot),
+              ElementsAre("entropy", "random", "margin", "core_set", "class_balanced"));
   for (const auto& queue : snapshot.queues) {
     EXPECT_THAT(queue.image_keys, UnorderedElementsAre(KeyOf("u1"), KeyOf("u3")));
   }
@@ -66,6 +67,7 @@ TEST_F(ExternalCycleTest, PublishesQueuesOfWhatWasPut) {
   EXPECT_THAT(snapshot.images[0].predictions, SizeIs(1));
   EXPECT_EQ(snapshot.note, "");
   EXPECT_THAT(selection_.ranked.back().labeled, SizeIs(1));  // t1
+  EXPECT_THAT(selection_.ranked.back().labeled_class_counts, ElementsAre(1, 0));
   EXPECT_THAT(left_out_, IsEmpty());
   EXPECT_FALSE(Rejected("u1"));
 }
@@ -87,7 +89,7 @@ TEST_F(ExternalCycleTest, TheModelIsMeasuredWhereThereAreLabelsAndPredictions) {
 TEST_F(ExternalCycleTest, WithoutEmbeddingsThereIsNoCoreSet) {
   AddSmallPool();
   Put({"u1", "u2"}, 0.5, 0);
-  EXPECT_THAT(Strategies(Publish()), ElementsAre("entropy", "random", "margin"));
+  EXPECT_THAT(Strategies(Publish()), ElementsAre("entropy", "random", "margin", "class_balanced"));
 }
 
 TEST_F(ExternalCycleTest, ManyPredictionsAreSeveralShards) {

@@ -70,7 +70,7 @@ TEST_F(PublishTest, TheSnapshotHoldsCandidatesQueuesAndTheTable) {
     EXPECT_THAT(snapshot.images[i].expected_gain, SizeIs(2));
     EXPECT_THAT(snapshot.images[i].predictions, SizeIs(1));
   }
-  ASSERT_THAT(snapshot.queues, SizeIs(6));
+  ASSERT_THAT(snapshot.queues, SizeIs(7));
   EXPECT_EQ(snapshot.queues[0].strategy, "mgral");
   EXPECT_THAT(snapshot.queues[0].image_keys, ElementsAre(1, 2, 3));
   EXPECT_EQ(snapshot.table, test::FakeSelectionRuntime::Table(2));

@@ -70,21 +70,23 @@ TEST_F(SelectorTest, AnEmptyPoolGetsEmptyQueues) {
 
 TEST_F(SelectorTest, RanksThePoolsStrategyFirstThenTheCheapOnes) {
   AddSmallPool();
-  EXPECT_THAT(Strategies(Ranked()),
-              ElementsAre("mgral", "lookup_greedy", "random", "entropy", "margin", "core_set"));
+  EXPECT_THAT(Strategies(Ranked()), ElementsAre("mgral", "lookup_greedy", "random", "entropy",
+                                                "margin", "core_set", "class_balanced"));
 }
 
 TEST_F(SelectorTest, EveryStrategyIsRankedOnce) {
   AddSmallPool();
   cycle_.pool.selection.strategy = "margin";
-  EXPECT_THAT(Strategies(Ranked()), ElementsAre("margin", "random", "entropy", "core_set"));
+  EXPECT_THAT(Strategies(Ranked()),
+              ElementsAre("margin", "random", "entropy", "core_set", "class_balanced"));
 }
 
 TEST_F(SelectorTest, WithoutATableTheStrategiesThatNeedOneAreLeftOut) {
   AddSmallPool();
   cycle_.cycle.without_table = true;
   const RankedPool ranked = Ranked();
-  EXPECT_THAT(Strategies(ranked), ElementsAre("random", "entropy", "margin", "core_set"));
+  EXPECT_THAT(Strategies(ranked),
+              ElementsAre("random", "entropy", "margin", "core_set", "class_balanced"));
   EXPECT_EQ(ranked.selector_sha256, "");
 }
 
@@ -102,6 +104,14 @@ TEST_F(SelectorTest, LeavesTheQueuesAndTheSelector) {
   EXPECT_FLOAT_EQ(ranked.selector_gain, 0.02);
   ASSERT_THAT(outcome.next, SizeIs(1));
   EXPECT_EQ(outcome.next[0].kind, JobKind::kPublish);
+}
+
+TEST_F(SelectorTest, TheLabeledObjectsOfEachClassAreHandedOn) {
+  AddSmallPool();
+  AddLabeled("t2");
+  Ranked();
+  // Those of the validation image do not count.
+  EXPECT_THAT(selection_.ranked.at(0).labeled_class_counts, ElementsAre(2, 0));
 }
 
 TEST_F(SelectorTest, ThePreviousSelectorIsHandedOn) {

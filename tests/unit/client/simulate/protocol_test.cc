@@ -151,7 +151,7 @@ TEST(CheckOptions, NamesTheOption) {
 TEST(NeedsTable, OnlyTheTablesOwnStrategies) {
   EXPECT_TRUE(NeedsTable("mgral"));
   EXPECT_TRUE(NeedsTable("lookup_greedy"));
-  for (const char* strategy : {"random", "entropy", "margin", "core_set"}) {
+  for (const char* strategy : {"random", "entropy", "margin", "core_set", "class_balanced"}) {
     EXPECT_FALSE(NeedsTable(strategy)) << strategy;
   }
 }
