@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,7 +55,7 @@ void CheckInside(const BoxInput& box, int width, int height, const std::string& 
   }
 }
 
-// Everything but the image: classes and numbers. Fills in `boxes`.
+// Classes and numbers. Fills in `boxes`.
 void CheckContent(const LabelsInput& input, const domain::Pool& pool, const ClassIndex& classes,
                   std::vector<Box>* boxes, FieldErrors* errors) {
   const std::string reason = TextProblem(input.reject_reason, base::kMaxReasonBytes);
@@ -74,6 +75,27 @@ void CheckContent(const LabelsInput& input, const domain::Pool& pool, const Clas
     boxes->push_back(good);
   };
   ForEachBox(input.boxes, base::kMaxBoxesPerImage, pool.classes, classes, errors, examine);
+}
+
+// Everything but the image. Fills in `row`; `seen` has the images of labels before these.
+absl::Status CheckWithoutImage(const LabelsInput& input, const domain::Pool& pool,
+                               const ClassIndex& classes, std::set<std::string>* seen,
+                               NewLabels* row) {
+  FieldErrors errors;
+  const std::string id_problem = ImageIdProblem(input.image_id);
+  if (!id_problem.empty()) {
+    errors.Add("image_id", id_problem);
+  } else if (!seen->insert(input.image_id).second) {
+    errors.Add("image_id",
+               absl::StrCat(base::Quoted(input.image_id), " is listed twice in this call"));
+  }
+  if (!input.problem.ok()) errors.AddStatus("", input.problem);
+  CheckContent(input, pool, classes, &row->boxes, &errors);
+  row->image_id = input.image_id;
+  row->reject_reason = input.reject_reason;
+  row->use = input.use;
+  row->batch_id = input.batch_id;
+  return errors.ToStatus();
 }
 
 // `image` must be the one that the labels are for. Its size is read, and put in `row`, where it is
@@ -109,48 +131,32 @@ absl::StatusOr<std::vector<IngestLabels::Examined>> IngestLabels::Examine(
     absl::Span<const LabelsInput> labels) {
   const ClassIndex classes = IndexOfClasses(pool.classes);
   std::vector<Examined> examined(labels.size());
-  std::map<std::string, size_t> index_of;
-  std::vector<std::string> ids;
+  std::set<std::string> ids;
   for (size_t i = 0; i < labels.size(); ++i) {
-    const LabelsInput& input = labels[i];
-    FieldErrors errors;
-    const std::string id_problem = ImageIdProblem(input.image_id);
-    if (!id_problem.empty()) {
-      errors.Add("image_id", id_problem);
-    } else if (!index_of.emplace(input.image_id, i).second) {
-      errors.Add("image_id",
-                 absl::StrCat(base::Quoted(input.image_id), " is listed twice in this call"));
-    } else {
-      ids.push_back(input.image_id);
-    }
-    if (!input.problem.ok()) errors.AddStatus("", input.problem);
-    NewLabels& row = examined[i].labels;
-    CheckContent(input, pool, classes, &row.boxes, &errors);
-    row.image_id = input.image_id;
-    row.reject_reason = input.reject_reason;
-    row.use = input.use;
-    row.batch_id = input.batch_id;
-    examined[i].status = errors.ToStatus();
+    examined[i].status = CheckWithoutImage(labels[i], pool, classes, &ids, &examined[i].labels);
   }
 
-  MGRAL_ASSIGN_OR_RETURN(const auto registered, pools_->GetImages(pool.key, ids));
-  std::vector<const Image*> images(labels.size(), nullptr);
-  for (const Image& image : registered) images[index_of.at(image.image_id)] = &image;
-  for (const std::string& id : ids) {
-    const size_t i = index_of.at(id);
-    if (images[i] != nullptr || !examined[i].status.ok()) continue;
-    examined[i].status = base::InvalidField(
-        "image_id", absl::StrCat(base::Quoted(id), " is not registered in pools/", pool.pool_id));
-  }
+  MGRAL_ASSIGN_OR_RETURN(
+      const auto registered,
+      pools_->GetImages(pool.key, std::vector<std::string>(ids.begin(), ids.end())));
+  std::map<std::string, const Image*> image_of;
+  for (const Image& image : registered) image_of[image.image_id] = &image;
   ImagesToInspect to_inspect;
   for (size_t i = 0; i < labels.size(); ++i) {
-    if (images[i] == nullptr || !examined[i].status.ok()) continue;
-    const bool fetched = images[i]->source.kind == domain::ImageSource::Kind::kUri;
+    if (!examined[i].status.ok()) continue;
+    const std::string& id = labels[i].image_id;
+    const auto image = image_of.find(id);
+    if (image == image_of.end()) {
+      examined[i].status = base::InvalidField(
+          "image_id", absl::StrCat(base::Quoted(id), " is not registered in pools/", pool.pool_id));
+      continue;
+    }
+    const bool fetched = image->second->source.kind == domain::ImageSource::Kind::kUri;
     (fetched ? to_inspect.fetched : to_inspect.local).push_back(i);
   }
   const absl::Status inspected = InspectEach(call, to_inspect, threads_, [&](size_t i) {
-    examined[i].status =
-        CheckAgainstImage(call, labels[i], *images[i], loader_, &examined[i].labels);
+    const Image& image = *image_of.at(labels[i].image_id);
+    examined[i].status = CheckAgainstImage(call, labels[i], image, loader_, &examined[i].labels);
     return examined[i].status;
   });
   if (!inspected.ok()) return inspected;
