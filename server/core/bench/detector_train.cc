@@ -172,6 +172,44 @@ std::vector<std::string> Drawn(std::vector<std::string> names, size_t count, uin
   return names;
 }
 
+mgral::core::DetectorProfile ProfileOf(const std::string& name, const Changes& changes,
+                                       int num_classes, uint64_t seed) {
+  auto profile = mgral::core::MakeProfile(name, num_classes);
+  profile.train.seed = seed;
+  std::string text = ToString(profile.detector);
+  for (const auto& [key, value] : changes) Set(key, value, profile, &text);
+  profile.detector = mgral::core::ParseDetectorConfig(text);
+  return profile;
+}
+
+// What `detector` took and reached.
+json TrainAndEvaluate(const mgral::core::DetectorProfile& profile, const std::string& cache_mode,
+                      Dataset& labeled, Dataset& held_out, mgral::core::Detector& detector) {
+  mgral::core::MemoryFeatureCache memory(int64_t{8} << 30);
+  mgral::core::FeatureCache* cache = cache_mode == "none" ? nullptr : &memory;
+  if (cache_mode == "warm") {  // the same training sees the same views
+    mgral::core::Detector first = detector.Clone();
+    mgral::core::Train(first, labeled, profile.train, {}, {}, cache);
+  }
+  const double cpu_before = CpuSeconds();
+  const auto report = mgral::core::Train(detector, labeled, profile.train, {}, {}, cache);
+  const double cpu_between = CpuSeconds();
+  mgral::core::Accuracy accuracy;
+  const double evaluation = Seconds(
+      [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, cache); });
+  return {{"map50", accuracy.map50},
+          {"map", accuracy.map},
+          {"steps", report.steps},
+          {"images", report.images_seen},
+          {"seconds", report.seconds},
+          {"cpu_seconds", cpu_between - cpu_before},
+          {"images_per_second", report.images_seen / report.seconds},
+          {"loss", report.loss},
+          {"evaluation_seconds", evaluation},
+          {"evaluation_cpu_seconds", CpuSeconds() - cpu_between},
+          {"class_ap50", accuracy.class_ap50}};
+}
+
 int Run(int argc, char** argv) {
   Flags flags = {{"splits", "splits.json"}, {"train", "160"}, {"on", "val"},
                  {"profile", "tiny"},       {"seed", "0"},    {"threads", "2"},
@@ -187,48 +225,21 @@ int Run(int argc, char** argv) {
   const std::vector<std::string> test = splits[flags["on"]];
   const auto train = Drawn(splits[flags["from"]], std::stoul(flags["train"]), seed);
 
-  auto profile = mgral::core::MakeProfile(flags["profile"],
-                                          static_cast<int>(annotations["categories"].size()));
-  profile.train.seed = seed;
-  std::string text = ToString(profile.detector);
-  for (const auto& [key, value] : changes) Set(key, value, profile, &text);
-  profile.detector = mgral::core::ParseDetectorConfig(text);
+  const int num_classes = static_cast<int>(annotations["categories"].size());
+  auto profile = ProfileOf(flags["profile"], changes, num_classes, seed);
   profile.train.steps = profile.StepsFor(static_cast<int64_t>(train.size()));
   Dataset labeled(folder, annotations, train, profile.detector.longest_side());
   Dataset held_out(folder, annotations, test, profile.detector.longest_side());
 
   mgral::core::Detector detector = MakeDetector(profile.detector, seed, flags["trunk"]);
   detector.MoveTo(mgral::core::DeviceNamed(flags["device"]));
-  mgral::core::MemoryFeatureCache memory(int64_t{8} << 30);
-  mgral::core::FeatureCache* cache = flags["cache"] == "none" ? nullptr : &memory;
-  if (flags["cache"] == "warm") {  // the same training sees the same views
-    mgral::core::Detector first = detector.Clone();
-    mgral::core::Train(first, labeled, profile.train, {}, {}, cache);
-  }
-  const double cpu_before = CpuSeconds();
-  const auto report = mgral::core::Train(detector, labeled, profile.train, {}, {}, cache);
-  const double cpu = CpuSeconds() - cpu_before;
-  const double cpu_between = CpuSeconds();
-  mgral::core::Accuracy accuracy;
-  const double evaluation = Seconds(
-      [&] { accuracy = mgral::core::Evaluate(detector, held_out, profile.predict, {}, cache); });
-  json line = {{"flags", flags},
+  json line = TrainAndEvaluate(profile, flags["cache"], labeled, held_out, detector);
+  line.update({{"flags", flags},
+               {"changes", changes},
                {"train", train.size()},
-               {"map50", accuracy.map50},
-               {"map", accuracy.map},
-               {"steps", report.steps},
-               {"images", report.images_seen},
-               {"seconds", report.seconds},
-               {"cpu_seconds", cpu},
-               {"images_per_second", report.images_seen / report.seconds},
-               {"loss", report.loss},
-               {"evaluation_seconds", evaluation},
-               {"evaluation_cpu_seconds", CpuSeconds() - cpu_between},
-               {"parameters", detector.NumParameters()},
-               {"class_ap50", accuracy.class_ap50},
-               {"libtorch", TORCH_VERSION},
                {"evaluated", test.size()},
-               {"changes", changes}};
+               {"parameters", detector.NumParameters()},
+               {"libtorch", TORCH_VERSION}});
   std::cout << line.dump() << std::endl;
   return 0;
 }
