@@ -92,6 +92,50 @@ def set_deviation(layer: nn.Module, inputs: List[torch.Tensor], deviation: float
         layer.bias.mul_(deviation)
 
 
+@torch.no_grad()
+def calibrate_retinanet(model: nn.Module, images: List[torch.Tensor], share: float = 1e-4) -> nn.Module:
+    """Random weights become those of a RetinaNet that finds something in most of the images."""
+    set_statistics(model.eval(), images)
+    features = [level for image in images
+                for level in model.backbone(model.transform([image / 255])[0].tensors).values()]
+    head = model.head.classification_head
+    spread(head.cls_logits, [head.conv(level) for level in features], share=share, score=0.05)
+    head = model.head.regression_head
+    set_deviation(head.bbox_reg, [head.conv(level) for level in features], 0.3)
+    return model
+
+
+@torch.no_grad()
+def calibrate_faster_rcnn(model: nn.Module, images: List[torch.Tensor]) -> nn.Module:
+    """Likewise."""
+    set_statistics(model.eval(), images)
+    transformed = model.transform([images[0] / 255])[0]
+    levels = model.backbone(transformed.tensors)
+    hidden = [model.rpn.head.conv(level) for level in levels.values()]
+    standardize(model.rpn.head.cls_logits, hidden)
+    set_deviation(model.rpn.head.bbox_pred, hidden, 0.2)
+    proposals = model.rpn(transformed, levels)[0]
+    heads = model.roi_heads
+    regions = heads.box_head(heads.box_roi_pool(levels, proposals, transformed.image_sizes))
+    standardize(heads.box_predictor.cls_score, [regions])
+    heads.box_predictor.cls_score.weight.mul_(1.5)
+    set_deviation(heads.box_predictor.bbox_pred, [regions], 0.5)
+    return model
+
+
+@torch.no_grad()
+def calibrate_ssd(model: nn.Module, images: List[torch.Tensor]) -> nn.Module:
+    """Likewise."""
+    for layer in model.eval().backbone.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    levels = list(model.backbone(model.transform([image / 255 for image in images])[0].tensors).values())
+    for i, level in enumerate(levels):
+        standardize(model.head.classification_head.module_list[i], [level])
+        set_deviation(model.head.regression_head.module_list[i], [level], 1)
+    return model
+
+
 def ours(what: str, config: str, state: Dict[str, torch.Tensor], tensors: Dict[str, torch.Tensor],
          folder: pathlib.Path) -> Dict[str, torch.Tensor]:
     """What network_driver makes of the tensors with these weights."""

@@ -13,24 +13,10 @@ CONFIG = ("architecture=faster_rcnn depth=50 input_size=800 num_classes=20 resiz
           "max_level=6 anchor_scale=8 anchor_scales=1")
 
 
-@torch.no_grad()
 def made_model(images: List[torch.Tensor]) -> torch.nn.Module:
-    """Finds something in most of the images."""
     torch.manual_seed(1)
-    model = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=21).eval()
-    detectors.set_statistics(model, images)
-    transformed = model.transform([images[0] / 255])[0]
-    levels = model.backbone(transformed.tensors)
-    hidden = [model.rpn.head.conv(level) for level in levels.values()]
-    detectors.standardize(model.rpn.head.cls_logits, hidden)
-    detectors.set_deviation(model.rpn.head.bbox_pred, hidden, 0.2)
-    proposals = model.rpn(transformed, levels)[0]
-    heads = model.roi_heads
-    regions = heads.box_head(heads.box_roi_pool(levels, proposals, transformed.image_sizes))
-    detectors.standardize(heads.box_predictor.cls_score, [regions])
-    heads.box_predictor.cls_score.weight.mul_(1.5)
-    detectors.set_deviation(heads.box_predictor.bbox_pred, [regions], 0.5)
-    return model
+    model = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=21)
+    return detectors.calibrate_faster_rcnn(model, images)
 
 
 def test_same_boxes(tmp_path: pathlib.Path) -> None:

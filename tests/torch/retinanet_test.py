@@ -13,19 +13,10 @@ from torchvision.models.detection import retinanet_resnet50_fpn
 CONFIG = "depth=50 input_size=800 num_classes=91 resizing=shortest_side"
 
 
-@torch.no_grad()
 def made_model(images: List[torch.Tensor]) -> torch.nn.Module:
-    """Finds something in most of the images."""
     torch.manual_seed(1)
-    model = retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=91).eval()
-    detectors.set_statistics(model, images)
-    features = [level for image in images
-                for level in model.backbone(model.transform([image / 255])[0].tensors).values()]
-    head = model.head.classification_head
-    detectors.spread(head.cls_logits, [head.conv(level) for level in features], share=1e-4, score=0.05)
-    head = model.head.regression_head
-    detectors.set_deviation(head.bbox_reg, [head.conv(level) for level in features], 0.3)
-    return model
+    model = retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=91)
+    return detectors.calibrate_retinanet(model, images)
 
 
 def test_same_boxes(tmp_path: pathlib.Path) -> None:

@@ -3,63 +3,22 @@ the server's Predict finds."""
 
 from __future__ import annotations
 
-import os
 import pathlib
-import sys
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence
 
-import numpy
+import drawn
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
+from found import Found, boxes_of, check_same, draw, pixels_of
 
 import mgral
 import mgral.torch
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "tests/python")]
-import drawn  # noqa: E402
-import live_server  # noqa: E402
-
 MIN_SCORE = 0.02
-# Profile, input size, training steps: on a frozen trunk; from scratch; as torchvision's is, which one
-# step does not teach anything.
-MODELS = {"frozen": (160, 60), "micro": (128, 60), "large": (64, 1)}
-
-Found = List[mgral.Box]
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[mgral.Client]:
-    trunk = f"--trunk_weights={os.environ['MGRAL_TRUNK_WEIGHTS']}"
-    with live_server.PostgresCluster() as cluster:
-        database = cluster.create_database("round_trip")
-        with live_server.LiveServer(database, "--poll_interval=50ms", trunk) as server:
-            with mgral.Client(server.target) as connected:
-                yield connected
-
-
-def draw(folder: pathlib.Path) -> List[pathlib.Path]:
-    """Images of many sizes: enlarged and reduced, by halves and not, turned by EXIF, gray."""
-    random = numpy.random.default_rng(1)
-    made = []
-    for number, (height, width) in enumerate([(64, 64), (100, 37), (150, 160), (320, 320), (333, 517),
-                                              (700, 901), (480, 640), (31, 400)]):
-        coarse = random.integers(0, 255, (height // 12 + 2, width // 12 + 2, 3), dtype=numpy.uint8)
-        image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-        side = min(height, width) // 2
-        image.paste((250, 240, 40), (side // 2, side // 3, side // 2 + side, side // 3 + side))
-        made.append(folder / f"{number}.png")
-        image.save(made[-1])
-        if height > 300:
-            made.append(folder / f"{number}.jpg")
-            exif = Image.Exif()
-            exif[0x0112] = 6 if width > 600 else 1
-            image.save(made[-1], exif=exif, quality=90)
-    image.convert("L").save(folder / "gray.png")
-    return [*made, folder / "gray.png"]
-
+# Profile, input size, training steps: on a frozen trunk, all of it or all but its last stage; from scratch; as
+# torchvision's is, which one step does not teach anything.
+MODELS = {"frozen": (160, 60), "last-stage": (160, 60), "micro": (128, 60), "large": (64, 1)}
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> List[pathlib.Path]:
@@ -95,32 +54,6 @@ class Trained:
 def trained(request: pytest.FixtureRequest, client: mgral.Client, images: List[pathlib.Path],
             tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(client, request.param, images, tmp_path_factory.mktemp(request.param))
-
-
-def check_same(path: pathlib.Path, expected: Found, found: Found) -> None:
-    """Every box has its equal: coordinates to 1e-4 of the image's longer side, scores to 1e-4."""
-    with Image.open(path) as image:
-        tolerance = 1e-4 * max(image.size)
-    left = list(found)
-    for box in expected:
-        same = [one for one in left if one.class_name == box.class_name
-                and abs(one.score - box.score) < 1e-4
-                and max(abs(one.x_min - box.x_min), abs(one.y_min - box.y_min),
-                        abs(one.width - box.width), abs(one.height - box.height)) < tolerance]
-        assert same, f"{path.name}: {box} is not among {left}"
-        left.remove(same[0])
-    assert not left, f"{path.name}: {left}"
-
-
-def boxes_of(output: Dict[str, torch.Tensor], classes: Sequence[str]) -> Found:
-    return [mgral.Box(classes[label], x_min, y_min, x_max - x_min, y_max - y_min, score=score)
-            for (x_min, y_min, x_max, y_max), score, label
-            in zip(output["boxes"].tolist(), output["scores"].tolist(), output["labels"].tolist())]
-
-
-def pixels_of(path: pathlib.Path) -> torch.Tensor:
-    with Image.open(path) as image:
-        return torch.from_numpy(numpy.array(image.convert("RGB"))).permute(2, 0, 1)
 
 
 def test_the_module_finds_what_the_server_finds(trained: Trained, images: List[pathlib.Path]) -> None:

@@ -35,7 +35,8 @@ def test_features_are_equal(name: str, config: str, nodes: Dict[str, str], tmp_p
             norm.bias.uniform_(-0.2, 0.2)
         model(images)
         model.eval()
-    trunk = {key: value for key, value in model.state_dict().items() if not key.startswith(("fc.", "classifier."))}
+    trunk = {key.replace("features.", "", 1): value for key, value in model.state_dict().items()
+             if not key.startswith(("fc.", "classifier."))}
     found = detectors.ours("trunk", f"{config} min_level=2", trunk, {"images": images}, tmp_path)
     with torch.no_grad():
         single = feature_extraction.create_feature_extractor(model, nodes)(images)

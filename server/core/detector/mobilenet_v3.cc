@@ -98,10 +98,9 @@ torch::Tensor ConvNormImpl::forward(const torch::Tensor& x) {
 }
 
 MobileNetV3Impl::MobileNetV3Impl() {
-  Group features;
   const auto add = [&](auto module) {
     features_.push_back(nn::Sequential(module));
-    features->Add(std::to_string(features_.size() - 1), std::move(module));
+    register_module(std::to_string(features_.size() - 1), std::move(module));
   };
   add(ConvNorm(Convolution(3, kFirst, 3, 2), Activation::kHardSwish));
   int64_t in = kFirst;
@@ -110,7 +109,6 @@ MobileNetV3Impl::MobileNetV3Impl() {
     in = b.out;
   }
   add(ConvNorm(Convolution(in, kLast, 1), Activation::kHardSwish));
-  register_module("features", features);
   for (size_t end : kEnds) channels_.push_back(kBottlenecks[end - 1].out);
   channels_.push_back(kLast);
 }

@@ -42,7 +42,7 @@ torch::Tensor VggLayersImpl::forward(torch::Tensor x, int from, int to) {
 }
 
 VggImpl::VggImpl(double width) : layers_(width, 0, kVggLayers) {
-  register_module("features", layers_);
+  for (const auto& layer : layers_->named_children()) register_module(layer.key(), layer.value());
   for (int plan : {256, 512, 512, 512}) channels_.push_back(Scaled(plan, width));
 }
 

@@ -6,7 +6,8 @@
         print(box.class_name, box.score, box.x_min, box.y_min, box.width, box.height)
 
 It finds what the server's Predict finds. `detector.network` is the network alone. Both work in
-torch.jit.script, and export_onnx writes either as ONNX (`pip install mgral[onnx]`).
+torch.jit.script, and export_onnx writes either as ONNX (`pip install mgral[onnx]`). Where the
+network is one of torchvision's (profiles full, faster-rcnn, ssd300), it is torchvision's module.
 """
 
 try:

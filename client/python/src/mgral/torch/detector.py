@@ -59,8 +59,8 @@ class Detector(nn.Module):
                 logits, boxes = self.network(batch)
                 counts = self.network.anchors.of_levels(batch.shape[2], batch.shape[3])
                 for place, number in enumerate(numbers):
-                    found[number] = _in_image(self.select(logits[place], boxes[place], counts),
-                                              images[number], scales[number])
+                    found[number] = in_image(self.select(logits[place], boxes[place], counts),
+                                             images[number], scales[number])
         return [found[number] for number in range(len(images))]
 
     def prepare(self, image: Tensor) -> Tuple[Tensor, Tuple[float, float]]:
@@ -105,11 +105,17 @@ class Detector(nn.Module):
     def predict(self, images: Iterable[ImageLike]) -> List[List[Box]]:
         """The boxes of each: of a file by its path, an image of Pillow, or a uint8 array [H, W, 3],
         RGB. All are in memory at once, reduced; give some hundreds at a time."""
-        read = [read_image(image, self.input_size) for image in images]
-        with torch.inference_mode():
-            found = self([pixels for pixels, _, _ in read])
-        return [_boxes(one, self.classes, width / pixels.shape[2], height / pixels.shape[1])
-                for one, (pixels, width, height) in zip(found, read)]
+        return predict_boxes(self, images, self.classes, self.input_size)
+
+
+def predict_boxes(detector: nn.Module, images: Iterable[ImageLike], classes: List[str],
+                  longest_side: int) -> List[List[Box]]:
+    """What Detector.predict says, of images that are first reduced to that side."""
+    read = [read_image(image, longest_side) for image in images]
+    with torch.inference_mode():
+        found = detector([pixels for pixels, _, _ in read])
+    return [_boxes(one, classes, width / pixels.shape[2], height / pixels.shape[1])
+            for one, (pixels, width, height) in zip(found, read)]
 
 
 def suppress(boxes: Tensor, labels: Tensor, iou_threshold: float, limit: int) -> Tensor:
@@ -134,8 +140,8 @@ def _areas(boxes: Tensor) -> Tensor:
     return sides[:, 0] * sides[:, 1]
 
 
-def _in_image(found: Dict[str, Tensor], image: Tensor,
-              scale: Tuple[float, float]) -> Dict[str, Tensor]:
+def in_image(found: Dict[str, Tensor], image: Tensor,
+             scale: Tuple[float, float]) -> Dict[str, Tensor]:
     """From the canvas to an image's pixels; without what lies outside."""
     across, down = scale
     height, width = image.shape[1], image.shape[2]

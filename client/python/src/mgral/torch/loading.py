@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 
 import safetensors
 import safetensors.torch
@@ -10,19 +10,26 @@ import safetensors.torch
 from mgral.connection import Path
 from mgral.torch.detector import Detector
 
+if TYPE_CHECKING:
+    from mgral.torch.torchvision_detector import TorchvisionDetector
+
+AnyDetector = Union[Detector, "TorchvisionDetector"]
+
 _KNOWN = {
     "architecture": {"type", "trunk", "trunk_mean", "trunk_std", "trunk_features",
                      "trained_last_stage", "depth", "width", "norm_epsilon", "num_classes",
                      "pyramid_channels", "min_level", "max_level", "head_convs", "head_norm",
                      "separable"},
-    "input": {"size", "multiple_of", "channels", "value_range", "mean", "std", "letterbox"},
+    "input": {"size", "longest_side", "resizing", "multiple_of", "channels", "value_range", "mean",
+              "std", "letterbox", "rule"},
     "postprocessing": {"scores", "min_score", "candidates_per_level", "nms", "nms_iou",
                        "max_detections"},
 }
 
 
-def load(model: Path, description: Optional[Path] = None) -> Detector:
-    """The detector that Client.export_model or `mgral models export` wrote.
+def load(model: Path, description: Optional[Path] = None) -> AnyDetector:
+    """The detector that Client.export_model or `mgral models export` wrote; of the profiles full,
+    faster-rcnn and ssd300 it is around torchvision's own module.
 
     model: the folder of model.safetensors and model.json, or a safetensors file.
     description: the JSON file, where it is not model.json beside it.
@@ -37,7 +44,7 @@ def load(model: Path, description: Optional[Path] = None) -> Detector:
         description = os.path.join(os.path.dirname(weights), "model.json")
     try:
         described = _read(description)
-        detector = Detector(described)
+        detector = _detector(described)
         _refuse_unknown(described)
     except KeyError as missing:
         raise ValueError(f"{os.fspath(description)}: {missing} is missing") from missing
@@ -48,6 +55,19 @@ def load(model: Path, description: Optional[Path] = None) -> Detector:
     except (RuntimeError, safetensors.SafetensorError) as wrong:
         raise ValueError(f"{weights}: {wrong}") from wrong
     return detector
+
+
+def _detector(description: Dict[str, Any]) -> AnyDetector:
+    if "resizing" not in description["input"]:
+        return Detector(description)
+    if description["input"]["resizing"] not in ("shortest_side", "square"):
+        raise ValueError(f"resizing {description['input']['resizing']!r} is not known")
+    try:
+        from mgral.torch.torchvision_detector import TorchvisionDetector
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(f"this model needs {missing.name}: pip install mgral[torch]",
+                                  name=missing.name) from missing
+    return TorchvisionDetector(description)
 
 
 def _read(path: Path) -> Dict[str, Any]:

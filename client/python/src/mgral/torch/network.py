@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mgral.torch.trunks import EfficientNetLite, ResNet, conv
+from mgral.torch.trunks import ClassifierTrunk, EfficientNetLite, ResNet, conv
 
 
 def _conv3x3(inputs: int, outputs: int, separable: bool, bias: bool) -> List[nn.Conv2d]:
@@ -45,7 +45,7 @@ class Pyramid(nn.Module):
 
 
 class Backbone(nn.Module):
-    def __init__(self, body: Union[ResNet, EfficientNetLite],
+    def __init__(self, body: Union[ResNet, EfficientNetLite, ClassifierTrunk],
                  architecture: Mapping[str, Any]) -> None:
         super().__init__()
         self.first = int(architecture["min_level"]) - 2
@@ -218,7 +218,7 @@ class RetinaNet(nn.Module):
         return logits, torch.cat([center - half, center + half], 2)
 
 
-def _trunk(description: Mapping[str, Any]) -> Union[ResNet, EfficientNetLite]:
+def _trunk(description: Mapping[str, Any]) -> Union[ResNet, EfficientNetLite, ClassifierTrunk]:
     architecture = description["architecture"]
     if architecture["trunk"] == "resnet":
         return ResNet(architecture["depth"], architecture["width"],
@@ -227,4 +227,4 @@ def _trunk(description: Mapping[str, Any]) -> Union[ResNet, EfficientNetLite]:
         mean, std = (torch.tensor(description["input"][name]).view(3, 1, 1)
                      for name in ("mean", "std"))
         return EfficientNetLite(mean, std, architecture["trunk_mean"], architecture["trunk_std"])
-    raise ValueError(f"trunk {architecture['trunk']!r}: resnet and efficientnet_lite0 are known")
+    return ClassifierTrunk(architecture["trunk"])

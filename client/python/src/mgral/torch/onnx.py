@@ -19,7 +19,13 @@ def export_onnx(detector: Detector, path: Path, *, suppression: bool = True) -> 
     are the pixels of the boxes. With `suppression` the outputs are "boxes" [n, 4], "scores" [n] and
     "labels" [n], best first. Without, the batch may have any size, too, and the outputs are the
     network's: "logits" [B, A, C] and "boxes" [B, A, 4].
+
+    TypeError for torchvision's modules (profiles full, faster-rcnn, ssd300): export their `network`
+    as torchvision describes.
     """
+    if not isinstance(detector, Detector):
+        raise TypeError("export_onnx knows mgral's RetinaNet; this detector's network is torchvision's "
+                        f"{type(detector.network).__name__}: export it as torchvision describes")
     side = detector.input_size
     images = torch.zeros(1 if suppression else 2, 3, side, side + 32, device=detector.mean.device)
     height, width = (torch.export.Dim(name, min=1, max=256) * 32 for name in ("rows", "columns"))

@@ -1,7 +1,7 @@
 """What turns images into features: networks made for classification, without their classifiers."""
 
 import math
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -182,6 +182,47 @@ class EfficientNetLite(nn.Module):
         """C2 .. C5."""
         features = self.early_stages(images)
         return features + [self.last_stage(features[2])]
+
+
+def classifier_layers(name: str) -> Tuple[nn.Sequential, List[int], List[int]]:
+    """The layers of torchvision's classifier before its head; those that give C2 .. C5, and their
+    channels."""
+    import torchvision
+
+    if name == "mobilenet_v3_large":
+        return torchvision.models.mobilenet_v3_large().features, [3, 6, 12, 16], [24, 40, 112, 960]
+    if name == "vgg16":
+        return torchvision.models.vgg16().features, [15, 22, 29, 30], [256, 512, 512, 512]
+    raise ValueError(f"trunk {name!r}: resnet, efficientnet_lite0, mobilenet_v3_large and vgg16 are "
+                     "known")
+
+
+class ClassifierTrunk(nn.Sequential):
+    """MobileNetV3-Large or VGG-16."""
+
+    def __init__(self, name: str) -> None:
+        layers, ends, channels = classifier_layers(name)
+        super().__init__(*layers)
+        self.ends, self.channels = ends, channels
+
+    def early_stages(self, images: Tensor) -> List[Tensor]:
+        """[B, 3, H, W] normalized -> C2, C3, C4, of strides 4, 8, 16."""
+        x = images
+        features: List[Tensor] = []
+        for number, layer in enumerate(self):
+            if number <= self.ends[2]:
+                x = layer(x)
+                if number in self.ends:
+                    features.append(x)
+        return features
+
+    def last_stage(self, c4: Tensor) -> Tensor:
+        """C4 -> C5, of stride 32."""
+        x = c4
+        for number, layer in enumerate(self):
+            if number > self.ends[2]:
+                x = layer(x)
+        return x
 
 
 def _scaled(channels: int, width: float) -> int:
