@@ -99,7 +99,7 @@ def calibrate_retinanet(model: nn.Module, images: List[torch.Tensor], share: flo
     features = [level for image in images
                 for level in model.backbone(model.transform([image / 255])[0].tensors).values()]
     head = model.head.classification_head
-    spread(head.cls_logits, [head.conv(level) for level in features], share=share, score=0.05)
+    spread(head.cls_logits, [head.conv(level) for level in features], share=share, score=0.0505)
     head = model.head.regression_head
     set_deviation(head.bbox_reg, [head.conv(level) for level in features], 0.3)
     return model

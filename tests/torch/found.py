@@ -35,14 +35,14 @@ def draw(folder: pathlib.Path) -> List[pathlib.Path]:
     return [*made, folder / "gray.png"]
 
 
-def check_same(path: pathlib.Path, expected: Found, found: Found) -> None:
-    """Every box has its equal: coordinates to 1e-4 of the image's longer side, scores to 1e-4."""
+def check_same(path: pathlib.Path, expected: Found, found: Found, relative: float = 1e-4) -> None:
+    """Every box has its equal: coordinates to `relative` of the image's longer side, scores to `relative`."""
     with Image.open(path) as image:
-        tolerance = 1e-4 * max(image.size)
+        tolerance = relative * max(image.size)
     left = list(found)
     for box in expected:
         same = [one for one in left if one.class_name == box.class_name
-                and abs(one.score - box.score) < 1e-4
+                and abs(one.score - box.score) < relative
                 and max(abs(one.x_min - box.x_min), abs(one.y_min - box.y_min),
                         abs(one.width - box.width), abs(one.height - box.height)) < tolerance]
         assert same, f"{path.name}: {box} is not among {left}"

@@ -21,6 +21,7 @@ import mgral.torch
 
 CLASSES = ["disc", "square", "cross"]
 SIZE = {"min_size": 320, "max_size": 533}
+ALIKE = 1e-3  # random weights magnify rounding
 
 
 def retinanet(images: List[torch.Tensor]) -> nn.Module:
@@ -62,7 +63,7 @@ MODELS: Dict[str, Tuple[str, str, int, Callable[[List[torch.Tensor]], nn.Module]
 def images(tmp_path_factory: pytest.TempPathFactory) -> List[pathlib.Path]:
     """Of sizes that no reader reduces."""
     folder, paths = tmp_path_factory.mktemp("images"), []
-    for number, pixels in enumerate(detectors.drawn_images(8, seed=4)):
+    for number, pixels in enumerate(detectors.drawn_images(6, seed=4)):
         image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
         image.thumbnail((300, 300))
         paths.append(folder / f"{number}.png")
@@ -101,12 +102,13 @@ def test_the_server_finds_what_torchvision_finds(imported: Imported, images: Lis
         with torch.no_grad():
             theirs = imported.model([pixels_of(path) / 255])[0]
         theirs["labels"] -= first
-        check_same(path, [box for box in boxes_of(theirs, CLASSES) if box.width > 0 and box.height > 0], found)
+        check_same(path, [box for box in boxes_of(theirs, CLASSES) if box.width > 0 and box.height > 0], found,
+                   ALIKE)
 
 
 def test_the_export_finds_what_the_server_finds(imported: Imported, images: List[pathlib.Path]) -> None:
     for path, expected, found in zip(images, imported.predicted, imported.detector.predict(images)):
-        check_same(path, expected, found)
+        check_same(path, expected, found, ALIKE)
 
 
 def test_torchscript_finds_what_the_export_finds(imported: Imported, images: List[pathlib.Path],
@@ -117,7 +119,7 @@ def test_torchscript_finds_what_the_export_finds(imported: Imported, images: Lis
         if torchscript_resizes_alike(path):
             with torch.inference_mode():
                 output = scripted([pixels_of(path)])[0]
-            check_same(path, expected, boxes_of(output, imported.detector.classes))
+            check_same(path, expected, boxes_of(output, imported.detector.classes), ALIKE)
 
 
 def torchscript_resizes_alike(path: pathlib.Path) -> bool:
