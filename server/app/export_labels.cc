@@ -1,10 +1,8 @@
 #include "server/app/export_labels.h"
 
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "server/base/status_macros.h"
 

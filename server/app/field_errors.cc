@@ -1,6 +1,5 @@
 #include "server/app/field_errors.h"
 
-#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"

@@ -1,6 +1,5 @@
 #include "server/app/predict.h"
 
-#include <cmath>
 #include <map>
 
 #include "absl/strings/str_cat.h"

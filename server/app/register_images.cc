@@ -1,6 +1,5 @@
 #include "server/app/register_images.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 

@@ -2,7 +2,6 @@
 
 #include <iomanip>
 #include <sstream>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

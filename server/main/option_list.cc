@@ -1,6 +1,3 @@
-#include <cmath>
-#include <limits>
-#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"

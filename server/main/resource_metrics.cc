@@ -5,7 +5,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <optional>

@@ -9,7 +9,6 @@
 #include "server/rpc/image_messages.h"
 #include "server/rpc/pool_messages.h"
 #include "server/rpc/request_fields.h"
-#include "server/rpc/resource_names.h"
 
 namespace mgral::rpc {
 

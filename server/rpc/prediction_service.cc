@@ -1,7 +1,6 @@
 #include "server/rpc/prediction_service.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"

@@ -7,7 +7,6 @@
 #include "absl/strings/str_split.h"
 #include "server/app/field_errors.h"
 #include "server/base/errors.h"
-#include "server/base/limits.h"
 #include "server/base/status_macros.h"
 #include "server/base/text.h"
 

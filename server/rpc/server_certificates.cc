@@ -5,7 +5,6 @@
 #include <openssl/x509.h>
 
 #include <ctime>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"

@@ -7,7 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 
 namespace mgral::runtime {
 namespace {

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "server/core/detector/efficientnet_lite_weights.h"
-#include "server/core/detector/retinanet.h"
+#include "server/core/detector/network.h"
 #include "server/core/weights/read_tensors.h"
 #include "server/core/weights/weights_file.h"
 

@@ -1,6 +1,5 @@
 #include "server/storage/artifact_references.h"
 
-#include "absl/strings/str_cat.h"
 #include "server/storage/encoding.h"
 
 namespace mgral::storage {

@@ -1,7 +1,5 @@
 #include "server/storage/change_listener.h"
 
-#include <utility>
-
 #include "server/storage/conninfo.h"
 #include "server/storage/transaction.h"
 

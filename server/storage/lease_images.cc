@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/errors.h"
 #include "server/base/status_macros.h"
 #include "server/domain/queue_choice.h"
 #include "server/storage/batch_rows.h"

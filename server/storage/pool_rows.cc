@@ -2,7 +2,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
-#include "server/storage/encoding.h"
 
 namespace mgral::storage {
 namespace {

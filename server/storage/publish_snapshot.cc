@@ -14,7 +14,6 @@
 #include "server/storage/encoding.h"
 #include "server/storage/model_rows.h"
 #include "server/storage/page_token.h"
-#include "server/storage/pool_rows.h"
 
 namespace mgral::storage {
 namespace {

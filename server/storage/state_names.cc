@@ -1,7 +1,6 @@
 #include "server/storage/state_names.h"
 
 #include <stdexcept>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/domain/batch.h"

@@ -1,7 +1,5 @@
 #include "server/storage/transaction.h"
 
-#include <cstring>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"

@@ -148,13 +148,11 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
       "--profile", [options, detector](const std::string& v) { detector->set_profile(v); },
       "The detector and its training: frozen (needs the server's pretrained weights), micro, tiny, "
       "small, base, large, last-stage, full, faster-rcnn, ssd300, or external for a detector of "
-      "your own (default: frozen, or tiny where "
-      "there are no weights)");
+      "your own (default: frozen, or tiny where there are no weights)");
   command->add_option_function<std::string>(
       "--trunk", [options, detector](const std::string& v) { detector->set_trunk(v); },
       "Another backbone for small, base, large, full, or faster-rcnn: resnet18, resnet34, "
-      "resnet50, "
-      "resnet101, mobilenet_v3_large, or vgg16 (default: the profile's)");
+      "resnet50, resnet101, mobilenet_v3_large, or vgg16 (default: the profile's)");
   command->add_flag_callback(
       "--warm-start", [options, detector] { detector->set_warm_start(true); },
       "Start each training from the previous cycle's weights");

@@ -1,6 +1,4 @@
 // mgral register
-#include <atomic>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>

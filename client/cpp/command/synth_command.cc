@@ -3,8 +3,6 @@
 #include <ostream>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/cpp/command/commands.h"
 #include "client/cpp/synth/synth.h"
 

@@ -4,7 +4,6 @@
 #include <map>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
-#include <set>
 #include <unordered_map>
 
 #include "absl/strings/escaping.h"

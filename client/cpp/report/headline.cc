@@ -1,7 +1,6 @@
 #include "client/cpp/report/headline.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "absl/strings/str_cat.h"

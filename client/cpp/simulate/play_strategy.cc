@@ -1,6 +1,5 @@
 #include "client/cpp/simulate/play_strategy.h"
 
-#include <algorithm>
 #include <unordered_map>
 #include <utility>
 

@@ -6,14 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <string>
 
 #include "server/core/detector/net_inputs.h"
 #include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
 #include "server/core/detector/signals.h"
 #include "server/core/detector/ssd.h"
-#include "server/core/geometry/boxes.h"
 
 namespace mgral::core {
 namespace {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "server/core/detector/network.h"
-#include "server/core/geometry/boxes.h"
 #include "server/core/random.h"
 
 namespace mgral::core {

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 #include <stdexcept>
-#include <string>
 
 #include "server/core/detector/net_inputs.h"
 #include "server/core/detector/optimizer.h"

@@ -1,7 +1,6 @@
 #include "server/core/geometry/box.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace mgral::core {
 

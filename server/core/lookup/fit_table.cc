@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
-#include <stdexcept>
-#include <string>
 
 #include "server/core/lookup/batch_state.h"
 #include "server/core/lookup/choose_pairs.h"

@@ -1,6 +1,5 @@
 #include "server/core/lookup/regression.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "server/core/lookup/prior.h"

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "tests/support/fake_detector_runtime.h"
 #include "tests/support/temporary_artifact_store.h"

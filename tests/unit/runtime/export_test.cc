@@ -9,7 +9,6 @@
 #include "absl/strings/match.h"
 #include "server/core/detector/detector.h"
 #include "server/core/detector/network.h"
-#include "server/core/detector/preprocess.h"
 #include "server/core/weights/safetensors.h"
 #include "server/runtime/torch_runtime.h"
 #include "tests/unit/runtime/fake_loader.h"

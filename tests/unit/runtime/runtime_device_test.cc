@@ -4,7 +4,6 @@
 
 #include <filesystem>
 
-#include "absl/strings/str_cat.h"
 #include "server/runtime/torch_runtime.h"
 #include "tests/unit/runtime/fake_loader.h"
 #ifdef MGRAL_STAND_IN_GPU

@@ -7,7 +7,6 @@
 #include <future>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "tests/unit/runtime/fake_loader.h"
 
 namespace mgral::runtime {

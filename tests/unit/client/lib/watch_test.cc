@@ -1,4 +1,3 @@
-#include <string>
 #include <vector>
 
 #include "client/cpp/lib/client.h"

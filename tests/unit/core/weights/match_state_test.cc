@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "server/core/weights/tensor_names.h"
 #include "tests/unit/core/error_of.h"
 
