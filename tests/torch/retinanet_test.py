@@ -32,8 +32,8 @@ def test_same_boxes_with_frozen_norms(epsilon: float, tmp_path: pathlib.Path) ->
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.running_var.mul_(1e-4)  # so small that the epsilon counts
             norm.weight.data.mul_(1e-2)
-    detectors.assert_same_boxes(f"{CONFIG} norm_epsilon={epsilon}", detectors.freeze_norms(model, epsilon),
-                                images, tmp_path)
+    model = detectors.calibrate_retinanet(detectors.freeze_norms(model, epsilon), images)
+    detectors.assert_same_boxes(f"{CONFIG} norm_epsilon={epsilon}", model, images, tmp_path)
 
 
 def test_same_loss_and_gradients(tmp_path: pathlib.Path) -> None:
