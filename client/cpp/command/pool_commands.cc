@@ -25,15 +25,17 @@ struct CreateOptions {
 
 void PrintPool(const v1::Pool& pool, std::ostream& out) {
   const v1::PoolCounts& counts = pool.counts();
+  const v1::DetectorSettings& detector = pool.detector();
   out << pool.name();
   if (!pool.display_name().empty()) out << "  (" << pool.display_name() << ")";
   out << "\n  classes    " << absl::StrJoin(pool.classes(), ", ") << "\n  images     "
       << counts.unlabeled() << " unlabeled, " << counts.leased() << " leased, " << counts.labeled()
       << " labeled, " << counts.rejected() << " rejected\n             " << counts.training()
       << " for training, " << counts.validation() << " for validation\n  detector   "
-      << pool.detector().profile() << (pool.detector().warm_start() ? ", warm start" : "")
-      << "\n  selection  " << pool.selection().strategy() << ", batches of "
-      << pool.selection().batch_size() << ", seed " << pool.selection().seed() << "\n  model      "
+      << detector.profile() << (detector.trunk().empty() ? "" : " on ") << detector.trunk()
+      << (detector.warm_start() ? ", warm start" : "") << "\n  selection  "
+      << pool.selection().strategy() << ", batches of " << pool.selection().batch_size()
+      << ", seed " << pool.selection().seed() << "\n  model      "
       << (pool.published_model().empty() ? "none yet: start a cycle" : pool.published_model())
       << "\n  boxes      "
       << (pool.image_orientation() == v1::IMAGE_ORIENTATION_STORED

@@ -133,8 +133,12 @@ TEST_F(CommandTest, PoolCreateTakesItsClassesFromTheLineOrFromADataset) {
   EXPECT_EQ(document["detector"]["profile"], "micro");
   EXPECT_EQ(document["detector"]["warm_start"], true);
   EXPECT_EQ(document["image_orientation"], "IMAGE_ORIENTATION_STORED");
-  EXPECT_EQ(Run({"pool", "create", "cats", "--coco", Coco()}), 0) << error_;
+  EXPECT_EQ(
+      Run({"pool", "create", "cats", "--coco", Coco(), "--profile", "full", "--trunk", "resnet18"}),
+      0)
+      << error_;
   EXPECT_THAT(out_, HasSubstr("classes    cat"));
+  EXPECT_THAT(out_, HasSubstr("full on resnet18"));
   EXPECT_THAT(out_, HasSubstr("turned as their EXIF orientation says"));
   EXPECT_THAT(services_.request_ids, SizeIs(2));
 }
