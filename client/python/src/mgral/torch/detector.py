@@ -5,7 +5,7 @@ from typing import Any, Dict, Final, Iterable, List, Mapping, Tuple
 import torch
 from torch import Tensor, nn
 
-from mgral.torch.images import ImageLike, letterbox, read_image, reduce_area, reduced_size
+from mgral.torch.images import ImageLike, letterbox, read_image, reduce_image
 from mgral.torch.network import RetinaNet
 from mgral.values import Box
 
@@ -66,10 +66,9 @@ class Detector(nn.Module):
     def prepare(self, image: Tensor) -> Tuple[Tensor, Tuple[float, float]]:
         """uint8 [3, H, W], RGB -> what the network expects, float [3, h, w], and how many of the
         image's pixels one of its pixels is, across and down."""
-        if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3:
-            raise ValueError("an image must be uint8 [3, H, W]")
-        height, width = reduced_size(image.shape[1], image.shape[2], self.input_size)
-        pixels, scale = letterbox(reduce_area(image, height, width), self.input_size)
+        reduced = reduce_image(image, self.input_size)
+        height, width = reduced.shape[1], reduced.shape[2]
+        pixels, scale = letterbox(reduced, self.input_size)
         content_height, content_width = pixels.shape[1], pixels.shape[2]
         canvas = torch.zeros([3, -(-content_height // self.CANVAS) * self.CANVAS,
                               -(-content_width // self.CANVAS) * self.CANVAS],

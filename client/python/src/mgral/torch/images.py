@@ -30,8 +30,7 @@ def read_image(source: ImageLike, max_side: int) -> Tuple[Tensor, int, int]:
         raise ValueError(f"an array of uint8 [H, W, 3] is expected, not {array.dtype} "
                          f"{list(array.shape)}")
     pixels = torch.from_numpy(array.copy()).permute(2, 0, 1)
-    height, width = pixels.shape[1], pixels.shape[2]
-    return reduce_area(pixels, *reduced_size(height, width, max_side)), width, height
+    return reduce_image(pixels, max_side), pixels.shape[2], pixels.shape[1]
 
 
 def _reduced(image: Any, max_side: int) -> Tuple[Tensor, int, int]:
@@ -44,7 +43,7 @@ def _reduced(image: Any, max_side: int) -> Tuple[Tensor, int, int]:
     if image.format == "JPEG" and denominator > 1:
         image.draft(None, (max(1, width // denominator), max(1, height // denominator)))
     pixels = torch.from_numpy(numpy.array(image.convert("RGB"))).permute(2, 0, 1)
-    pixels = reduce_area(pixels, *reduced_size(height, width, max_side))
+    pixels = reduce_area(pixels, *reduced_size(height, width, max_side))  # as if all were decoded
     orientation = image.getexif().get(_ORIENTATION, 1)  # after decoding, which may have applied it
     if orientation in (5, 6, 7, 8):
         pixels, width, height = pixels.transpose(1, 2), height, width
@@ -55,6 +54,14 @@ def _reduced(image: Any, max_side: int) -> Tuple[Tensor, int, int]:
 def _jpeg_denominator(longer: int, max_side: int) -> int:
     """A JPEG's pixels can be averaged 2, 4 or 8 to a side while it is decoded."""
     return max(one for one in (1, 2, 4, 8) if one == 1 or -(-longer // one) >= max_side)
+
+
+def reduce_image(image: Tensor, max_side: int) -> Tensor:
+    """uint8 [3, H, W] -> the same with no longer side than that. ValueError for another tensor."""
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3:
+        raise ValueError("an image must be uint8 [3, H, W]")
+    height, width = reduced_size(image.shape[1], image.shape[2], max_side)
+    return reduce_area(image, height, width)
 
 
 def reduced_size(height: int, width: int, max_side: int) -> Tuple[int, int]:

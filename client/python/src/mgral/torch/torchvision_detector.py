@@ -11,7 +11,7 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool, LastLevelP6P7
 
 from mgral.torch.detector import in_image, predict_boxes
-from mgral.torch.images import ImageLike, reduce_area, reduced_size
+from mgral.torch.images import ImageLike, reduce_image
 from mgral.torch.trunks import classifier_layers
 from mgral.values import Box
 
@@ -45,17 +45,15 @@ class TorchvisionDetector(nn.Module):
         canvas, and what is found in an image would depend on the others."""
         results: List[Dict[str, Tensor]] = []
         for image in images:
-            if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3:
-                raise ValueError("an image must be uint8 [3, H, W]")
-            height, width = reduced_size(image.shape[1], image.shape[2], self.longest_side)
-            pixels = reduce_area(image, height, width).to(torch.float32) / 255
+            reduced = reduce_image(image, self.longest_side)
+            pixels = reduced.to(torch.float32) / 255
             if torch.jit.is_scripting():
                 _, found = self.network([pixels])
             else:
                 found = self.network([pixels])
             one = found[0]
             one["labels"] = one["labels"] - self.first_label
-            scale = (image.shape[2] / width, image.shape[1] / height)
+            scale = (image.shape[2] / reduced.shape[2], image.shape[1] / reduced.shape[1])
             results.append(in_image(one, image, scale))
         return results
 

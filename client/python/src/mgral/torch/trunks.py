@@ -1,7 +1,7 @@
 """What turns images into features: networks made for classification, without their classifiers."""
 
 import math
-from typing import List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -129,6 +129,32 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
+class Stages(nn.Sequential):
+    """Layers in a row, some of which give C2 .. C5: those numbered `ends`."""
+
+    def __init__(self, layers: Iterable[nn.Module], ends: List[int]) -> None:
+        super().__init__(*layers)
+        self.ends = ends
+
+    def early_stages(self, x: Tensor) -> List[Tensor]:
+        """-> C2, C3, C4, of strides 4, 8, 16."""
+        features: List[Tensor] = []
+        for number, layer in enumerate(self):
+            if number <= self.ends[2]:
+                x = layer(x)
+                if number in self.ends:
+                    features.append(x)
+        return features
+
+    def last_stage(self, c4: Tensor) -> Tensor:
+        """C4 -> C5, of stride 32."""
+        x = c4
+        for number, layer in enumerate(self):
+            if number > self.ends[2]:
+                x = layer(x)
+        return x
+
+
 class EfficientNetLite(nn.Module):
     """EfficientNet-Lite0, its batch norms folded into the convolutions."""
 
@@ -144,7 +170,7 @@ class EfficientNetLite(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         self.channels: List[int] = []
-        self.ends: List[int] = []
+        ends: List[int] = []
         channels = 32
         self.stem = nn.Conv2d(3, channels, 3, 2)
         blocks: List[nn.Module] = []
@@ -154,29 +180,18 @@ class EfficientNetLite(nn.Module):
                                                stride if repeat == 0 else 1, widen))
                 channels = outputs
             if is_level:
-                self.ends.append(len(blocks) - 1)
+                ends.append(len(blocks) - 1)
                 self.channels.append(channels)
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = Stages(blocks, ends)
 
     def early_stages(self, images: Tensor) -> List[Tensor]:
         """[B, 3, H, W] normalized -> C2, C3, C4, of strides 4, 8, 16."""
         x = (images * self.std + self.mean - self.own_mean) / self.own_std
-        x = functional.relu6(self.stem(functional.pad(x, [0, 1, 0, 1])))
-        features: List[Tensor] = []
-        for number, block in enumerate(self.blocks):
-            if number <= self.ends[2]:
-                x = block(x)
-                if number in self.ends:
-                    features.append(x)
-        return features
+        return self.blocks.early_stages(functional.relu6(self.stem(functional.pad(x, [0, 1, 0, 1]))))
 
     def last_stage(self, c4: Tensor) -> Tensor:
         """C4 -> C5, of stride 32."""
-        x = c4
-        for number, block in enumerate(self.blocks):
-            if number > self.ends[2]:
-                x = block(x)
-        return x
+        return self.blocks.last_stage(c4)
 
     def forward(self, images: Tensor) -> List[Tensor]:
         """C2 .. C5."""
@@ -197,32 +212,13 @@ def classifier_layers(name: str) -> Tuple[nn.Sequential, List[int], List[int]]:
                      "known")
 
 
-class ClassifierTrunk(nn.Sequential):
+class ClassifierTrunk(Stages):
     """MobileNetV3-Large or VGG-16."""
 
     def __init__(self, name: str) -> None:
         layers, ends, channels = classifier_layers(name)
-        super().__init__(*layers)
-        self.ends, self.channels = ends, channels
-
-    def early_stages(self, images: Tensor) -> List[Tensor]:
-        """[B, 3, H, W] normalized -> C2, C3, C4, of strides 4, 8, 16."""
-        x = images
-        features: List[Tensor] = []
-        for number, layer in enumerate(self):
-            if number <= self.ends[2]:
-                x = layer(x)
-                if number in self.ends:
-                    features.append(x)
-        return features
-
-    def last_stage(self, c4: Tensor) -> Tensor:
-        """C4 -> C5, of stride 32."""
-        x = c4
-        for number, layer in enumerate(self):
-            if number > self.ends[2]:
-                x = layer(x)
-        return x
+        super().__init__(layers, ends)
+        self.channels = channels
 
 
 def _scaled(channels: int, width: float) -> int:
