@@ -46,6 +46,23 @@ bool HasFrozenNorms(const core::StateMatch& match, const core::NamedTensors& fil
          });
 }
 
+core::MatchOptions OptionsOf(const ImportRequest& request, const core::Detector& detector) {
+  const core::DetectorConfig& config = detector.config();
+  core::MatchOptions options;
+  options.num_classes = request.num_classes;
+  options.class_sources = request.class_labels;
+  if (config.frozen_trunk) {
+    for (const auto& [name, tensor] : detector.net().FeatureState()) {
+      options.fixed_trunk.insert(name);
+    }
+  }
+  core::DetectorConfig larger = config;
+  ++larger.num_classes;
+  options.class_rows = core::FindClassRows(detector.net().State(), config.num_classes,
+                                           core::Detector(larger, request.seed).net().State());
+  return options;
+}
+
 absl::StatusOr<ImportReport> ImportFile(const ImportRequest& request,
                                         const PretrainedTrunk& trunk) {
   core::DetectorConfig config =
@@ -55,29 +72,17 @@ absl::StatusOr<ImportReport> ImportFile(const ImportRequest& request,
         "NO_TRUNK_WEIGHTS", "this server was started without pretrained weights (trunk_weights)");
   }
   core::Detector detector(config, request.seed);
-  core::MatchOptions options;
-  options.num_classes = request.num_classes;
-  options.class_sources = request.class_labels;
-  if (config.frozen_trunk) {
-    trunk.PutInto(&detector);
-    for (const auto& [name, tensor] : detector.net().FeatureState()) {
-      options.fixed_trunk.insert(name);
-    }
-  }
-  const core::NamedTensors network = detector.net().State();
-  {
-    core::DetectorConfig larger = config;
-    ++larger.num_classes;
-    options.class_rows = core::FindClassRows(network, config.num_classes,
-                                             core::Detector(larger, request.seed).net().State());
-  }
+  if (config.frozen_trunk) trunk.PutInto(&detector);
+  const core::MatchOptions options = OptionsOf(request, detector);
   core::StateMatch match;
   try {
     const uint64_t bytes = std::filesystem::file_size(request.path);
     if (bytes == 0) return base::InvalidField("data", "is empty");
     const core::NamedTensors file = core::ReadTensors(request.path, LimitsOf(bytes));
-    match = core::MatchState(network, file, options);
-    if (config.resizing != core::Resizing::kLongestSide && HasFrozenNorms(match, file)) {
+    match = core::MatchState(detector.net().State(), file, options);
+    const bool torchvisions =
+        config.resizing != core::Resizing::kLongestSide && config.trunk == core::Trunk::kResNet;
+    if (torchvisions && HasFrozenNorms(match, file)) {
       config.norm_epsilon = 0;
       detector = core::Detector(config, request.seed);
     }
