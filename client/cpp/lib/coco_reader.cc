@@ -57,7 +57,8 @@ class CocoReader {
             [this](const json& entry, const std::string& name) { Annotation(entry, name); });
   }
 
-  // Each result is forgotten once it was read: a document of a million of them takes a gigabyte.
+  // Each result is forgotten once it has been read: a document of a million of them takes a
+  // gigabyte.
   absl::Status ReadResults(const std::string& file) {
     absl::StatusOr<std::string> text = ReadFile(file);
     if (!text.ok()) return text.status();

@@ -25,8 +25,8 @@ class ConvNormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ConvNorm);
 
-// MobileNetV3-Large (Howard et al. 2019) without its classifier, with the names of
-// torchvision's features: 0 .. 16. C2 .. C5 are the last features of their strides.
+// MobileNetV3-Large (Howard et al. 2019) without its classifier. Layers are named as
+// torchvision numbers its features, 0 .. 16. C2 .. C5 are the last features of their strides.
 class MobileNetV3Impl : public TrunkImpl {
  public:
   MobileNetV3Impl();

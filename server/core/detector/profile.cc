@@ -69,8 +69,8 @@ DetectorProfile OnGpu(const std::string& name, int num_classes, int depth, int i
   return p;
 }
 
-// torchvision's detectors of that name, with the settings that it trains them with. Imported
-// weights are best to begin with: norms keep their statistics.
+// torchvision's detectors, with the settings that it trains them with. Norms keep their statistics:
+// training should begin with imported weights.
 DetectorProfile Torchvision(const std::string& name, int num_classes, Architecture architecture) {
   DetectorProfile p = OnGpu(name, num_classes, 50, 800);
   p.detector = TorchvisionConfig(architecture, num_classes);

@@ -30,9 +30,9 @@ class VggLayersImpl : public torch::nn::Module {
 };
 TORCH_MODULE(VggLayers);
 
-// VGG-16 (Simonyan and Zisserman 2014) without its classifier, with the names of
-// torchvision's features: 0 .. 28. C2 .. C4 are the last features of strides 4, 8 and 16, C5 is C4
-// pooled.
+// VGG-16 (Simonyan and Zisserman 2014) without its classifier. Layers are named as
+// torchvision numbers its features, 0 .. 28. C2 .. C4 are the last features of strides 4, 8 and 16,
+// C5 is C4 pooled.
 class VggImpl : public TrunkImpl {
  public:
   explicit VggImpl(double width);

@@ -48,8 +48,8 @@ Ranking RankRandom(const RankInput& input);
 // Greedy k-center over the embeddings, away from what is labeled.
 Ranking RankCoreSet(const RankInput& input);
 // The image that raises the sum over classes of log(1 + objects) most comes next, objects being
-// those labeled and those expected in what is taken: a batch rich in classes with few labels. What
-// nothing is expected in comes last; ties by index. Exact, and lazy.
+// those labeled and those expected in what is taken: a batch rich in classes with few labels.
+// Images in which nothing is expected come last; ties by index. Exact, and lazy.
 Ranking RankClassBalanced(const RankInput& input);
 // No labels yet: core_set over the embeddings of the untrained or imported backbone.
 Ranking RankColdStart(const RankInput& input);

@@ -130,7 +130,7 @@ class InvertedResidual(nn.Module):
 
 
 class Stages(nn.Sequential):
-    """Layers in a row, some of which give C2 .. C5: those numbered `ends`."""
+    """Layers in a row; those numbered `ends` give C2 .. C5."""
 
     def __init__(self, layers: Iterable[nn.Module], ends: List[int]) -> None:
         super().__init__(*layers)
