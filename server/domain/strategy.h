@@ -13,9 +13,11 @@ enum class Strategy {
   kMgral,
   kLookupGreedy,
   kRandom,
+  kRandomDeduplicated,
   kEntropy,
   kMargin,
   kCoreSet,
+  kMaxHerding,
   kClassBalanced,
   kColdStart,
   kCount,  // how many there are; none itself

@@ -143,9 +143,8 @@ void AddCycleCommands(CLI::App& app, Session& session) {
   start->footer("Example:\n  mgral cycle start cells --watch");
   start->add_option("pool", options->pool, "The pool's name")->required();
   start->add_flag("--watch", options->watch, "Follow it until it ends");
-  start->add_flag(
-      "--without-table", options->without_table,
-      "Train and embed only: enough for random, entropy, margin, core_set, class_balanced");
+  start->add_flag("--without-table", options->without_table,
+                  "Train and embed only: enough for all strategies but mgral and lookup_greedy");
   start->add_option("--request-id", options->request_id,
                     "Repeating a call with the same id starts nothing new");
   start->callback([options, &session] { session.Finish(Start(*options, session)); });

@@ -30,6 +30,17 @@ void CheckEmbeddings(const std::vector<float>& values, int64_t images, int64_t d
   }
 }
 
+int64_t LabeledEmbeddings(const RankInput& input) {
+  const int64_t dim = input.candidates.dim;
+  if (dim == 0) {
+    Want(input.candidates.images == 0, "dim: must be positive");
+    return 0;
+  }
+  const int64_t labeled = static_cast<int64_t>(input.labeled_embeddings.size()) / dim;
+  CheckEmbeddings(input.labeled_embeddings, labeled, dim, "labeled_embeddings");
+  return labeled;
+}
+
 void CheckSelection(const LookupTable& table, const std::vector<float>& embeddings,
                     const SelectorOptions& options) {
   CheckTable(table);

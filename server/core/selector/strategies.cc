@@ -18,7 +18,9 @@ constexpr Row kStrategies[] = {
     {"entropy", RankEntropy},
     {"margin", RankMargin},
     {"core_set", RankCoreSet},
+    {"max_herding", RankMaxHerding},
     {"random", RankRandom},
+    {"random_deduplicated", RankRandomDeduplicated},
     {"class_balanced", RankClassBalanced},
     {"cold_start", RankColdStart},
 };

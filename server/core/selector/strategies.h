@@ -45,8 +45,12 @@ Ranking RankMargin(const RankInput& input);
 Ranking RankEntropy(const RankInput& input);
 // A seeded permutation.
 Ranking RankRandom(const RankInput& input);
+// A seeded permutation in which near-duplicates of what is labeled or ahead of them come last.
+Ranking RankRandomDeduplicated(const RankInput& input);
 // Greedy k-center over the embeddings, away from what is labeled.
 Ranking RankCoreSet(const RankInput& input);
+// Greedy coverage by a Gaussian kernel on the embeddings, with what is labeled.
+Ranking RankMaxHerding(const RankInput& input);
 // The image that raises the sum over classes of log(1 + objects) most comes next, objects being
 // those labeled and those expected in what is taken: a batch rich in classes with few labels.
 // Images in which nothing is expected come last; ties by index. Exact, and lazy.
@@ -80,6 +84,14 @@ float ImageMargin(const std::vector<ScoredBox>& predictions);
 // O(images n dim) work is never done; memory O(images). min(n, images) indices.
 std::vector<int64_t> KCenterGreedy(const std::vector<float>& embeddings, int64_t images,
                                    int64_t dim, const std::vector<float>& labeled, int64_t n);
+
+// MaxHerding (Bae et al., Generalized Coverage for More Robust Low-Budget Active Learning, 2024):
+// the image comes next that raises the mean over images x of max_s k(x, s) most, s being everything
+// labeled and taken; ties by index. k = exp(-|x - s|^2 / m^2) with m the median distance of two
+// images. Arrays as above. The mean is over 4096 images drawn by the seed, or all of fewer; exact
+// for these, and lazy like KCenterGreedy; memory O(images). min(n, images) indices.
+std::vector<int64_t> MaxHerding(const std::vector<float>& embeddings, int64_t images, int64_t dim,
+                                const std::vector<float>& labeled, int64_t n, uint64_t seed);
 
 // Up to `n` images by the largest marginal gain, continuing after `taken`, which is not repeated in
 // the answer; ties by index. Exact while images * n * classes <= 1e8; beyond, only the best image

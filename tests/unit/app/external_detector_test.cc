@@ -90,7 +90,7 @@ TEST_F(ExternalDetectorTest, StrategiesWithATableAreRefusedByName) {
     query.strategy = strategy;
     const absl::Status refused = QueryBatch(nullptr, &selection_).Run(pool_, query, {}).status();
     ExpectRefused(refused, strategy);
-    ExpectRefused(refused, "use one of random, entropy, margin, core_set, class_balanced");
+    ExpectRefused(refused, "use one of random, random_deduplicated, entropy, margin, core_set");
     EXPECT_EQ(base::FieldViolations(refused).at(0).field, "strategy");
   }
 }
