@@ -13,7 +13,7 @@
 #include "client/cpp/lib/files.h"
 #include "client/cpp/report/report.h"
 #include "client/cpp/report/results.h"
-#include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 #include "client/cpp/report/terminal.h"
 
 namespace mgral::client {
@@ -26,7 +26,7 @@ struct ReportOptions {
 absl::Status RunReport(const ReportOptions& options, Session& session) {
   absl::StatusOr<Results> results = ReadResults(options.results);
   if (!results.ok()) return UsageError(absl::StrCat("--results: ", results.status().message()));
-  results->summary = Summarize(*results);
+  Summarize(&*results);
   std::optional<Dataset> dataset;
   if (!options.dataset.empty()) {
     const absl::StatusOr<VocCorners> corners = ParseVocCorners(options.voc_corners);
@@ -44,7 +44,13 @@ absl::Status RunReport(const ReportOptions& options, Session& session) {
   const std::string html = RenderReport(*results, dataset ? &*dataset : nullptr);
   if (absl::Status status = ReplaceFile(out, html); !status.ok()) return status;
   if (session.json) {
-    session.PrintJson({{"report", out}, {"bytes", html.size()}});
+    Json document = ResultsToJson(*results);
+    for (const char* key : {"dataset", "classes", "protocol", "runs", "lookup"}) {
+      document.erase(key);  // as in the file that was read
+    }
+    document["report"] = out;
+    document["bytes"] = html.size();
+    session.PrintJson(document);
     return absl::OkStatus();
   }
   PrintCurves(*results, session.out());

@@ -47,7 +47,8 @@ absl::Status RunSimulate(CommandLine line, bool has_fraction, bool has_server_pa
   absl::StatusOr<Results> results = Simulate(**client, *dataset, options, *bar);
   bar->Finish();
   if (!results.ok()) {
-    session.Note("Measured so far, if anything: " + (out / "results.json").string());
+    session.Note("Measured so far, if anything: " + (out / "results.json").string() +
+                 "; --resume goes on from there");
     return results.status();
   }
   if (session.json) {
@@ -58,6 +59,36 @@ absl::Status RunSimulate(CommandLine line, bool has_fraction, bool has_server_pa
   session.out() << "\nreport   " << (out / "report.html").string() << "\nresults  "
                 << (out / "results.json").string() << "\n";
   return absl::OkStatus();
+}
+
+// What is simulated, and what labeling costs.
+void AddProtocolOptions(CLI::App& command, CommandLine& line) {
+  SimulateOptions& options = line.options;
+  command.add_option("--dataset", options.dataset, "Folder of the labeled dataset")->required();
+  command.add_option("--splits", options.splits,
+                     "JSON file with lists of file names: train or pool, val, test");
+  AddVocCornersOption(command, &line.voc_corners);
+  command
+      .add_option("--strategies", options.strategies,
+                  "Strategies, separated by commas; random is the baseline")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--initial", options.initial, "Labeled images before the first cycle")
+      ->capture_default_str();
+  command.add_option("--batch", options.batch, "Images per batch")->capture_default_str();
+  command
+      .add_option("--cycles", options.cycles,
+                  "Number of batches to select and label; 0: only the initial images")
+      ->capture_default_str();
+  command.add_option("--seeds", line.seeds, "Number of seeds (1 to N), or a list such as 3,5,8")
+      ->capture_default_str();
+  command
+      .add_option("--seconds-per-image", options.seconds_per_image,
+                  "Labeling cost of an image, without its boxes")
+      ->capture_default_str();
+  command
+      .add_option("--seconds-per-box", options.seconds_per_box, "Labeling cost of each true box")
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -72,22 +103,7 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
       "--batch 20 --cycles 4 --seeds 3 --out run\n\n"
       "The folder holds COCO annotations.json and images/, or a VOC layout; optionally "
       "splits.json.");
-  command->add_option("--dataset", options.dataset, "Folder of the labeled dataset")->required();
-  command->add_option("--splits", options.splits,
-                      "JSON file with lists of file names: train or pool, val, test");
-  AddVocCornersOption(*command, &line->voc_corners);
-  command
-      ->add_option("--strategies", options.strategies,
-                   "Strategies, separated by commas; random is the baseline")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_option("--initial", options.initial, "Labeled images before the first cycle")
-      ->capture_default_str();
-  command->add_option("--batch", options.batch, "Images per batch")->capture_default_str();
-  command->add_option("--cycles", options.cycles, "Number of batches to select and label")
-      ->capture_default_str();
-  command->add_option("--seeds", line->seeds, "Number of seeds (1 to N), or a list such as 3,5,8")
-      ->capture_default_str();
+  AddProtocolOptions(*command, *line);
   command->add_option("--profile", options.profile,
                       "The detector and its training (default: the server's)");
   command->add_option("--out", options.out, "Folder for results.json and report.html")->required();
@@ -109,6 +125,9 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
   CLI::Option* server_path = command->add_option(
       "--server-path", line->server_path,
       "Send paths instead of bytes: where images/ is below the server's image root");
+  command->add_flag("--resume", options.resume,
+                    "Keep the finished runs in --out and play what is missing: after an "
+                    "interruption, or with more strategies or seeds");
   command->add_flag("--keep-pools", options.keep_pools, "Keep the pools on the server");
   command->callback([line, fraction, server_path, &session] {
     session.Finish(RunSimulate(*line, fraction->count() > 0, server_path->count() > 0, session));

@@ -7,10 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cpp/report/curve.h"
 #include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/plot_frame.h"
 #include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 
 namespace mgral::client {
 namespace {
@@ -23,25 +25,37 @@ struct Series {
   std::string color;
   Curve mean;
   std::vector<Curve> seeds;
-  std::map<double, Interval> band;  // by labels
+  std::map<double, Interval> band;  // by the mean curve's x
 };
 
-std::vector<Series> MakeSeries(const Results& results) {
+// What the seeds have at a point of their mean curve.
+std::vector<double> ValuesAt(const std::vector<Curve>& seeds, Axis axis, size_t k, double x) {
+  std::vector<double> values;
+  for (const Curve& curve : seeds) {
+    if (axis != Axis::kImages) {
+      values.push_back(curve[k].second);
+      continue;
+    }
+    const auto at = std::find_if(curve.begin(), curve.end(),
+                                 [x](const auto& point) { return point.first == x; });
+    values.push_back(at->second);
+  }
+  return values;
+}
+
+std::vector<Series> MakeSeries(const Results& results, Axis axis) {
   std::vector<Series> all;
   for (const std::string& strategy : StrategyNames(results)) {
     Series series;
     series.strategy = strategy;
     series.color = StrategyColor(strategy, all.size());
     const std::vector<const StrategyRun*> runs = RunsOf(results, strategy);
-    series.mean = MeanCurve(runs);
-    std::map<double, std::vector<double>> values;
-    for (const StrategyRun* run : runs) {
-      series.seeds.push_back(CurveOf(*run));
-      for (const auto& [labels, map50] : series.seeds.back()) values[labels].push_back(map50);
-    }
-    for (const auto& [labels, at] : values) {
-      if (at.size() < 2 || at.size() != runs.size()) continue;
-      series.band[labels] = at.size() == 2 ? *Range(at) : *MeanInterval(at);
+    series.mean = MeanCurve(runs, axis);
+    for (const StrategyRun* run : runs) series.seeds.push_back(CurveOf(*run, axis));
+    for (size_t k = 0; k < series.mean.size() && runs.size() > 1; ++k) {
+      const double x = series.mean[k].first;
+      const std::vector<double> at = ValuesAt(series.seeds, axis, k, x);
+      series.band[x] = at.size() == 2 ? *Range(at) : *MeanInterval(at);
     }
     if (!series.mean.empty()) all.push_back(std::move(series));
   }
@@ -66,7 +80,8 @@ std::string Band(const PlotFrame& frame, const Series& series) {
   return absl::StrFormat("<polygon class='band' points='%s'/>", points);
 }
 
-std::string DrawSeries(const PlotFrame& frame, const Series& series) {
+std::string DrawSeries(const PlotFrame& frame, const Series& series, Axis axis) {
+  static const char* const kUnits[] = {"labels", "boxes", "s"};
   std::string svg = absl::StrFormat("<g style='--c:%s'%s>", series.color,
                                     series.strategy == "random" ? " class='baseline'" : "");
   if (series.seeds.size() > 1) {
@@ -77,9 +92,9 @@ std::string DrawSeries(const PlotFrame& frame, const Series& series) {
   svg += absl::StrFormat("<polyline class='mean' points='%s'/>", Line(frame, series.mean));
   for (const auto& [x, y] : series.mean) {
     svg += absl::StrFormat(
-        "<circle class='dot' cx='%.1f' cy='%.1f' r='3.6'><title>%s: %.0f labels, mAP@.5 "
+        "<circle class='dot' cx='%.1f' cy='%.1f' r='3.6'><title>%s: %.0f %s, mAP@.5 "
         "%.3f</title></circle>",
-        frame.X(x), frame.Y(y), Escape(series.strategy), x, y);
+        frame.X(x), frame.Y(y), Escape(series.strategy), x, kUnits[static_cast<size_t>(axis)], y);
   }
   return svg + "</g>";
 }
@@ -122,13 +137,14 @@ std::string EndLabels(const PlotFrame& frame, const std::vector<Series>& all) {
   return svg;
 }
 
-std::vector<double> LabelTicks(const std::vector<Series>& all) {
+// Where the curves have their points, if that is readable.
+std::vector<double> XTicks(const std::vector<Series>& all, Axis axis) {
   std::set<double> at;
   for (const Series& series : all) {
-    for (const auto& [labels, map50] : series.mean) at.insert(labels);
+    for (const auto& [x, map50] : series.mean) at.insert(x);
   }
   std::vector<double> ticks(at.begin(), at.end());
-  if (ticks.size() <= kMostXTicks) return ticks;
+  if (ticks.size() < 2 || (axis == Axis::kImages && ticks.size() <= kMostXTicks)) return ticks;
   std::vector<double> round = RoundTicks(ticks.front(), ticks.back(), 8);
   round.erase(std::remove_if(round.begin(), round.end(),
                              [&](double x) { return x < ticks.front() || x > ticks.back(); }),
@@ -150,6 +166,24 @@ void SpreadOut(double* low, double* high, double least) {
   const double middle = (*low + *high) / 2;
   *low = middle - least / 2;
   *high = middle + least / 2;
+}
+
+void FindLimits(const std::vector<Series>& all, double* x_low, double* x_high, double* y_low,
+                double* y_high) {
+  for (const Series& series : all) {
+    for (const Curve& curve : series.seeds) {
+      for (const auto& [x, y] : curve) {
+        *x_low = std::min(*x_low, x);
+        *x_high = std::max(*x_high, x);
+        *y_low = std::min(*y_low, y);
+        *y_high = std::max(*y_high, y);
+      }
+    }
+    for (const auto& [labels, interval] : series.band) {
+      *y_low = std::min(*y_low, std::max(0.0, interval.low));
+      *y_high = std::max(*y_high, std::min(1.0, interval.high));
+    }
+  }
 }
 
 std::string GainMarks(const PlotFrame& frame, const GainPair& pair, size_t index) {
@@ -174,39 +208,40 @@ std::string GainMarks(const PlotFrame& frame, const GainPair& pair, size_t index
 
 }  // namespace
 
-std::string LearningCurveChart(const Results& results) {
-  const std::vector<Series> all = MakeSeries(results);
+std::string AxisTitle(const Results& results, Axis axis) {
+  if (axis == Axis::kImages) return "labeled images";
+  if (axis == Axis::kBoxes) return "boxes in the labeled images";
+  const auto rate = [&](const char* key) {
+    const auto value = results.protocol.find(key);
+    return value != results.protocol.end() && value->is_number()
+               ? absl::StrCat(value->get<double>())
+               : std::string("?");
+  };
+  return absl::StrCat("labeling cost, s (", rate("seconds_per_image"), " an image + ",
+                      rate("seconds_per_box"), " a box)");
+}
+
+std::string LearningCurveChart(const Results& results, Axis axis) {
+  const std::vector<Series> all = MakeSeries(results, axis);
   const std::string focus = FocusStrategy(results);
   if (all.empty()) return "";
   double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
-  for (const Series& series : all) {
-    for (const Curve& curve : series.seeds) {
-      for (const auto& [x, y] : curve) {
-        x_low = std::min(x_low, x);
-        x_high = std::max(x_high, x);
-        y_low = std::min(y_low, y);
-        y_high = std::max(y_high, y);
-      }
-    }
-    for (const auto& [labels, interval] : series.band) {
-      y_low = std::min(y_low, std::max(0.0, interval.low));
-      y_high = std::max(y_high, std::min(1.0, interval.high));
-    }
-  }
+  FindLimits(all, &x_low, &x_high, &y_low, &y_high);
   SpreadOut(&x_low, &x_high, 1);
   SpreadOut(&y_low, &y_high, 0.05);
   const std::vector<double> y_ticks = RoundTicks(std::max(0.0, y_low), std::min(1.0, y_high), 6);
-  const std::vector<double> x_ticks = LabelTicks(all);
+  const std::vector<double> x_ticks = XTicks(all, axis);
   const double pad = 0.02 * (x_high - x_low);
   PlotFrame frame{64, 14, 622, 366, x_low - pad, x_high + pad, y_ticks.front(), y_ticks.back()};
-  std::string svg =
+  const std::string title = AxisTitle(results, axis);
+  std::string svg = absl::StrFormat(
       "<svg class='chart' viewBox='0 0 880 436' role='img' aria-label='Learning curves: test mAP "
-      "over labeled images'><clipPath id='curves'><rect x='58' y='8' width='634' "
-      "height='378'/></clipPath>";
+      "over %s'><clipPath id='curves-%s'><rect x='58' y='8' width='634' height='378'/></clipPath>",
+      Escape(title), NameOf(axis));
   const int digits = y_ticks.size() > 1 && y_ticks[1] - y_ticks[0] < 0.0099 ? 3 : 2;
-  svg += frame.Axes(x_ticks, Texts(x_ticks, 1, 0), y_ticks, Texts(y_ticks, 1, digits),
-                    "labeled images", "mAP@.5 on the test images");
-  svg += "<g clip-path='url(#curves)'>";
+  svg += frame.Axes(x_ticks, Texts(x_ticks, 1, 0), y_ticks, Texts(y_ticks, 1, digits), title,
+                    "mAP@.5 on the test images");
+  absl::StrAppend(&svg, "<g clip-path='url(#curves-", NameOf(axis), ")'>");
   for (const Series& series : all) {
     // Two bands can be told apart; six cannot, so the others are only hinted at.
     const bool main = series.strategy == focus || series.strategy == "random" || all.size() < 3;
@@ -214,7 +249,7 @@ std::string LearningCurveChart(const Results& results) {
                            Band(frame, series));
   }
   // The first strategy is the one that is looked for: drawn last, on top.
-  for (auto it = all.rbegin(); it != all.rend(); ++it) svg += DrawSeries(frame, *it);
+  for (auto it = all.rbegin(); it != all.rend(); ++it) svg += DrawSeries(frame, *it, axis);
   return absl::StrCat(svg, "</g>", EndLabels(frame, all), "</svg>");
 }
 

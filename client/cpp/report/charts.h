@@ -8,9 +8,12 @@
 
 namespace mgral::client {
 
-// Mean test mAP@.5 over labels per strategy, thin lines for the seeds, a band for the 95 %
+// "labeled images"; of the cost, with the protocol's rates.
+std::string AxisTitle(const Results& results, Axis axis);
+
+// Mean test mAP@.5 per strategy, thin lines for the seeds, a band for the 95 %
 // t-interval with three seeds or more and for smallest to largest with two.
-std::string LearningCurveChart(const Results& results);
+std::string LearningCurveChart(const Results& results, Axis axis);
 
 // Estimated against realized gain of every batch that had an estimate, with standard errors.
 std::string GainChart(const Results& results);

@@ -1,12 +1,14 @@
 #include "client/cpp/report/headline.h"
 
-#include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cpp/report/comparison.h"
+#include "client/cpp/report/curve.h"
 #include "client/cpp/report/html.h"
-#include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 
 namespace mgral::client {
 namespace {
@@ -15,28 +17,13 @@ std::string Seeds(int64_t count) {
   return count == 1 ? std::string("one seed") : absl::StrCat(count, "\u00a0seeds");
 }
 
-// How sure the comparison of the areas is.
-std::string Certainty(const StrategySummary& focus) {
-  if (!focus.aulc_minus_random) return "";
-  const std::string difference = absl::StrCat(
-      "Area under the learning curve ", Points(focus.aulc_minus_random), " points against random");
-  if (!focus.aulc_minus_random_ci95) {
-    return absl::StrCat(difference, " with one seed: no interval, so no evidence yet.");
-  }
-  const Interval& interval = *focus.aulc_minus_random_ci95;
-  const std::string range = absl::StrCat(" (95\u00a0% interval ", Points(interval.low), " to ",
-                                         Points(interval.high), ", ", Seeds(focus.seeds), ")");
-  if (interval.low > 0) return absl::StrCat(difference, range, ": better than random.");
-  if (interval.high < 0) return absl::StrCat(difference, range, ": worse than random.");
-  return absl::StrCat(difference, range,
-                      ": the interval contains 0, so these runs do not settle which is better.");
+const char* Over(Axis axis) {
+  static const char* const kWords[] = {"over images", "over boxes", "over labeling cost"};
+  return kWords[static_cast<size_t>(axis)];
 }
 
-// The finding is what people quote, so it says itself when chance could have made it.
-std::string Doubt(const StrategySummary& focus) {
-  if (focus.aulc_minus_random_ci95 && focus.aulc_minus_random_ci95->low > 0) return "";
-  return absl::StrCat(", which ", Seeds(focus.seeds), focus.seeds == 1 ? " does" : " do",
-                      " not settle");
+Number AreaOf(const StrategySummary& summary, Axis axis) {
+  return axis == Axis::kCost ? summary.aulc_cost : summary.aulc;
 }
 
 // Random's curve ends no higher than it began: there is nothing that could be saved.
@@ -45,42 +32,102 @@ bool LabelsBroughtNothing(const Results& results) {
   return curve.size() > 1 && curve.back().second <= curve.front().second;
 }
 
+// What people quote: it claims no more than the primary endpoint carries after Holm's correction.
+std::string Finding(const Comparison& primary) {
+  const std::string& strategy = primary.strategy;
+  if (!primary.p) return absl::StrCat("One seed shows nothing about ", strategy, " and random.");
+  const double points = 100 * std::abs(*primary.mean);
+  if (primary.significant) {
+    return absl::StrFormat("%s is %s than random by %.1f points of area %s.", strategy,
+                           *primary.mean > 0 ? "better" : "worse", points, Over(primary.axis));
+  }
+  if (primary.tie) {
+    return absl::StrFormat("%s and random tie: equal within ±1 point of area %s.", strategy,
+                           Over(primary.axis));
+  }
+  return absl::StrFormat("%s do not settle whether %s is better than random.", Seeds(primary.seeds),
+                         strategy);
+}
+
+// "over images +2.1 points (95 % −0.3 to +4.5, p 0.120 after Holm’s correction): not settled".
+std::string Evidence(const Comparison& comparison) {
+  std::string text = absl::StrCat(Over(comparison.axis), " ", Points(comparison.mean), " points");
+  if (comparison.t95) {
+    absl::StrAppend(&text, " (95\u00a0%: ", Points(comparison.t95->low), " to ",
+                    Points(comparison.t95->high), "; p ", PValue(comparison.p_holm),
+                    " after Holm’s correction)");
+  }
+  return absl::StrCat(text, ": ", VerdictOf(comparison));
+}
+
+std::string AreaSentence(const Results& results, const Comparison& primary) {
+  std::string text = absl::StrCat("Area under the learning curve against random, ",
+                                  Seeds(primary.seeds), ": ", Evidence(primary));
+  if (primary.axis != Axis::kImages) {
+    if (const Comparison* images =
+            FindComparison(results.against_random, Axis::kImages, primary.strategy)) {
+      absl::StrAppend(&text, "; ", Evidence(*images));
+    }
+  }
+  return text + ". ";
+}
+
+// How many labels and how much cost random's final accuracy took.
+std::string SavingSentence(const StrategySummary& focus, const StrategySummary& random) {
+  if (!focus.labels_to_match_random) {
+    return absl::StrFormat("It did not reach random’s final mAP@.5: %s against %s. ",
+                           Decimal(focus.final_map50), Decimal(random.final_map50));
+  }
+  std::string text = absl::StrFormat(
+      "Random’s final mAP@.5 of %s took it %.0f labels instead of %.0f",
+      Decimal(random.final_map50), *focus.labels_to_match_random, *random.final_labels);
+  if (focus.cost_to_match_random && random.final_cost.value_or(0) > 0) {
+    absl::StrAppendFormat(&text, " and %.0f\u00a0%% of the labeling cost",
+                          100 * *focus.cost_to_match_random / *random.final_cost);
+  }
+  absl::StrAppendFormat(&text, "; at the end it has %s. ", Decimal(focus.final_map50));
+  // A curve that rises and falls crosses its own final level earlier.
+  if (random.labels_to_match_random &&
+      *random.labels_to_match_random < 0.95 * *random.final_labels) {
+    absl::StrAppendFormat(&text, "Random itself first reached that level at %.0f labels. ",
+                          *random.labels_to_match_random);
+  }
+  return text;
+}
+
+// A baseline that beats the strategy belongs beside every claim about it.
+std::string BetterBaselines(const Results& results, const std::string& strategy) {
+  std::string text;
+  for (const WinMatrix& matrix : results.win_matrices) {
+    if (matrix.axis == Axis::kBoxes) continue;
+    for (size_t i = 0; i < matrix.strategies.size(); ++i) {
+      for (size_t j = 0; j < matrix.strategies.size(); ++j) {
+        if (matrix.strategies[j] != strategy || !matrix.significant[i][j]) continue;
+        if (matrix.strategies[i] == "random") continue;
+        absl::StrAppend(&text, matrix.strategies[i], " is better than ", strategy, " ",
+                        Over(matrix.axis), ". ");
+      }
+    }
+  }
+  return text;
+}
+
 Headline AgainstRandom(const Results& results, const StrategySummary& focus,
-                       const StrategySummary& random) {
-  const double final_labels = *random.final_labels;
+                       const StrategySummary& random, const Comparison& primary) {
   Headline headline;
+  headline.support = AreaSentence(results, primary);
   if (LabelsBroughtNothing(results)) {
     headline.finding = "Random’s detector did not improve with labels: no saving can be measured.";
-    headline.support = absl::StrFormat(
+    absl::StrAppendFormat(
+        &headline.support,
         "mAP@.5 with %.0f labels: %s %s, random %s. Train longer, or label more per batch. ",
-        final_labels, focus.strategy, Decimal(focus.final_map50), Decimal(random.final_map50));
-    headline.support += Certainty(focus);
-    return headline;
-  }
-  if (focus.labels_to_match_random) {
-    const double share = *focus.labels_to_match_random / std::max(1.0, final_labels);
-    headline.finding =
-        share > 0.985
-            ? absl::StrCat(focus.strategy, " ended level with random: mAP@.5 ",
-                           Decimal(focus.final_map50, 2), " with ", final_labels, " labels.")
-            : absl::StrFormat("%s reached random’s final mAP with %.0f\u00a0%% of its labels%s.",
-                              focus.strategy, 100 * share, Doubt(focus));
-    headline.support = absl::StrFormat(
-        "%.0f labels instead of %.0f for mAP@.5 %s; with all labels %s against %s. ",
-        *focus.labels_to_match_random, final_labels, Decimal(random.final_map50),
-        Decimal(focus.final_map50), Decimal(random.final_map50));
+        *random.final_labels, focus.strategy, Decimal(focus.final_map50),
+        Decimal(random.final_map50));
   } else {
-    headline.finding = absl::StrCat(focus.strategy, " did not reach random’s final mAP.");
-    headline.support =
-        absl::StrFormat("mAP@.5 %s against %s with %.0f labels. ", Decimal(focus.final_map50),
-                        Decimal(random.final_map50), final_labels);
+    headline.finding = Finding(primary);
+    headline.support += SavingSentence(focus, random);
   }
-  // A curve that rises and falls crosses its own final level earlier.
-  if (random.labels_to_match_random && *random.labels_to_match_random < 0.95 * final_labels) {
-    headline.support += absl::StrFormat("Random itself first reached that level at %.0f labels. ",
-                                        *random.labels_to_match_random);
-  }
-  headline.support += Certainty(focus);
+  headline.support += BetterBaselines(results, focus.strategy);
   return headline;
 }
 
@@ -94,12 +141,14 @@ const StrategySummary* FindSummary(const Results& results, const std::string& st
 }
 
 std::string FocusStrategy(const Results& results) {
+  const Axis axis = PrimaryAxis(results);
   const StrategySummary* best = nullptr;
   for (const StrategySummary& summary : results.summary) {
-    if (!summary.aulc) continue;
+    const Number area = AreaOf(summary, axis);
+    if (!area) continue;
     if (summary.strategy == "mgral") return summary.strategy;
     if (summary.strategy == "random" && results.summary.size() > 1) continue;
-    if (best == nullptr || *summary.aulc > *best->aulc) best = &summary;
+    if (best == nullptr || *area > *AreaOf(*best, axis)) best = &summary;
   }
   return best == nullptr ? "" : best->strategy;
 }
@@ -111,15 +160,16 @@ Headline MakeHeadline(const Results& results) {
             "The curves below show the points measured so far; they are not compared."};
   }
   const StrategySummary* random = FindSummary(results, "random");
-  if (focus->strategy != "random" && random != nullptr && random->final_map50 &&
-      random->final_labels) {
-    return AgainstRandom(results, *focus, *random);
+  const Comparison* primary =
+      FindComparison(results.against_random, PrimaryAxis(results), focus->strategy);
+  if (primary != nullptr && random != nullptr && random->final_map50 && random->final_labels) {
+    return AgainstRandom(results, *focus, *random, *primary);
   }
   return {absl::StrFormat("%s reached mAP@.5 %s with %.0f labels.", focus->strategy,
                           Decimal(focus->final_map50, 2), focus->final_labels.value_or(0)),
           absl::StrCat(focus->seeds == 1 ? "" : "Mean of ",
                        focus->seeds == 1 ? "One seed" : Seeds(focus->seeds),
-                       ". Random was not run to the end, so there is no baseline.")};
+                       ". No seed of random was run to the end, so there is no baseline.")};
 }
 
 std::vector<std::string> Caveats(const Results& results) {
@@ -152,6 +202,15 @@ std::vector<std::string> Caveats(const Results& results) {
   caveats.push_back(
       "Only curves of one report are comparable: the training recipe alone moves "
       "published curves of the same method by many points.");
+  if (PrimaryAxis(results) == Axis::kImages) {
+    caveats.push_back(
+        "These results say nothing of boxes: a strategy that picks crowded images hands out more "
+        "work for the same number of images.");
+  } else {
+    caveats.push_back(
+        "The labeling cost is the number of images and of true boxes at the rates above. Put your "
+        "own in with --seconds-per-image and --seconds-per-box.");
+  }
   caveats.push_back(
       "The labels of the validation images are given from the start, to every "
       "strategy, and are not counted on the horizontal axis.");

@@ -10,10 +10,10 @@ namespace mgral::client {
 
 struct Headline {
   std::string finding;  // one sentence
-  std::string support;  // what it rests on: labels, seeds, interval
+  std::string support;  // what it rests on: areas, seeds, intervals, labels
 };
 
-// Of mgral if it took part, otherwise of the strategy with the largest aulc, against random.
+// Of mgral if it took part, otherwise of the strategy with the largest area, against random.
 Headline MakeHeadline(const Results& results);
 
 // The strategy that the headline speaks of; empty when there is none.

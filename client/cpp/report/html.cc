@@ -70,6 +70,11 @@ std::string Points(const Number& value) {
   return absl::StrFormat("%s%.*f", points < 0 ? "−" : "+", digits, std::abs(points));
 }
 
+std::string PValue(const Number& p) {
+  if (!p || !std::isfinite(*p)) return kMissing;
+  return *p < 0.001 ? "< 0.001" : absl::StrFormat("%.3f", *p);
+}
+
 std::string Duration(const Number& seconds) {
   if (!seconds || !std::isfinite(*seconds)) return kMissing;
   const double s = *seconds;

@@ -19,6 +19,8 @@ std::string PowerOfTen(double value);
 std::string IntervalText(const std::optional<Interval>& interval, int digits = 3);
 // A difference of AP in percentage points: "+1.2"; "–" when missing.
 std::string Points(const Number& value);
+// "0.012", "< 0.001"; "–" when missing.
+std::string PValue(const Number& p);
 // "84 µs", "1.3 s", "12 min"; "–" when missing.
 std::string Duration(const Number& seconds);
 // Style rules that define the strategies' colors, light and dark.

@@ -8,6 +8,7 @@
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/sections.h"
 #include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 #include "client/cpp/report/table.h"
 
 namespace mgral::client {

@@ -4,8 +4,8 @@
 #include "client/cpp/report/gallery.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/sections.h"
-#include "client/cpp/report/statistics.h"
 #include "client/cpp/report/style.h"
+#include "client/cpp/report/summary.h"
 
 namespace mgral::client {
 namespace {
@@ -24,15 +24,15 @@ std::string GallerySection(const Results& results, const Dataset* dataset) {
 }  // namespace
 
 std::string RenderReport(Results results, const Dataset* dataset) {
-  results.summary = Summarize(results);
+  Summarize(&results);
   return absl::StrCat(
       "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
       "content='width=device-width,initial-scale=1'><title>mgral on ",
       Escape(results.dataset), "</title><style>", kReportStyle, StrategyColors(),
       "</style></head><body><main>", HeaderSection(results), CurveSection(results),
-      SummarySection(results), GainSection(results), FidelitySection(results),
-      ClassSection(results), GallerySection(results, dataset), CostSection(results),
-      ProtocolSection(results),
+      SummarySection(results), ComparisonSection(results), GainSection(results),
+      FidelitySection(results), ClassSection(results), GallerySection(results, dataset),
+      CostSection(results), ProtocolSection(results),
       "<footer>Made by mgral simulate from results.json.</footer></main></body></html>\n");
 }
 

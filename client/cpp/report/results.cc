@@ -1,7 +1,6 @@
 #include "client/cpp/report/results.h"
 
 #include <cmath>
-#include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/lib/files.h"
@@ -36,6 +35,8 @@ Json ToJson(const CurvePoint& point) {
                      {"gain", ToJson(pick.gain)}});
   }
   return {{"labels", point.labels},
+          {"boxes", ToJson(point.boxes)},
+          {"cost", ToJson(point.cost)},
           {"map50", ToJson(point.map50)},
           {"map", ToJson(point.map)},
           {"class_ap50", ToJson(point.class_ap50)},
@@ -47,7 +48,8 @@ Json ToJson(const CurvePoint& point) {
           {"strategy_used", point.strategy_used},
           {"strategy_note", point.strategy_note},
           {"batch", point.batch},
-          {"picks", picks}};
+          {"picks", picks},
+          {"seconds", ToJson(point.seconds)}};
 }
 
 Json ToJson(const StrategyRun& run) {
@@ -72,14 +74,43 @@ Json ToJson(const StrategySummary& summary) {
           {"seeds", summary.seeds},
           {"aulc", ToJson(summary.aulc)},
           {"aulc_ci95", ToJson(summary.aulc_ci95)},
+          {"aulc_boxes", ToJson(summary.aulc_boxes)},
+          {"aulc_cost", ToJson(summary.aulc_cost)},
           {"final_map50", ToJson(summary.final_map50)},
           {"final_map50_ci95", ToJson(summary.final_map50_ci95)},
           {"final_map", ToJson(summary.final_map)},
           {"final_labels", ToJson(summary.final_labels)},
+          {"final_boxes", ToJson(summary.final_boxes)},
+          {"final_cost", ToJson(summary.final_cost)},
           {"aulc_minus_random", ToJson(summary.aulc_minus_random)},
           {"aulc_minus_random_ci95", ToJson(summary.aulc_minus_random_ci95)},
           {"labels_to_match_random", ToJson(summary.labels_to_match_random)},
+          {"cost_to_match_random", ToJson(summary.cost_to_match_random)},
           {"final_class_ap50", ToJson(summary.final_class_ap50)}};
+}
+
+Json ToJson(const Comparison& comparison) {
+  return {{"axis", NameOf(comparison.axis)},
+          {"strategy", comparison.strategy},
+          {"baseline", comparison.baseline},
+          {"seeds", comparison.seeds},
+          {"mean", ToJson(comparison.mean)},
+          {"t95", ToJson(comparison.t95)},
+          {"bootstrap95", ToJson(comparison.bootstrap95)},
+          {"p", ToJson(comparison.p)},
+          {"p_holm", ToJson(comparison.p_holm)},
+          {"t_holm", ToJson(comparison.t_holm)},
+          {"significant", comparison.significant},
+          {"tie", comparison.tie}};
+}
+
+Json ToJson(const WinMatrix& matrix) {
+  Json wins = Json::array();
+  for (const std::vector<Number>& row : matrix.wins) wins.push_back(ToJson(row));
+  return {{"axis", NameOf(matrix.axis)},
+          {"strategies", matrix.strategies},
+          {"wins", wins},
+          {"significant", matrix.significant}};
 }
 
 Json ToJson(const LookupRow& row) {
@@ -98,194 +129,30 @@ Json ToJson(const LookupRow& row) {
           {"greedy_gain", ToJson(row.greedy_gain)}};
 }
 
-// Reading. A wrong type throws std::invalid_argument with the field's path; ResultsFromJson
-// turns it into a status.
-
-[[noreturn]] void Fail(const std::string& where, const char* wanted) {
-  throw std::invalid_argument(absl::StrCat(where, ": ", wanted, " expected"));
-}
-
-const Json* Find(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it == object.end() || it->is_null() ? nullptr : &*it;
-}
-
-Number ReadNumber(const Json& object, const char* key, const std::string& where) {
-  const Json* value = Find(object, key);
-  if (value == nullptr) return std::nullopt;
-  if (!value->is_number()) Fail(absl::StrCat(where, ".", key), "a number");
-  return value->get<double>();
-}
-
-int64_t ReadCount(const Json& object, const char* key, const std::string& where,
-                  int64_t missing = 0) {
-  const Json* value = Find(object, key);
-  if (value == nullptr) return missing;
-  if (!value->is_number_integer()) Fail(absl::StrCat(where, ".", key), "a whole number");
-  return value->get<int64_t>();
-}
-
-std::string ReadText(const Json& object, const char* key, const std::string& where) {
-  const Json* value = Find(object, key);
-  if (value == nullptr) return "";
-  if (!value->is_string()) Fail(absl::StrCat(where, ".", key), "a text");
-  return value->get<std::string>();
-}
-
-const Json& ReadList(const Json& object, const char* key, const std::string& where) {
-  static const Json empty = Json::array();
-  const Json* value = Find(object, key);
-  if (value == nullptr) return empty;
-  if (!value->is_array()) Fail(absl::StrCat(where, ".", key), "a list");
-  return *value;
-}
-
-std::vector<std::string> ReadTexts(const Json& object, const char* key, const std::string& where) {
-  std::vector<std::string> texts;
-  for (const Json& value : ReadList(object, key, where)) {
-    if (!value.is_string()) Fail(absl::StrCat(where, ".", key), "a list of texts");
-    texts.push_back(value.get<std::string>());
-  }
-  return texts;
-}
-
-std::vector<Number> ReadNumbers(const Json& object, const char* key, const std::string& where) {
-  std::vector<Number> numbers;
-  for (const Json& value : ReadList(object, key, where)) {
-    if (!value.is_null() && !value.is_number()) Fail(absl::StrCat(where, ".", key), "numbers");
-    numbers.push_back(value.is_null() ? Number() : Number(value.get<double>()));
-  }
-  return numbers;
-}
-
-void NeedObject(const Json& value, const std::string& where) {
-  if (!value.is_object()) Fail(where, "an object");
-}
-
-Pick ReadPick(const Json& value, const std::string& where) {
-  NeedObject(value, where);
-  Pick pick;
-  pick.image_id = ReadText(value, "image_id", where);
-  pick.cell = static_cast<int>(ReadCount(value, "cell", where, -1));
-  pick.reason = ReadText(value, "reason", where);
-  pick.gain_class = ReadText(value, "gain_class", where);
-  pick.gain = ReadNumber(value, "gain", where);
-  return pick;
-}
-
-CurvePoint ReadPoint(const Json& value, const std::string& where) {
-  NeedObject(value, where);
-  CurvePoint point;
-  point.labels = ReadCount(value, "labels", where);
-  point.map50 = ReadNumber(value, "map50", where);
-  point.map = ReadNumber(value, "map", where);
-  point.class_ap50 = ReadNumbers(value, "class_ap50", where);
-  point.validation_map50 = ReadNumber(value, "validation_map50", where);
-  point.estimated_gain = ReadNumber(value, "estimated_gain", where);
-  point.estimated_gain_se = ReadNumber(value, "estimated_gain_se", where);
-  point.realized_gain = ReadNumber(value, "realised_gain", where);
-  point.test_gain = ReadNumber(value, "test_gain", where);
-  point.strategy_used = ReadText(value, "strategy_used", where);
-  point.strategy_note = ReadText(value, "strategy_note", where);
-  point.batch = ReadTexts(value, "batch", where);
-  for (const Json& pick : ReadList(value, "picks", where)) {
-    point.picks.push_back(ReadPick(pick, absl::StrCat(where, ".picks[", point.picks.size(), "]")));
-  }
-  return point;
-}
-
-StrategyRun ReadRun(const Json& value, const std::string& where) {
-  NeedObject(value, where);
-  StrategyRun run;
-  run.strategy = ReadText(value, "strategy", where);
-  run.seed = ReadCount(value, "seed", where);
-  run.pool = ReadText(value, "pool", where);
-  for (const Json& point : ReadList(value, "points", where)) {
-    run.points.push_back(ReadPoint(point, absl::StrCat(where, ".points[", run.points.size(), "]")));
-  }
-  const Json* complete = Find(value, "complete");
-  if (complete != nullptr && !complete->is_boolean()) Fail(where + ".complete", "true or false");
-  run.complete = complete == nullptr ? run.points.size() > 1 : complete->get<bool>();
-  if (const Json* seconds = Find(value, "seconds")) {
-    const std::string at = where + ".seconds";
-    NeedObject(*seconds, at);
-    run.seconds = {ReadNumber(*seconds, "train", at),    ReadNumber(*seconds, "embed", at),
-                   ReadNumber(*seconds, "probe", at),    ReadNumber(*seconds, "table", at),
-                   ReadNumber(*seconds, "selector", at), ReadNumber(*seconds, "query", at)};
-  }
-  return run;
-}
-
-LookupRow ReadLookup(const Json& value, const std::string& where) {
-  NeedObject(value, where);
-  LookupRow row;
-  row.seed = ReadCount(value, "seed", where);
-  row.cycle = ReadCount(value, "cycle", where);
-  row.strategy = ReadText(value, "strategy", where);
-  row.probes = ReadCount(value, "probes", where);
-  row.replay_probes = ReadCount(value, "replay_probes", where);
-  row.cells = ReadCount(value, "cells", where);
-  row.fidelity = ReadNumber(value, "fidelity", where);
-  row.response_fidelity = ReadNumber(value, "response_fidelity", where);
-  row.test_retest = ReadNumber(value, "test_retest", where);
-  row.seconds_per_probe = ReadNumber(value, "seconds_per_probe", where);
-  row.seconds_per_lookup = ReadNumber(value, "seconds_per_lookup", where);
-  row.selector_gain = ReadNumber(value, "selector_gain", where);
-  row.greedy_gain = ReadNumber(value, "greedy_gain", where);
-  return row;
+template <typename Item>
+Json ListOf(const std::vector<Item>& items) {
+  Json list = Json::array();
+  for (const Item& item : items) list.push_back(ToJson(item));
+  return list;
 }
 
 }  // namespace
 
+const char* NameOf(Axis axis) {
+  static const char* const kNames[] = {"images", "boxes", "cost"};
+  return kNames[static_cast<size_t>(axis)];
+}
+
 Json ResultsToJson(const Results& results) {
-  Json document = {{"dataset", results.dataset},   {"classes", results.classes},
-                   {"protocol", results.protocol}, {"runs", Json::array()},
-                   {"summary", Json::array()},     {"lookup", Json::array()}};
-  for (const StrategyRun& run : results.runs) document["runs"].push_back(ToJson(run));
-  for (const StrategySummary& summary : results.summary) {
-    document["summary"].push_back(ToJson(summary));
-  }
-  for (const LookupRow& row : results.lookup) document["lookup"].push_back(ToJson(row));
-  return document;
-}
-
-absl::StatusOr<Results> ResultsFromJson(const Json& document) {
-  if (!document.is_object() || !document.contains("runs")) {
-    return absl::InvalidArgumentError("not a results.json: it holds no \"runs\"");
-  }
-  Results results;
-  try {
-    results.dataset = ReadText(document, "dataset", "results");
-    results.classes = ReadTexts(document, "classes", "results");
-    if (const Json* protocol = Find(document, "protocol")) {
-      NeedObject(*protocol, "protocol");
-      results.protocol = *protocol;
-    }
-    for (const Json& run : ReadList(document, "runs", "results")) {
-      results.runs.push_back(ReadRun(run, absl::StrCat("runs[", results.runs.size(), "]")));
-    }
-    for (const Json& row : ReadList(document, "lookup", "results")) {
-      results.lookup.push_back(
-          ReadLookup(row, absl::StrCat("lookup[", results.lookup.size(), "]")));
-    }
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(error.what());
-  }
-  return results;
-}
-
-absl::StatusOr<Results> ReadResults(const std::string& file) {
-  absl::StatusOr<std::string> text = ReadFile(file);
-  if (!text.ok()) return text.status();
-  const Json document = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) {
-    return absl::InvalidArgumentError(absl::StrCat(file, " is not JSON"));
-  }
-  absl::StatusOr<Results> results = ResultsFromJson(document);
-  if (!results.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(file, ": ", results.status().message()));
-  }
-  return results;
+  return {{"dataset", results.dataset},
+          {"classes", results.classes},
+          {"protocol", results.protocol},
+          {"runs", ListOf(results.runs)},
+          {"summary", ListOf(results.summary)},
+          {"against_random", ListOf(results.against_random)},
+          {"against_best_baseline", ListOf(results.against_best_baseline)},
+          {"win_matrices", ListOf(results.win_matrices)},
+          {"lookup", ListOf(results.lookup)}};
 }
 
 absl::Status WriteResults(const Results& results, const std::string& file) {

@@ -19,6 +19,12 @@ struct Interval {
   double high = 0;
 };
 
+// What a learning curve is drawn over: labeled training images, the true boxes in them, or what
+// labeling them costs (LabelingRates).
+enum class Axis { kImages, kBoxes, kCost };
+inline constexpr Axis kAxes[] = {Axis::kImages, Axis::kBoxes, Axis::kCost};
+const char* NameOf(Axis axis);  // as in results.json: "images", "boxes", "cost"
+
 // Why an image was in a batch, as the service said.
 struct Pick {
   std::string image_id;
@@ -31,6 +37,7 @@ struct Pick {
 // A detector trained on `labels` images, measured on the test images.
 struct CurvePoint {
   int64_t labels = 0;
+  Number boxes, cost;              // of the labeled training images; missing in older files
   Number map50;                    // VOC AP@.5, all-points area, mean over classes, in [0, 1]
   Number map;                      // COCO AP@[.5:.95]
   std::vector<Number> class_ap50;  // in the order of Results::classes
@@ -42,6 +49,7 @@ struct CurvePoint {
   std::string strategy_used, strategy_note;
   std::vector<std::string> batch;
   std::vector<Pick> picks;
+  Number seconds;  // of the cycle that trained this detector and ranked the images by it
 };
 
 // Seconds of all cycles of a run.
@@ -64,17 +72,19 @@ struct StrategyRun {
 struct StrategySummary {
   std::string strategy;
   int64_t seeds = 0;
-  Number aulc;  // area under map50 over labels, divided by the range of labels
+  // Areas under map50, divided by the range (comparison.h says which).
+  Number aulc;  // over images
   std::optional<Interval> aulc_ci95;
+  Number aulc_boxes, aulc_cost;
   Number final_map50;
   std::optional<Interval> final_map50_ci95;
   Number final_map;
-  Number final_labels;
+  Number final_labels, final_boxes, final_cost;
   // Against random, over the seeds that both have: the difference of aulc per seed.
   Number aulc_minus_random;
   std::optional<Interval> aulc_minus_random_ci95;
   // Where the mean curve first reaches random's final map50; missing if it never does.
-  Number labels_to_match_random;
+  Number labels_to_match_random, cost_to_match_random;
   std::vector<Number> final_class_ap50;
 };
 
@@ -91,6 +101,32 @@ struct LookupRow {
   Number selector_gain, greedy_gain;
 };
 
+// Areas under the curves of two strategies, paired by seed, which is the initial set.
+struct Comparison {
+  Axis axis = Axis::kImages;
+  std::string strategy, baseline;
+  int64_t seeds = 0;            // that both have
+  Number mean;                  // of the differences, strategy − baseline
+  std::optional<Interval> t95;  // 95 % t-interval
+  std::optional<Interval> bootstrap95;
+  Number p;  // two-sided paired t-test
+  // Holm's correction. Against random: over all strategies of this axis. Else: over all pairs.
+  Number p_holm;
+  std::optional<Interval> t_holm;  // t-interval that excludes 0 exactly where p_holm < 0.05
+  bool significant = false;        // p_holm < 0.05
+  bool tie = false;                // equivalent: the 90 % interval lies within ±1 point
+};
+
+struct WinMatrix {
+  Axis axis = Axis::kImages;
+  std::vector<std::string> strategies;
+  // [row][column]: the share of their common seeds in which the row's area is the larger one;
+  // missing on the diagonal and without common seeds.
+  std::vector<std::vector<Number>> wins;
+  // [row][column]: the row's mean area is larger, p < 0.05 after Holm's correction over all pairs.
+  std::vector<std::vector<bool>> significant;
+};
+
 struct Results {
   std::string dataset;
   std::vector<std::string> classes;
@@ -98,6 +134,9 @@ struct Results {
   std::vector<StrategyRun> runs;
   std::vector<StrategySummary> summary;
   std::vector<LookupRow> lookup;
+  std::vector<Comparison> against_random;         // per axis and strategy
+  std::vector<Comparison> against_best_baseline;  // other than random
+  std::vector<WinMatrix> win_matrices;            // per axis
 };
 
 nlohmann::ordered_json ResultsToJson(const Results& results);

@@ -5,9 +5,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cpp/report/charts.h"
+#include "client/cpp/report/comparison.h"
+#include "client/cpp/report/curve.h"
 #include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 #include "client/cpp/report/table.h"
 
 namespace mgral::client {
@@ -18,6 +21,19 @@ std::string Card(const std::string& value, const std::string& what, const std::s
       "<div class='card'><p class='value'>%s</p><p class='what'>%s</p><p class='detail'>%s</p>"
       "</div>",
       Escape(value), Escape(what), Escape(detail));
+}
+
+// The difference to random of the strategy that the headline speaks of.
+std::string AreaCard(const Results& results, Axis axis, const char* what) {
+  const Comparison* with_random =
+      FindComparison(results.against_random, axis, FocusStrategy(results));
+  if (with_random == nullptr) return "";
+  return Card(
+      Points(with_random->mean), what,
+      with_random->t95
+          ? absl::StrCat("points against random, 95\u00a0%: ", Points(with_random->t95->low),
+                         " to ", Points(with_random->t95->high))
+          : "points against random, one seed");
 }
 
 std::string Cards(const Results& results) {
@@ -32,12 +48,8 @@ std::string Cards(const Results& results) {
   const StrategySummary* random = FindSummary(results, "random");
   if (random != nullptr && random != focus && random->final_map50) {
     html += Card(Decimal(random->final_map50, 3), "final mAP@.5, random", "the same budget");
-    html += Card(Points(focus->aulc_minus_random), "area under the curve",
-                 focus->aulc_minus_random_ci95
-                     ? absl::StrCat("points against random, 95\u00a0%: ",
-                                    Points(focus->aulc_minus_random_ci95->low), " to ",
-                                    Points(focus->aulc_minus_random_ci95->high))
-                     : "points against random, one seed");
+    html += AreaCard(results, Axis::kCost, "area over cost");
+    html += AreaCard(results, Axis::kImages, "area over images");
   }
   const LookupMeans means = MeanOfTables(results, focus->strategy);
   const Number probe = Mean(means.probe);
@@ -71,6 +83,12 @@ std::string BandNote(const Results& results) {
              : "Bands are 95\u00a0% t\u2011intervals over seeds; thin lines are single seeds.";
 }
 
+std::string ShareOfCost(const StrategySummary& summary, const StrategySummary& random) {
+  if (!summary.cost_to_match_random || random.final_cost.value_or(0) <= 0) return "";
+  return absl::StrFormat(", %.0f %% of cost",
+                         100 * *summary.cost_to_match_random / *random.final_cost);
+}
+
 // How many labels each strategy needs for what random reaches with all of its own.
 std::string LabelsSaved(const Results& results) {
   const StrategySummary* random = FindSummary(results, "random");
@@ -85,8 +103,9 @@ std::string LabelsSaved(const Results& results) {
     const double needed = summary.labels_to_match_random.value_or(all);
     const std::string text =
         summary.labels_to_match_random
-            ? absl::StrFormat("%.0f of %.0f labels (%.0f %%)", needed, all, 100 * needed / all)
-            : absl::StrFormat("not reached with %.0f labels", summary.final_labels.value_or(all));
+            ? absl::StrFormat("%.0f of %.0f (%.0f %%)", needed, all, 100 * needed / all) +
+                  ShareOfCost(summary, *random)
+            : absl::StrFormat("not reached with %.0f", summary.final_labels.value_or(all));
     rows += absl::StrFormat(
         "<div class='bar%s' style='--c:%s;--w:%.1f%%'><span class='name'>%s</span><span "
         "class='track'><i></i></span><span class='text'>%s</span></div>",
@@ -95,7 +114,7 @@ std::string LabelsSaved(const Results& results) {
   }
   if (rows.empty()) return "";
   return absl::StrFormat(
-      "<h3>Labels needed for random’s final mAP@.5 of %s</h3><div class='bars'>%s</div>",
+      "<h3>Labeled images needed for random’s final mAP@.5 of %s</h3><div class='bars'>%s</div>",
       Decimal(random->final_map50), rows);
 }
 
@@ -121,12 +140,23 @@ std::string HeaderSection(const Results& results) {
 }
 
 std::string CurveSection(const Results& results) {
-  const std::string chart = LearningCurveChart(results);
-  if (chart.empty()) return "";
+  static const char* const kNames[] = {"images", "boxes", "labeling cost"};
+  std::string switches, charts;
+  for (const Axis axis : kAxes) {
+    const std::string chart = LearningCurveChart(results, axis);
+    if (chart.empty()) continue;
+    const char* name = NameOf(axis);
+    absl::StrAppend(&switches, "<input type='radio' name='axis' id='axis-", name, "'",
+                    axis == PrimaryAxis(results) ? " checked" : "", "/><label for='axis-", name,
+                    "'>", kNames[static_cast<size_t>(axis)], "</label>");
+    absl::StrAppend(&charts, "<div class='panel over-", name,
+                    "'><div class='scroll'><div class='wide'>", chart, "</div></div></div>");
+  }
+  if (charts.empty()) return "";
   return absl::StrCat(
-      "<section><h2>Learning curves</h2>", StrategyLegend(results),
-      "<div class='scroll'><div class='wide'>", chart,
-      "</div></div><p class='note'>Mean average precision at IoU 0.5 on test images that no "
+      "<section><h2>Learning curves</h2>", StrategyLegend(results), "<div class='axes'><span>over",
+      "</span>", switches, charts,
+      "</div><p class='note'>Mean average precision at IoU 0.5 on test images that no "
       "strategy ever sees. ",
       BandNote(results), "</p></section>");
 }
@@ -135,20 +165,22 @@ std::string SummarySection(const Results& results) {
   if (results.summary.empty()) return "";
   std::string rows;
   for (const StrategySummary& summary : results.summary) {
-    absl::StrAppend(
-        &rows, "<tr>", StrategyCell(results, summary.strategy), Cell(absl::StrCat(summary.seeds)),
-        Cell(Decimal(summary.aulc)), Cell(IntervalText(summary.aulc_ci95)),
-        Cell(Points(summary.aulc_minus_random)), Cell(Decimal(summary.final_map50)),
-        Cell(IntervalText(summary.final_map50_ci95)), Cell(Decimal(summary.final_map)), "</tr>");
+    absl::StrAppend(&rows, "<tr>", StrategyCell(results, summary.strategy),
+                    Cell(absl::StrCat(summary.seeds)), Cell(Decimal(summary.aulc_cost)),
+                    Cell(Decimal(summary.aulc_boxes)), Cell(Decimal(summary.aulc)),
+                    Cell(Decimal(summary.final_map50)));
+    absl::StrAppend(&rows, Cell(IntervalText(summary.final_map50_ci95)),
+                    Cell(Decimal(summary.final_map)), Cell(Decimal(summary.final_boxes, 0)),
+                    "</tr>");
   }
   return absl::StrCat(
       "<section><h2>Summary</h2>",
-      Table({"strategy", "seeds", "AULC", "95 % interval", "vs random, points", "final mAP@.5",
-             "95 % interval", "final mAP@[.5:.95]"},
+      Table({"strategy", "seeds", "area over cost", "over boxes", "over images", "final mAP@.5",
+             "95 % interval", "final mAP@[.5:.95]", "final boxes"},
             rows),
-      "<p class='note'>AULC: area under the learning curve of mAP@.5, divided by the range of "
-      "labels. Intervals are t-intervals over seeds; with one seed there is none. Differences "
-      "are taken per seed, on the same initial labels.</p>",
+      "<p class='note'>Area under the learning curve of mAP@.5, divided by its range: over images "
+      "the whole of it, over boxes and cost the part that all strategies of a seed share. Means "
+      "over seeds; the interval is a t-interval, with one seed there is none.</p>",
       LabelsSaved(results), "</section>");
 }
 

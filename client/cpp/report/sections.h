@@ -10,6 +10,7 @@ namespace mgral::client {
 std::string HeaderSection(const Results& results);
 std::string CurveSection(const Results& results);
 std::string SummarySection(const Results& results);
+std::string ComparisonSection(const Results& results);
 std::string GainSection(const Results& results);
 std::string FidelitySection(const Results& results);
 std::string ClassSection(const Results& results);

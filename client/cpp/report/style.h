@@ -55,6 +55,15 @@ color:var(--soft)}
 .chart .identity{stroke:var(--faint);stroke-dasharray:5 5}.chart .zero{stroke:var(--rule)}
 .chart .error{stroke:var(--c);stroke-width:1.5;opacity:.5}
 .wide{min-width:680px}
+.axes{display:flex;flex-wrap:wrap;align-items:center;gap:0 4px;font-size:14px;color:var(--soft)}
+.axes>span{margin-right:4px}
+.axes>input{position:absolute;opacity:0}
+.axes>label{padding:3px 11px;border-radius:7px;cursor:pointer}
+.axes>input:checked+label{background:var(--panel);color:var(--ink);font-weight:620}
+.axes>input:focus-visible+label{outline:2px solid var(--accent)}
+.axes>.panel{display:none;flex-basis:100%;min-width:0;margin-top:14px}
+#axis-images:checked~.over-images,#axis-boxes:checked~.over-boxes,
+#axis-cost:checked~.over-cost{display:block}
 .split{display:grid;grid-template-columns:minmax(0,1.15fr) minmax(0,1fr);gap:36px;align-items:start}
 @media(max-width:720px){.split{grid-template-columns:1fr}main{padding:28px 16px 56px}}
 dl{margin:0}.facts div{display:flex;justify-content:space-between;gap:16px;padding:8px 0;
@@ -73,7 +82,7 @@ tbody th{font-weight:600}.num{text-align:right}
 .heat{background:linear-gradient(90deg,color-mix(in srgb,var(--accent) 18%,transparent) calc(var(--w)*.6),
 transparent 0) no-repeat 10px 50%/100% 70%}
 .bars{display:grid;gap:9px}
-.bar{display:grid;grid-template-columns:124px minmax(0,1fr) 210px;gap:14px;align-items:center;font-size:14.5px}
+.bar{display:grid;grid-template-columns:124px minmax(0,1fr) 240px;gap:14px;align-items:center;font-size:14.5px}
 .bar .name{font-weight:600;overflow:hidden;text-overflow:ellipsis}
 .bar .text{color:var(--soft);font-variant-numeric:tabular-nums}
 .bar .track{background:var(--panel);border-radius:6px;height:18px;display:flex;overflow:hidden}

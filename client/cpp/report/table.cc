@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cpp/report/html.h"
-#include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 
 namespace mgral::client {
 

@@ -6,9 +6,12 @@
 #include <set>
 
 #include "absl/strings/str_format.h"
+#include "client/cpp/report/comparison.h"
+#include "client/cpp/report/curve.h"
 #include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/statistics.h"
+#include "client/cpp/report/summary.h"
 
 namespace mgral::client {
 namespace {
@@ -24,6 +27,33 @@ std::string Sparkline(const Curve& curve, const Interval& range) {
     line += kBlocks[std::clamp(static_cast<int>(std::lround(7 * share)), 0, 7)];
   }
   return line;
+}
+
+std::string Column(const Number& value) {
+  return value ? absl::StrFormat("%7.3f", *value) : absl::StrFormat("%7s", "-");
+}
+
+// Every strategy against random, on the primary endpoint and over images.
+void PrintComparisons(const Results& results, std::ostream& out) {
+  const Axis primary = PrimaryAxis(results);
+  for (const Axis axis : {primary, Axis::kImages}) {
+    std::string rows;
+    for (const Comparison& each : results.against_random) {
+      if (each.axis != axis) continue;
+      absl::StrAppendFormat(&rows, "  %-16.16s %s points", each.strategy, Points(each.mean));
+      if (each.t95) {
+        absl::StrAppendFormat(&rows, " (%s to %s), p %s", Points(each.t95->low),
+                              Points(each.t95->high), PValue(each.p_holm));
+      }
+      absl::StrAppendFormat(&rows, ": %s\n", VerdictOf(each));
+    }
+    if (rows.empty()) continue;
+    out << "\nAgainst random, area over "
+        << (axis == Axis::kCost ? "labeling cost, the primary endpoint" : "images")
+        << " (95 % interval, p after Holm’s correction):\n"
+        << rows;
+    if (primary == Axis::kImages) return;
+  }
 }
 
 // The first and the last, and as many as fit evenly between.
@@ -58,22 +88,23 @@ void PrintCurves(const Results& results, std::ostream& out) {
   const std::vector<double> columns = Columns(labels);
   out << absl::StrFormat("\n%-16s", "labels");
   for (const double at : columns) out << absl::StrFormat("%7.0f", at);
-  out << "   AULC  curve\n";
+  out << "   AULC  boxes   cost  curve\n";
   for (const std::string& strategy : StrategyNames(results)) {
     const Curve& curve = curves[strategy];
     out << absl::StrFormat("%-16.16s", strategy);
     for (const double at : columns) {
       const auto point =
           std::find_if(curve.begin(), curve.end(), [at](const auto& xy) { return xy.first == at; });
-      out << (point == curve.end() ? absl::StrFormat("%7s", "-")
-                                   : absl::StrFormat("%7.3f", point->second));
+      out << Column(point == curve.end() ? Number() : Number(point->second));
     }
-    const Number area = AreaUnderCurve(curve);
-    out << (area ? absl::StrFormat("%7.3f", *area) : absl::StrFormat("%7s", "-")) << "  "
-        << Sparkline(curve, range) << "\n";
+    const StrategySummary* summary = FindSummary(results, strategy);
+    out << Column(AreaUnderCurve(curve)) << Column(summary ? summary->aulc_boxes : Number())
+        << Column(summary ? summary->aulc_cost : Number()) << "  " << Sparkline(curve, range)
+        << "\n";
   }
   out << absl::StrFormat("mAP@.5 on the test images, mean over seeds; bars from %.2f to %.2f\n",
                          range.low, range.high);
+  PrintComparisons(results, out);
 }
 
 }  // namespace mgral::client

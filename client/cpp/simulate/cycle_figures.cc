@@ -18,6 +18,12 @@ std::string DescribeStage(const v1::Cycle& cycle) {
   return words;
 }
 
+double SecondsOf(const v1::Cycle& cycle) {
+  double seconds = 0;
+  for (const v1::StageProgress& stage : cycle.stages()) seconds += stage.seconds();
+  return seconds;
+}
+
 void AddStageSeconds(const v1::Cycle& cycle, StageSeconds* seconds) {
   for (const v1::StageProgress& stage : cycle.stages()) {
     switch (stage.stage()) {
@@ -60,6 +66,18 @@ LookupRow TableRow(const v1::Cycle& cycle, const StrategyRun& run) {
   row.selector_gain = table.selector_gain();
   row.greedy_gain = table.greedy_gain();
   return row;
+}
+
+Pick PickOf(const v1::BatchImage& image) {
+  Pick pick;
+  pick.image_id = image.image_id();
+  pick.cell = image.cell();
+  pick.reason = image.reason();
+  if (image.expected_gain_size() > 0) {
+    pick.gain_class = image.expected_gain(0).class_name();
+    pick.gain = image.expected_gain(0).mean();
+  }
+  return pick;
 }
 
 }  // namespace mgral::client

@@ -16,17 +16,15 @@ constexpr int64_t kLeaseSeconds = 24 * 3600;
 
 class Play {
  public:
-  Play(Client& client, const Dataset& dataset, const Partition& partition,
-       const SimulateOptions& options, const PlayListener& listener, StrategyRun* run,
-       std::vector<LookupRow>* lookup)
+  Play(Client& client, const PlayRequest& request, const PlayListener& listener, PlayResult result)
       : client_(client),
-        dataset_(dataset),
-        partition_(partition),
-        options_(options),
+        request_(request),
         listener_(listener),
-        run_(*run),
-        lookup_(*lookup) {
-    for (int position : partition.train) by_id_[dataset.images[position].image_id] = position;
+        run_(result.run),
+        lookup_(result.lookup),
+        starts_(result.starts) {
+    for (int position : request_.partition.train)
+      by_id_[request_.dataset.images[position].image_id] = position;
   }
 
   absl::Status Begin();
@@ -37,10 +35,14 @@ class Play {
  private:
   absl::Status Register();
   absl::Status LabelInitially();
+  absl::Status TakeSharedStart();
+  absl::Status ShareStart();
   absl::StatusOr<v1::Cycle> Train(bool with_table);
   absl::Status Measure(const v1::Cycle& cycle, CurvePoint* point);
-  // The next batch, labeled. An empty batch in `point`: the pool has nothing left.
-  absl::Status PickAndLabel(CurvePoint* point);
+  // The next batch by a strategy, in `point`. An empty batch: the pool has nothing left.
+  absl::StatusOr<v1::Batch> Pick(const std::string& strategy, StageSeconds* seconds,
+                                 CurvePoint* point);
+  absl::Status LabelBatch(const CurvePoint& point, const std::string& batch);
   absl::Status Ingest(const std::vector<int>& positions, v1::ImageUse use,
                       const std::string& batch);
   void Say(const std::string& words) const {
@@ -48,51 +50,43 @@ class Play {
   }
 
   Client& client_;
-  const Dataset& dataset_;
-  const Partition& partition_;
-  const SimulateOptions& options_;
+  const PlayRequest& request_;
   const PlayListener& listener_;
   StrategyRun& run_;
   std::vector<LookupRow>& lookup_;
+  std::map<std::string, SharedStart>& starts_;
   std::unordered_map<std::string, int> by_id_;  // the pool's images
   std::string last_batch_;                      // its resource name
-  int64_t labels_ = 0;
+  int64_t labels_ = 0;                          // training images
+  int64_t boxes_ = 0;                           // in them
 };
 
 absl::Status Play::Begin() {
   v1::CreatePoolRequest request;
-  v1::Pool* pool = request.mutable_pool();
-  pool->set_display_name(
-      absl::StrCat("simulation: ", dataset_.name, ", ", run_.strategy, ", seed ", run_.seed));
-  for (const std::string& name : dataset_.classes) pool->add_classes(name);
-  pool->mutable_detector()->set_profile(options_.profile);
-  pool->mutable_detector()->set_warm_start(options_.warm_start);
-  pool->mutable_detector()->set_training_steps(options_.training_steps);
-  pool->mutable_detector()->set_input_size(options_.input_size);
-  pool->mutable_selection()->set_strategy(run_.strategy);
-  pool->mutable_selection()->set_batch_size(options_.batch);
-  pool->mutable_selection()->set_probes(options_.probes);
-  pool->mutable_selection()->set_replay_probes(options_.replay_probes);
-  pool->mutable_selection()->set_seed(run_.seed);
+  *request.mutable_pool() = PoolFor(request_.options, request_.dataset, run_.strategy, run_.seed);
   absl::StatusOr<v1::Pool> created = client_.CreatePool(std::move(request));
   if (!created.ok()) return created.status();
   run_.pool = created->name();
   run_.profile = created->detector().profile();
   if (absl::Status status = Register(); !status.ok()) return status;
-  return LabelInitially();
+  absl::Status status = LabelInitially();
+  if (status.ok() && request_.start != nullptr) status = TakeSharedStart();
+  return status;
 }
 
 absl::Status Play::Register() {
   Say("registering images");
   std::vector<std::pair<int, v1::ImageUse>> order;
-  for (int position : partition_.train) order.emplace_back(position, v1::IMAGE_USE_TRAINING);
-  for (int position : partition_.validation) order.emplace_back(position, v1::IMAGE_USE_VALIDATION);
+  for (int position : request_.partition.train)
+    order.emplace_back(position, v1::IMAGE_USE_TRAINING);
+  for (int position : request_.partition.validation)
+    order.emplace_back(position, v1::IMAGE_USE_VALIDATION);
   size_t next = 0;
   const Source<v1::NewImage> source = [&]() -> absl::StatusOr<std::optional<v1::NewImage>> {
     if (next == order.size()) return std::optional<v1::NewImage>();
     const auto& [position, use] = order[next++];
     absl::StatusOr<v1::NewImage> image =
-        ToNewImage(dataset_.images[position], use, options_.server_path);
+        ToNewImage(request_.dataset.images[position], use, request_.options.server_path);
     if (!image.ok()) return image.status();
     return std::optional<v1::NewImage>(*std::move(image));
   };
@@ -108,10 +102,10 @@ absl::Status Play::Register() {
 }
 
 absl::Status Play::LabelInitially() {
-  absl::Status status = Ingest(partition_.validation, v1::IMAGE_USE_VALIDATION, "");
+  absl::Status status = Ingest(request_.partition.validation, v1::IMAGE_USE_VALIDATION, "");
   if (!status.ok()) return status;
-  const std::vector<int> initial = DrawInitial(partition_.train, options_.initial, run_.seed);
-  labels_ = static_cast<int64_t>(initial.size());
+  const std::vector<int> initial =
+      DrawInitial(request_.partition.train, request_.options.initial, run_.seed);
   return Ingest(initial, v1::IMAGE_USE_TRAINING, "");
 }
 
@@ -119,9 +113,12 @@ absl::Status Play::Ingest(const std::vector<int>& positions, v1::ImageUse use,
                           const std::string& batch) {
   std::vector<v1::NewLabels> labels;
   for (int position : positions) {
-    labels.push_back(ToNewLabels(dataset_, dataset_.images[position]));
+    labels.push_back(ToNewLabels(request_.dataset, request_.dataset.images[position]));
     labels.back().set_use(use);
     labels.back().set_batch(batch);
+    if (use == v1::IMAGE_USE_VALIDATION) continue;
+    ++labels_;
+    boxes_ += static_cast<int64_t>(request_.dataset.images[position].boxes.size());
   }
   absl::StatusOr<IngestResult> result = client_.IngestLabels(run_.pool, FromVector(labels));
   if (!result.ok()) return result.status();
@@ -155,16 +152,25 @@ absl::StatusOr<v1::Cycle> Play::Train(bool with_table) {
 
 absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
   Say(absl::StrCat(labels_, " labels: testing"));
-  absl::StatusOr<TestAccuracy> accuracy = MeasureOnTest(
-      client_, cycle.model(), dataset_, partition_.test, options_.server_path, nullptr);
+  absl::StatusOr<TestAccuracy> accuracy =
+      MeasureOnTest(client_, cycle.model(), request_.dataset, request_.partition.test,
+                    request_.options.server_path, nullptr);
   if (!accuracy.ok()) return accuracy.status();
   point->labels = labels_;
+  point->boxes = static_cast<double>(boxes_);
+  point->cost = CostOf(*point, request_.options);
+  point->seconds = SecondsOf(cycle);
   point->map50 = accuracy->map50;
   point->map = accuracy->map;
   point->class_ap50 = accuracy->class_ap50;
   point->validation_map50 = cycle.map50();
-  if (!run_.points.empty() && point->map50 && run_.points.back().map50) {
-    point->test_gain = *point->map50 - *run_.points.back().map50;
+  if (!run_.points.empty()) {
+    const CurvePoint& before = run_.points.back();
+    if (point->map50 && before.map50) point->test_gain = *point->map50 - *before.map50;
+    // The pool knows nothing of a shared first cycle.
+    if (run_.points.size() == 1 && request_.start != nullptr && before.validation_map50) {
+      point->realized_gain = cycle.map50() - *before.validation_map50;
+    }
   }
   if (cycle.has_realised_gain()) point->realized_gain = cycle.realised_gain();
   if (!last_batch_.empty()) {
@@ -177,82 +183,107 @@ absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
   return listener_.measured ? listener_.measured() : absl::OkStatus();
 }
 
-absl::Status Play::PickAndLabel(CurvePoint* point) {
+absl::StatusOr<v1::Batch> Play::Pick(const std::string& strategy, StageSeconds* seconds,
+                                     CurvePoint* point) {
   v1::QueryBatchRequest request;
   request.set_parent(run_.pool);
-  request.set_size(options_.batch);
-  request.set_strategy(run_.strategy);
+  request.set_size(request_.options.batch);
+  request.set_strategy(strategy);
   request.mutable_lease_duration()->set_seconds(kLeaseSeconds);
   request.set_annotator("mgral simulate");
   request.set_allow_fewer(true);
   const absl::Time start = absl::Now();
   absl::StatusOr<v1::Batch> batch = client_.QueryBatch(std::move(request));
-  run_.seconds.query = run_.seconds.query.value_or(0) + absl::ToDoubleSeconds(absl::Now() - start);
+  seconds->query = seconds->query.value_or(0) + absl::ToDoubleSeconds(absl::Now() - start);
   if (!batch.ok()) return batch.status();
-  last_batch_ = batch->name();
+  *point = CurvePoint();
   point->strategy_used = batch->strategy();
   point->strategy_note = batch->strategy_note();
   if (batch->has_estimated_gain()) {
     point->estimated_gain = batch->estimated_gain().mean();
     point->estimated_gain_se = batch->estimated_gain().standard_error();
   }
-  std::vector<int> positions;
   for (const v1::BatchImage& image : batch->images()) {
-    const auto known = by_id_.find(image.image_id());
-    if (known == by_id_.end()) {
+    if (by_id_.count(image.image_id()) == 0) {
       return absl::InternalError(absl::StrCat("the server handed out \"", image.image_id(),
                                               "\", which is not an image of the pool"));
     }
-    positions.push_back(known->second);
     point->batch.push_back(image.image_id());
-    Pick pick;
-    pick.image_id = image.image_id();
-    pick.cell = image.cell();
-    pick.reason = image.reason();
-    if (image.expected_gain_size() > 0) {
-      pick.gain_class = image.expected_gain(0).class_name();
-      pick.gain = image.expected_gain(0).mean();
-    }
-    point->picks.push_back(std::move(pick));
+    point->picks.push_back(PickOf(image));
   }
-  labels_ += static_cast<int64_t>(positions.size());
-  return Ingest(positions, v1::IMAGE_USE_TRAINING, batch->name());
+  return batch;
+}
+
+absl::Status Play::LabelBatch(const CurvePoint& point, const std::string& batch) {
+  std::vector<int> positions;
+  for (const std::string& image_id : point.batch) positions.push_back(by_id_.at(image_id));
+  return Ingest(positions, v1::IMAGE_USE_TRAINING, batch);
+}
+
+// The pool begins with the initial labels and those of the batch that another pool picked.
+absl::Status Play::TakeSharedStart() {
+  run_.points.push_back(request_.start->first);
+  run_.seconds = request_.start->seconds;
+  if (absl::Status status = LabelBatch(request_.start->batch, ""); !status.ok()) return status;
+  return listener_.measured ? listener_.measured() : absl::OkStatus();
+}
+
+// By the snapshot of the first cycle; the images are free again at once.
+absl::Status Play::ShareStart() {
+  for (const std::string& strategy : request_.share_with) {
+    SharedStart start;
+    start.first = run_.points.front();
+    start.seconds.train = run_.seconds.train;
+    start.seconds.embed = run_.seconds.embed;
+    absl::StatusOr<v1::Batch> batch = Pick(strategy, &start.seconds, &start.batch);
+    if (!batch.ok()) return batch.status();
+    batch = client_.ReleaseBatch(batch->name());
+    if (!batch.ok()) return batch.status();
+    if (start.batch.strategy_used == strategy && !start.batch.batch.empty()) {
+      starts_[strategy] = std::move(start);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Play::Cycles() {
-  const int64_t most = static_cast<int64_t>(partition_.train.size());
+  const int64_t most = static_cast<int64_t>(request_.partition.train.size());
   CurvePoint point;
-  for (int k = 0;; ++k) {
+  if (request_.start != nullptr) point = request_.start->batch;
+  for (int k = static_cast<int>(run_.points.size());; ++k) {
     // The last detector is only measured: nothing will be picked with a table of it.
-    const bool last = k == options_.cycles || labels_ >= most;
+    const bool last = k == request_.options.cycles || labels_ >= most;
     absl::StatusOr<v1::Cycle> cycle = Train(!last && NeedsTable(run_.strategy));
     if (!cycle.ok()) return cycle.status();
     if (absl::Status status = Measure(*cycle, &point); !status.ok()) return status;
     if (last) return absl::OkStatus();
-    point = CurvePoint();
-    if (absl::Status status = PickAndLabel(&point); !status.ok()) return status;
+    if (k == 0) {
+      if (absl::Status status = ShareStart(); !status.ok()) return status;
+    }
+    absl::StatusOr<v1::Batch> batch = Pick(run_.strategy, &run_.seconds, &point);
+    if (!batch.ok()) return batch.status();
     if (point.batch.empty()) {
       return absl::InternalError(absl::StrCat("the server handed out an empty batch while ",
                                               most - labels_, " images have no labels"));
     }
+    last_batch_ = batch->name();
+    if (absl::Status status = LabelBatch(point, last_batch_); !status.ok()) return status;
   }
 }
 
 absl::Status Play::End() {
   run_.complete = true;
-  if (options_.keep_pools) return absl::OkStatus();
+  if (request_.options.keep_pools) return absl::OkStatus();
   return client_.DeletePool(run_.pool, /*force=*/true);
 }
 
 }  // namespace
 
-absl::Status PlayStrategy(Client& client, const Dataset& dataset, const Partition& partition,
-                          const SimulateOptions& options, const std::string& strategy, int64_t seed,
-                          const PlayListener& listener, StrategyRun* run,
-                          std::vector<LookupRow>* lookup) {
-  run->strategy = strategy;
-  run->seed = seed;
-  Play play(client, dataset, partition, options, listener, run, lookup);
+absl::Status PlayStrategy(Client& client, const PlayRequest& request, const PlayListener& listener,
+                          PlayResult result) {
+  result.run.strategy = request.strategy;
+  result.run.seed = request.seed;
+  Play play(client, request, listener, result);
   absl::Status status = play.Begin();
   if (status.ok()) status = play.Cycles();
   if (status.ok()) status = play.End();

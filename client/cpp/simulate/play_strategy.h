@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "client/cpp/lib/client.h"
@@ -20,14 +22,37 @@ struct PlayListener {
   std::function<absl::Status()> measured;
 };
 
+// The first cycle of another run of the same seed, and the batch that its snapshot picked by this
+// strategy: the detector of the initial labels is trained once for all strategies without a table.
+struct SharedStart {
+  CurvePoint first;      // measured
+  CurvePoint batch;      // picked, nothing measured yet
+  StageSeconds seconds;  // what this strategy needs of them
+};
+
+struct PlayRequest {
+  const Dataset& dataset;
+  const Partition& partition;
+  const SimulateOptions& options;
+  std::string strategy;
+  int64_t seed = 0;
+  const SharedStart* start = nullptr;   // null: the run begins with a cycle of its own
+  std::vector<std::string> share_with;  // strategies to pick a first batch for, too
+};
+
+struct PlayResult {
+  StrategyRun& run;
+  std::vector<LookupRow>& lookup;
+  // By strategy of share_with; without those that the server picks by another one instead.
+  std::map<std::string, SharedStart>& starts;
+};
+
 // Creates a pool, registers the images, labels the validation images and the initial set, and then
 // trains, measures, queries and labels until `options.cycles` batches are in, or the pool is empty.
-// `run` is filled as points are measured and marked complete at the end; a row per fitted table is
-// appended to `lookup`. The pool is deleted at the end unless options.keep_pools. A refused image,
-// refused labels or a cycle that did not succeed are errors.
-absl::Status PlayStrategy(Client& client, const Dataset& dataset, const Partition& partition,
-                          const SimulateOptions& options, const std::string& strategy, int64_t seed,
-                          const PlayListener& listener, StrategyRun* run,
-                          std::vector<LookupRow>* lookup);
+// The run is filled as points are measured and marked complete at the end; a row per fitted table
+// is appended. The pool is deleted at the end unless options.keep_pools. A refused image, refused
+// labels or a cycle that did not succeed are errors.
+absl::Status PlayStrategy(Client& client, const PlayRequest& request, const PlayListener& listener,
+                          PlayResult result);
 
 }  // namespace mgral::client

@@ -19,6 +19,7 @@ constexpr double kSetAsideShare = 0.2;
 constexpr int kMostSeeds = 100;
 constexpr int kMostCycles = 1000;
 constexpr int kMostBatch = 10000;
+constexpr int kMostSeconds = 86400;
 // Streams of random numbers that must not be the same.
 enum Stream : uint64_t { kSplitStream = 11, kValidationStream, kLimitStream, kInitialStream };
 
@@ -94,12 +95,32 @@ absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOp
   if (partition.validation.empty()) {
     return absl::FailedPreconditionError("there are no validation images: raise --val-fraction");
   }
-  if (static_cast<int>(partition.train.size()) <= options.initial) {
+  if (static_cast<int>(partition.train.size()) < options.initial + (options.cycles > 0)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the pool has ", partition.train.size(), " images, and --initial would label ",
                      options.initial, " of them: nothing would be left to pick"));
   }
   return partition;
+}
+
+v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset,
+                 const std::string& strategy, int64_t seed) {
+  v1::Pool pool;
+  pool.set_display_name(
+      absl::StrCat("simulation: ", dataset.name, ", ", strategy, ", seed ", seed));
+  for (const std::string& name : dataset.classes) pool.add_classes(name);
+  v1::DetectorSettings& detector = *pool.mutable_detector();
+  detector.set_profile(options.profile);
+  detector.set_warm_start(options.warm_start);
+  detector.set_training_steps(options.training_steps);
+  detector.set_input_size(options.input_size);
+  v1::SelectionSettings& selection = *pool.mutable_selection();
+  selection.set_strategy(strategy);
+  selection.set_batch_size(options.batch);
+  selection.set_probes(options.probes);
+  selection.set_replay_probes(options.replay_probes);
+  selection.set_seed(seed);
+  return pool;
 }
 
 std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t seed) {
@@ -108,6 +129,12 @@ std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t s
   shuffled.resize(std::min(shuffled.size(), static_cast<size_t>(count)));
   std::sort(shuffled.begin(), shuffled.end());
   return shuffled;
+}
+
+Number CostOf(const CurvePoint& point, const SimulateOptions& options) {
+  if (!point.boxes) return std::nullopt;
+  return options.seconds_per_image * static_cast<double>(point.labels) +
+         options.seconds_per_box * *point.boxes;
 }
 
 bool NeedsTable(const std::string& strategy) {
@@ -142,9 +169,20 @@ absl::Status CheckOptions(const SimulateOptions& options) {
   for (const auto& [option, value] : counts) {
     if (value < 0) return InRange(option, value, 0, 1 << 30);
   }
+  const std::pair<const char*, double> rates[] = {
+      {"--seconds-per-image", options.seconds_per_image},
+      {"--seconds-per-box", options.seconds_per_box}};
+  for (const auto& [option, value] : rates) {
+    if (!(value >= 0 && value <= kMostSeconds)) {
+      return absl::InvalidArgumentError(absl::StrCat(option, ": 0 to ", kMostSeconds, " expected"));
+    }
+  }
+  if (options.seconds_per_image + options.seconds_per_box <= 0) {
+    return absl::InvalidArgumentError("--seconds-per-image and --seconds-per-box are both 0");
+  }
   absl::Status status = InRange("--initial", options.initial, 1, 1000000);
   if (status.ok()) status = InRange("--batch", options.batch, 1, kMostBatch);
-  if (status.ok()) status = InRange("--cycles", options.cycles, 1, kMostCycles);
+  if (status.ok()) status = InRange("--cycles", options.cycles, 0, kMostCycles);
   return status;
 }
 
@@ -178,6 +216,8 @@ nlohmann::ordered_json DescribeProtocol(const SimulateOptions& options, const Pa
       {"initial_set", "drawn at random by the seed, the same for every strategy"},
       {"batch_size", options.batch},
       {"cycles", options.cycles},
+      {"seconds_per_image", options.seconds_per_image},
+      {"seconds_per_box", options.seconds_per_box},
       {"profile", options.profile},
       {"training_steps", or_default(options.training_steps)},
       {"input_size", or_default(options.input_size)},

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/cpp/lib/dataset.h"
 #include "client/cpp/report/results.h"
+#include "mgral/v1/pool_service.pb.h"
 
 namespace mgral::client {
 
@@ -19,7 +20,8 @@ struct SimulateOptions {
   std::vector<std::string> strategies = {"mgral", "random"};
   int initial = 40;
   int batch = 20;
-  int cycles = 4;  // batches that are picked and labeled; curves have one point more
+  // Batches that are picked and labeled; curves have one point more. 0: the initial labels alone.
+  int cycles = 4;
   std::vector<int64_t> seeds = {1};
   std::string profile;     // empty: the server's default
   std::string out;         // folder
@@ -29,11 +31,15 @@ struct SimulateOptions {
   int replay_probes = 0;
   bool warm_start = false;
   bool keep_pools = false;
+  bool resume = false;  // keep the finished runs that `out` holds
   // Take at most this many images of each part, seeded; 0: all.
   int limit = 0;
   // Of a validation split: the share that is labeled from the start (1 if missing). Without such
   // a split: the share of the pool that is set aside (0.2 if missing).
   std::optional<double> val_fraction;
+  // The labeling cost that curves are drawn over: of an image, and of each true box in it.
+  double seconds_per_image = 2;
+  double seconds_per_box = 1;
   // Where the server finds the images below its image root; missing: their bytes are sent.
   std::optional<std::string> server_path;
 };
@@ -52,9 +58,16 @@ struct Partition {
 // the initial labels.
 absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOptions& options);
 
+// What a run creates its pool with.
+v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset,
+                 const std::string& strategy, int64_t seed);
+
 // `count` of the pool's images, drawn by the seed alone: the same for every strategy. Nothing
 // makes sure that every class is among them.
 std::vector<int> DrawInitial(const std::vector<int>& train, int count, int64_t seed);
+
+// Of the images and boxes that are labeled at a point of a curve; missing without a box count.
+Number CostOf(const CurvePoint& point, const SimulateOptions& options);
 
 // Strategies that need a look-up table; the others are answered from the detector and the
 // embeddings, and so are names that this release does not know.

@@ -5,68 +5,22 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/cpp/report/headline.h"
 #include "client/cpp/report/html.h"
-#include "client/cpp/report/statistics.h"
-#include "client/cpp/report/terminal.h"
+#include "client/cpp/report/summary.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/domain/strategy.h"
+#include "tests/unit/client/report/sample_results.h"
 
 namespace mgral::client {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-Results Sample(int strategies, int seeds, int points) {
-  static const char* const kNames[] = {"mgral",    "random",        "entropy",
-                                       "core_set", "lookup_greedy", "margin"};
-  Results results;
-  results.dataset = "sample";
-  results.classes = {"cat", "dog"};
-  results.protocol = {{"batch_size", 20}, {"val_fraction", nullptr}};
-  for (int seed = 1; seed <= seeds; ++seed) {
-    for (int s = 0; s < strategies; ++s) {
-      StrategyRun run;
-      run.strategy = kNames[s];
-      run.seed = seed;
-      run.complete = true;
-      for (int k = 0; k < points; ++k) {
-        CurvePoint point;
-        point.labels = 40 + 20 * k;
-        point.map50 = 0.3 + 0.05 * k - 0.01 * s + 0.002 * seed;
-        point.map = 0.5 * *point.map50;
-        point.class_ap50 = {0.4, std::nullopt};
-        if (k > 0) {
-          point.batch = {"a.jpg", "b.jpg"};
-          point.test_gain = 0.05;
-          if (s == 0) {
-            point.estimated_gain = 0.04;
-            point.estimated_gain_se = 0.01;
-            point.realized_gain = 0.03;
-          }
-        }
-        run.points.push_back(point);
-      }
-      results.runs.push_back(run);
-    }
-  }
-  LookupRow row;
-  row.seed = 1;
-  row.cycle = 1;
-  row.strategy = "mgral";
-  row.seconds_per_probe = 2.0;
-  row.seconds_per_lookup = 4e-6;
-  results.lookup.push_back(row);
-  results.summary = Summarize(results);
-  return results;
-}
 
 // Every tag that is opened is closed, in order; void elements aside. Good enough to find a
 // forgotten end or an unescaped "<".
@@ -115,11 +69,12 @@ TEST(Numbers, MissingAndSigns) {
 TEST(Results, JsonRoundTripKeepsNullsAndTheAgreedFields) {
   const Results results = Sample(2, 2, 3);
   const nlohmann::ordered_json json = ResultsToJson(results);
-  for (const char* key : {"dataset", "protocol", "runs", "summary", "lookup"}) {
+  for (const char* key : {"dataset", "protocol", "runs", "summary", "lookup", "against_random",
+                          "against_best_baseline", "win_matrices"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
-  for (const char* key : {"labels", "map50", "map", "estimated_gain", "estimated_gain_se",
-                          "realised_gain", "batch"}) {
+  for (const char* key : {"labels", "boxes", "cost", "seconds", "map50", "map", "estimated_gain",
+                          "estimated_gain_se", "realised_gain", "batch"}) {
     EXPECT_TRUE(json["runs"][0]["points"][0].contains(key)) << key;
   }
   EXPECT_TRUE(json["runs"][0]["points"][0]["estimated_gain"].is_null());
@@ -136,7 +91,7 @@ TEST(Results, JsonRoundTripKeepsNullsAndTheAgreedFields) {
   }
   absl::StatusOr<Results> read = ResultsFromJson(json);
   ASSERT_TRUE(read.ok()) << read.status();
-  read->summary = Summarize(*read);
+  Summarize(&*read);
   EXPECT_EQ(ResultsToJson(*read), json);
 }
 
@@ -192,13 +147,31 @@ TEST(Report, HostileTextsAreEscapedEverywhere) {
 TEST(Report, HoldsItsPartsAndNeedsNothingElse) {
   const std::string html = RenderReport(Sample(5, 3, 5), nullptr);
   for (const char* part :
-       {"Learning curves", "Labels needed for random", "Predicted and realized", "fidelity",
-        "per class", "What each strategy picked", "How it was measured", "5.0 · 10⁵ ×"}) {
+       {"Learning curves", "Labeled images needed for random", "Predicted and realized", "fidelity",
+        "per class", "What each strategy picked", "How it was measured", "What the runs settle",
+        "over labeling cost, against random: the primary endpoint", "Who beats whom",
+        "5.0 · 10⁵ ×"}) {
     EXPECT_THAT(html, HasSubstr(part));
   }
   for (const char* outside : {"http://", "https://", "src=", "@import", "url(http", "NaN", "nan"}) {
     EXPECT_THAT(html, Not(HasSubstr(outside)));
   }
+  ExpectBalanced(html);
+}
+
+TEST(Report, CurvesAreDrawnOverEachAxisThatTheResultsHave) {
+  Results results = Sample(3, 2, 4);
+  std::string html = RenderReport(results, nullptr);
+  EXPECT_THAT(html, HasSubstr("labeling cost, s (2 an image + 1 a box)"));
+  EXPECT_THAT(html, HasSubstr("id='axis-cost' checked"));
+  EXPECT_THAT(html, HasSubstr("id='axis-boxes'"));
+  for (StrategyRun& run : results.runs) {
+    for (CurvePoint& point : run.points) point.boxes = point.cost = std::nullopt;
+  }
+  html = RenderReport(results, nullptr);
+  EXPECT_THAT(html, HasSubstr("id='axis-images' checked"));
+  EXPECT_THAT(html, Not(HasSubstr("id='axis-cost'")));
+  EXPECT_THAT(html, HasSubstr("say nothing of boxes"));
   ExpectBalanced(html);
 }
 
@@ -239,41 +212,6 @@ TEST(Report, EqualValuesDoNotBreakTheAxes) {
     }
   }
   EXPECT_THAT(RenderReport(results, nullptr), Not(HasSubstr("nan")));
-}
-
-TEST(Headline, SaysWhatHappened) {
-  Results results = Sample(2, 3, 4);
-  EXPECT_THAT(MakeHeadline(results).finding, HasSubstr("mgral reached random’s final mAP with"));
-  for (StrategyRun& run : results.runs) {
-    if (run.strategy == "mgral") run.points.back().map50 = 0.1;
-    if (run.strategy == "mgral") run.points[2].map50 = 0.1;
-  }
-  results.summary = Summarize(results);
-  EXPECT_EQ(MakeHeadline(results).finding, "mgral did not reach random’s final mAP.");
-  for (StrategyRun& run : results.runs) run.points.back().map50 = 0.01;
-  results.summary = Summarize(results);
-  EXPECT_THAT(MakeHeadline(results).finding, HasSubstr("did not improve with labels"));
-  results = Sample(2, 3, 4);
-  for (StrategyRun& run : results.runs) run.points[1].map50 = 0.9;
-  results.summary = Summarize(results);
-  EXPECT_THAT(MakeHeadline(results).support, HasSubstr("Random itself first reached that level"));
-  results = Sample(1, 1, 4);
-  EXPECT_THAT(MakeHeadline(results).support, HasSubstr("no baseline"));
-  EXPECT_EQ(MakeHeadline(Results()).finding, "No strategy has finished yet.");
-  results = Sample(2, 1, 4);
-  EXPECT_THAT(MakeHeadline(results).support, HasSubstr("no evidence yet"));
-  EXPECT_THAT(MakeHeadline(results).finding, HasSubstr("which one seed does not settle."));
-}
-
-TEST(Terminal, PrintsEveryStrategy) {
-  std::ostringstream out;
-  PrintCurves(Sample(3, 2, 5), out);
-  for (const char* part : {"mgral", "random", "entropy", "120", "AULC", "█"}) {
-    EXPECT_THAT(out.str(), HasSubstr(part));
-  }
-  std::ostringstream empty;
-  PrintCurves(Results(), empty);
-  EXPECT_THAT(empty.str(), HasSubstr("No strategy has finished"));
 }
 
 }  // namespace

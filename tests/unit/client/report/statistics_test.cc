@@ -9,36 +9,7 @@ namespace mgral::client {
 namespace {
 
 using testing::DoubleNear;
-using testing::ElementsAre;
 using testing::Optional;
-using testing::Pair;
-
-StrategyRun MakeRun(const std::string& strategy, int64_t seed, const Curve& curve) {
-  StrategyRun run;
-  run.strategy = strategy;
-  run.seed = seed;
-  run.complete = true;
-  for (const auto& [labels, map50] : curve) {
-    run.points.emplace_back();
-    run.points.back().labels = static_cast<int64_t>(labels);
-    run.points.back().map50 = map50;
-  }
-  return run;
-}
-
-TEST(AreaUnderCurve, NeedsTwoPoints) {
-  EXPECT_EQ(AreaUnderCurve({}), std::nullopt);
-  EXPECT_EQ(AreaUnderCurve({{40, 0.5}}), std::nullopt);
-  EXPECT_EQ(AreaUnderCurve({{40, 0.5}, {40, 0.6}}), std::nullopt);
-}
-
-TEST(AreaUnderCurve, KnownCurves) {
-  EXPECT_THAT(AreaUnderCurve({{10, 0.3}, {50, 0.3}}), Optional(DoubleNear(0.3, 1e-12)));
-  EXPECT_THAT(AreaUnderCurve({{0, 0.0}, {100, 1.0}}), Optional(DoubleNear(0.5, 1e-12)));
-  // Uneven steps: (10·0.2 + 30·0.5) / 40.
-  EXPECT_THAT(AreaUnderCurve({{10, 0.1}, {20, 0.3}, {50, 0.7}}),
-              Optional(DoubleNear(0.425, 1e-12)));
-}
 
 TEST(MeanInterval, OneSeedSaysNothing) {
   EXPECT_EQ(MeanInterval({}), std::nullopt);
@@ -60,13 +31,59 @@ TEST(MeanInterval, StudentQuantiles) {
   EXPECT_NEAR(MeanInterval(many)->high - 0.5, 1.98421695 * standard_error, 1e-9);
 }
 
-TEST(LabelsToReach, InterpolatesAndAdmitsNever) {
-  const Curve curve = {{40, 0.2}, {60, 0.4}, {80, 0.35}, {100, 0.6}};
-  EXPECT_THAT(LabelsToReach(curve, 0.3), Optional(DoubleNear(50, 1e-9)));
-  EXPECT_THAT(LabelsToReach(curve, 0.1), Optional(DoubleNear(40, 1e-9)));
-  EXPECT_THAT(LabelsToReach(curve, 0.6), Optional(DoubleNear(100, 1e-9)));
-  EXPECT_EQ(LabelsToReach(curve, 0.61), std::nullopt);
-  EXPECT_EQ(LabelsToReach({}, 0.1), std::nullopt);
+// Of these differences, scipy.stats says ttest_1samp(d, 0).pvalue and t.interval(c, 4, mean, sem).
+const std::vector<double>& Differences() {
+  static const auto* differences = new std::vector<double>{0.021, 0.008, 0.035, -0.004, 0.017};
+  return *differences;
+}
+
+TEST(MeanInterval, AsScipyHasIt) {
+  const Interval wide = *MeanInterval(Differences());
+  EXPECT_NEAR(wide.low, -0.0026916878578, 1e-12);
+  EXPECT_NEAR(wide.high, 0.0334916878578, 1e-12);
+  const Interval narrow = *MeanInterval(Differences(), 0.90);
+  EXPECT_NEAR(narrow.low, 0.00150860108256, 1e-9);
+  EXPECT_NEAR(narrow.high, 0.0292913989174, 1e-9);
+  EXPECT_NEAR(MeanInterval(Differences(), 1 - 0.05 / 4)->low, -0.0127148762152, 1e-12);
+}
+
+TEST(PairedPValue, AsScipyHasIt) {
+  EXPECT_THAT(PairedPValue(Differences()), Optional(DoubleNear(0.0773784655641, 1e-12)));
+  EXPECT_THAT(PairedPValue({0.002, -0.003, 0.001, 0.004, -0.001, 0.0}),
+              Optional(DoubleNear(0.635534919538, 1e-12)));
+  EXPECT_EQ(PairedPValue({0.02}), std::nullopt);
+  EXPECT_THAT(PairedPValue({0.02, 0.02, 0.02}), Optional(0.0));
+  EXPECT_THAT(PairedPValue({0.0, 0.0}), Optional(1.0));
+}
+
+// numpy.percentile([2.5, 97.5]) of the means of 2,000,000 draws: 0.0038 and 0.0268.
+TEST(BootstrapInterval, CloseToManyMoreDrawsAndAlwaysTheSame) {
+  const Interval interval = *BootstrapInterval(Differences());
+  EXPECT_NEAR(interval.low, 0.0038, 0.0005);
+  EXPECT_NEAR(interval.high, 0.0268, 0.0005);
+  EXPECT_EQ(BootstrapInterval(Differences())->low, interval.low);
+  EXPECT_EQ(BootstrapInterval({0.02}), std::nullopt);
+  EXPECT_DOUBLE_EQ(BootstrapInterval({0.5, 0.5})->high, 0.5);
+}
+
+// By hand: 5·0.001, 4·0.012, 3·0.02, 2·0.04, 0.3, each at least the one before.
+TEST(Holm, CorrectsStepByStep) {
+  const std::vector<HolmAdjusted> adjusted = Holm({0.04, 0.001, 0.02, 0.3, 0.012});
+  const std::vector<double> expected = {0.08, 0.005, 0.06, 0.3, 0.048};
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(adjusted[i].p, expected[i], 1e-12) << i;
+  EXPECT_NEAR(adjusted[1].confidence, 1 - 0.05 / 5, 1e-12);
+  EXPECT_NEAR(adjusted[4].confidence, 1 - 0.05 / 4, 1e-12);
+  // 0.04 alone would be significant; behind 0.02, which is not, its interval contains 0, too.
+  for (const size_t i : {0, 2, 3}) EXPECT_NEAR(adjusted[i].confidence, 1 - 0.05 / 3, 1e-12) << i;
+  EXPECT_TRUE(Holm({}).empty());
+}
+
+// t.interval(0.90, 5, mean, sem) of the first is (−0.0015, 0.0025).
+TEST(IsEquivalent, WhereTheNinetyPercentIntervalLiesWithinTheMargin) {
+  EXPECT_TRUE(IsEquivalent({0.002, -0.003, 0.001, 0.004, -0.001, 0.0}, 0.01));
+  EXPECT_FALSE(IsEquivalent({0.002, -0.003, 0.001, 0.004, -0.001, 0.0}, 0.002));
+  EXPECT_FALSE(IsEquivalent(Differences(), 0.01));
+  EXPECT_FALSE(IsEquivalent({0.0}, 0.01));
 }
 
 TEST(RankCorrelation, OrderTiesAndTooFew) {
@@ -77,46 +94,6 @@ TEST(RankCorrelation, OrderTiesAndTooFew) {
   // Ranks 0.5 0.5 2 3 against 0 1 2 3.
   EXPECT_THAT(RankCorrelation({{1, 1}, {1, 2}, {2, 3}, {3, 4}}),
               Optional(DoubleNear(4.5 / std::sqrt(4.5 * 5.0), 1e-12)));
-}
-
-TEST(MeanCurve, OnlyWhereAllRunsHaveAPoint) {
-  const StrategyRun a = MakeRun("x", 1, {{10, 0.2}, {20, 0.4}, {30, 0.6}});
-  const StrategyRun b = MakeRun("x", 2, {{10, 0.4}, {20, 0.6}});
-  EXPECT_THAT(MeanCurve({&a, &b}),
-              ElementsAre(Pair(10, DoubleNear(0.3, 1e-12)), Pair(20, DoubleNear(0.5, 1e-12))));
-}
-
-TEST(Summarize, PairsSeedsAndMatchesRandom) {
-  Results results;
-  results.runs = {MakeRun("mgral", 1, {{10, 0.2}, {20, 0.6}, {30, 0.8}}),
-                  MakeRun("random", 1, {{10, 0.2}, {20, 0.4}, {30, 0.6}}),
-                  MakeRun("mgral", 2, {{10, 0.3}, {20, 0.6}, {30, 0.7}}),
-                  MakeRun("random", 2, {{10, 0.3}, {20, 0.4}, {30, 0.5}})};
-  const std::vector<StrategySummary> summary = Summarize(results);
-  ASSERT_EQ(summary.size(), 2u);
-  EXPECT_EQ(summary[0].strategy, "mgral");
-  EXPECT_EQ(summary[0].seeds, 2);
-  EXPECT_NEAR(*summary[0].aulc, (0.55 + 0.55) / 2, 1e-12);
-  EXPECT_NEAR(*summary[0].aulc_minus_random, (0.15 + 0.15) / 2, 1e-12);
-  EXPECT_NEAR(summary[0].aulc_minus_random_ci95->low, 0.15, 1e-12);
-  EXPECT_NEAR(*summary[0].final_map50, 0.75, 1e-12);
-  // Random ends at 0.55; the mean curve of mgral goes from 0.25 to 0.6 between 10 and 20.
-  EXPECT_NEAR(*summary[0].labels_to_match_random, 10 + 10 * 0.30 / 0.35, 1e-9);
-  EXPECT_EQ(summary[1].aulc_minus_random, std::nullopt);
-  EXPECT_NEAR(*summary[1].labels_to_match_random, 30, 1e-9);
-}
-
-TEST(Summarize, LeavesOutWhatIsMissing) {
-  Results results;
-  EXPECT_TRUE(Summarize(results).empty());
-  results.runs = {MakeRun("mgral", 1, {{10, 0.2}, {20, 0.6}}), MakeRun("random", 1, {{10, 0.2}})};
-  results.runs[1].complete = false;
-  const std::vector<StrategySummary> summary = Summarize(results);
-  EXPECT_TRUE(summary[0].aulc.has_value());
-  EXPECT_EQ(summary[0].aulc_ci95, std::nullopt);
-  EXPECT_EQ(summary[0].labels_to_match_random, std::nullopt);
-  EXPECT_EQ(summary[1].seeds, 0);
-  EXPECT_EQ(summary[1].aulc, std::nullopt);
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ struct FakePool {
   std::map<std::string, v1::NewLabels> labels;
   std::vector<std::string> first_labels;  // training labels that came without a batch, in order
   std::vector<bool> without_table;        // of each cycle
+  std::vector<std::string> queries;       // strategies, in order
+  std::vector<std::string> released;      // batches
   bool deleted = false;
 };
 
@@ -53,10 +55,12 @@ class FakeService final : public v1::PoolService::Service,
   std::map<std::string, std::vector<v1::Box>> truth;
   int fail_at_cycle = -1;  // of a pool, from 0
   std::string refuse_image;
+  std::string unknown_strategy;  // batches are picked at random instead
 
   grpc::Status CreatePool(grpc::ServerContext*, const v1::CreatePoolRequest* request,
                           v1::Pool* pool) override {
     *pool = request->pool();
+    if (pool->detector().profile().empty()) pool->mutable_detector()->set_profile("frozen");
     pool->set_name(absl::StrCat("pools/p", pools_.size()));
     pools_.push_back(std::make_unique<FakePool>());
     pools_.back()->pool = *pool;
@@ -162,7 +166,8 @@ class FakeService final : public v1::PoolService::Service,
                           v1::Batch* batch) override {
     FakePool& pool = Find(request->parent());
     batch->set_name(absl::StrCat(request->parent(), "/batches/b", pool.labels.size()));
-    batch->set_strategy(request->strategy());
+    pool.queries.push_back(request->strategy());
+    batch->set_strategy(request->strategy() == unknown_strategy ? "random" : request->strategy());
     for (const auto& [image_id, use] : pool.images) {
       if (use != v1::IMAGE_USE_TRAINING || pool.labels.count(image_id) > 0) continue;
       if (batch->images_size() == request->size()) break;
@@ -172,6 +177,14 @@ class FakeService final : public v1::PoolService::Service,
     }
     batch->mutable_estimated_gain()->set_mean(0.02);
     batch->mutable_estimated_gain()->set_standard_error(0.01);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ReleaseBatch(grpc::ServerContext*, const v1::ReleaseBatchRequest* request,
+                            v1::Batch* batch) override {
+    batch->set_name(request->name());
+    Find(request->name().substr(0, request->name().find("/batches/")))
+        .released.push_back(request->name());
     return grpc::Status::OK;
   }
 

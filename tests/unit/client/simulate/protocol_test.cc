@@ -142,8 +142,13 @@ TEST(CheckOptions, NamesTheOption) {
   EXPECT_THAT(refused([](auto& o) { o.seeds = {1, 1}; }), HasSubstr("--seeds"));
   EXPECT_THAT(refused([](auto& o) { o.initial = 0; }), HasSubstr("--initial"));
   EXPECT_THAT(refused([](auto& o) { o.batch = 1000000000; }), HasSubstr("--batch"));
-  EXPECT_THAT(refused([](auto& o) { o.cycles = 0; }), HasSubstr("--cycles"));
+  EXPECT_THAT(refused([](auto& o) { o.cycles = -1; }), HasSubstr("--cycles"));
   EXPECT_THAT(refused([](auto& o) { o.probes = -1; }), HasSubstr("--probes"));
+  EXPECT_THAT(refused([](auto& o) { o.seconds_per_image = -1; }), HasSubstr("--seconds-per-image"));
+  EXPECT_THAT(refused([](auto& o) { o.seconds_per_box = std::nan(""); }),
+              HasSubstr("--seconds-per-box"));
+  EXPECT_THAT(refused([](auto& o) { o.seconds_per_image = o.seconds_per_box = 0; }),
+              HasSubstr("both 0"));
   EXPECT_THAT(refused([](auto& o) { o.val_fraction = 0.0; }), HasSubstr("--val-fraction"));
   EXPECT_THAT(refused([](auto& o) { o.val_fraction = std::nan(""); }), HasSubstr("--val-fraction"));
 }

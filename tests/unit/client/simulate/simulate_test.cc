@@ -1,65 +1,18 @@
 #include "client/cpp/simulate/simulate.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <set>
 
-#include "client/cpp/synth/synth.h"
+#include "client/cpp/report/summary.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/client/simulate/fake_service.h"
+#include "tests/unit/client/simulate/simulate_fixture.h"
 
 namespace mgral::client {
 namespace {
 
-namespace fs = std::filesystem;
-using testing::ElementsAre;
 using testing::HasSubstr;
-
-class SimulateTest : public testing::Test {
- protected:
-  void SetUp() override {
-    root_ =
-        fs::temp_directory_path() / ("mgral-simulate-" + std::to_string(getpid()) + "-" +
-                                     testing::UnitTest::GetInstance()->current_test_info()->name());
-    SynthOptions synth;
-    synth.folder = (root_ / "data").string();
-    synth.images = 60;
-    synth.size = 64;
-    ASSERT_TRUE(WriteSynthDataset(synth, nullptr).ok());
-    dataset_ = *ReadDataset(synth.folder);
-    for (const DatasetImage& image : dataset_.images) {
-      const v1::NewLabels labels = ToNewLabels(dataset_, image);
-      service_.truth[image.image_id].assign(labels.boxes().begin(), labels.boxes().end());
-    }
-    options_.dataset = synth.folder;
-    options_.out = (root_ / "out").string();
-    options_.initial = 6;
-    options_.batch = 4;
-    options_.cycles = 2;
-    options_.seeds = {1, 2};
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  absl::StatusOr<Results> Run() {
-    ClientOptions client_options;
-    client_options.target = service_.target();
-    Client client(client_options);
-    ProgressOptions silent;
-    silent.style = ProgressOptions::Style::kSilent;
-    ProgressBar progress("simulating", 0, "cycles", silent);
-    return Simulate(client, dataset_, options_, progress);
-  }
-
-  absl::StatusOr<Results> Written() { return ReadResults((root_ / "out/results.json").string()); }
-
-  fs::path root_;
-  FakeService service_;
-  Dataset dataset_;
-  SimulateOptions options_;
-};
 
 TEST_F(SimulateTest, PlaysEveryStrategyWithEverySeedFromTheSameLabels) {
   const absl::StatusOr<Results> results = Run();
@@ -75,19 +28,28 @@ TEST_F(SimulateTest, PlaysEveryStrategyWithEverySeedFromTheSameLabels) {
     EXPECT_TRUE(pool.deleted);
     EXPECT_EQ(pool.pool.selection().seed(), run.seed);
     EXPECT_EQ(pool.pool.selection().strategy(), run.strategy);
-    EXPECT_EQ(pool.first_labels.size(), 6u);
-    // No table for random, nor for the last detector, which is only measured.
+    // No table for random, nor for the last detector, which is only measured. The first detector
+    // is mgral's, whose snapshot picks random's first batch, too.
     EXPECT_EQ(pool.without_table, run.strategy == "mgral" ? std::vector<bool>({false, false, true})
-                                                          : std::vector<bool>({true, true, true}));
+                                                          : std::vector<bool>({true, true}));
   }
-  EXPECT_EQ(service_.pools()[0]->first_labels, service_.pools()[1]->first_labels);
-  EXPECT_EQ(service_.pools()[2]->first_labels, service_.pools()[3]->first_labels);
+  for (const size_t mgral : {0, 2}) {
+    const FakePool& first = *service_.pools()[mgral];
+    const std::vector<std::string>& labels = service_.pools()[mgral + 1]->first_labels;
+    EXPECT_EQ(first.queries, std::vector<std::string>({"random", "mgral", "mgral"}));
+    EXPECT_EQ(first.released.size(), 1u);
+    ASSERT_EQ(first.first_labels.size(), 6u);
+    ASSERT_EQ(labels.size(), 10u);
+    EXPECT_TRUE(std::equal(first.first_labels.begin(), first.first_labels.end(), labels.begin()));
+  }
   EXPECT_NE(service_.pools()[0]->first_labels, service_.pools()[2]->first_labels);
   EXPECT_EQ(results->lookup.size(), 4u);
-  EXPECT_TRUE(fs::exists(root_ / "out/report.html"));
+  EXPECT_TRUE(std::filesystem::exists(root_ / "out/report.html"));
 }
 
 TEST_F(SimulateTest, PointsHoldWhatWasMeasured) {
+  options_.seconds_per_image = 3;
+  options_.seconds_per_box = 0.5;
   options_.strategies = {"mgral"};
   options_.seeds = {1};
   const absl::StatusOr<Results> results = Run();
@@ -112,6 +74,17 @@ TEST_F(SimulateTest, PointsHoldWhatWasMeasured) {
   EXPECT_DOUBLE_EQ(*results->runs[0].seconds.train, 6);
   EXPECT_TRUE(results->runs[0].seconds.query.has_value());
   EXPECT_EQ(results->runs[0].seconds.probe, std::nullopt);
+  EXPECT_DOUBLE_EQ(*points[0].seconds, 2);
+  double boxes = 0;
+  for (const std::string& image_id : service_.pools()[0]->first_labels) {
+    boxes += static_cast<double>(service_.truth[image_id].size());
+  }
+  EXPECT_DOUBLE_EQ(*points[0].boxes, boxes);  // not those of the validation images
+  for (const std::string& image_id : points[1].batch) {
+    boxes += static_cast<double>(service_.truth[image_id].size());
+  }
+  EXPECT_DOUBLE_EQ(*points[1].boxes, boxes);
+  EXPECT_DOUBLE_EQ(*points[1].cost, 3 * 10 + 0.5 * boxes);
   EXPECT_EQ(ResultsToJson(*Written())["runs"], ResultsToJson(*results)["runs"]);
 }
 
@@ -131,6 +104,56 @@ TEST_F(SimulateTest, LabelsAreTheDatasetsAndTestImagesStayUnknown) {
   for (const auto& [image_id, labels] : pool.labels) {
     EXPECT_EQ(labels.boxes_size(), static_cast<int>(service_.truth[image_id].size()));
   }
+}
+
+TEST_F(SimulateTest, StrategiesWithoutATableShareTheFirstPoint) {
+  options_.strategies = {"random", "lookup_greedy", "entropy"};
+  options_.seeds = {1};
+  const absl::StatusOr<Results> results = Run();
+  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_EQ(service_.pools().size(), 3u);
+  EXPECT_EQ(service_.pools()[0]->pool.selection().strategy(), "lookup_greedy");
+  EXPECT_EQ(StrategyNames(*results), options_.strategies);
+  for (const StrategyRun& run : results->runs) {
+    ASSERT_EQ(run.points.size(), 3u) << run.strategy;
+    EXPECT_EQ(run.points[0].labels, 6);
+    EXPECT_EQ(run.points[0].map50, results->runs[0].points[0].map50);
+    EXPECT_EQ(run.points[0].boxes, results->runs[0].points[0].boxes);
+    EXPECT_EQ(run.points[1].labels, 10);
+    EXPECT_EQ(run.points[1].batch.size(), 4u);
+    EXPECT_EQ(run.points[1].strategy_used, run.strategy);
+    EXPECT_TRUE(run.points[1].realized_gain.has_value());
+    EXPECT_EQ(run.points[2].labels, 14);
+    EXPECT_DOUBLE_EQ(*run.seconds.train, 6);  // as if each had trained alone
+  }
+}
+
+TEST_F(SimulateTest, AStrategyThatTheSnapshotCannotAnswerTrainsItself) {
+  options_.strategies = {"random", "entropy"};
+  options_.seeds = {1};
+  service_.unknown_strategy = "entropy";
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(service_.pools()[1]->first_labels.size(), 6u);
+  EXPECT_EQ(service_.pools()[1]->without_table.size(), 3u);
+}
+
+TEST_F(SimulateTest, WarmStartsShareNothing) {
+  options_.strategies = {"random", "entropy"};
+  options_.seeds = {1};
+  options_.warm_start = true;
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(service_.pools()[1]->without_table.size(), 3u);
+}
+
+TEST_F(SimulateTest, NoCyclesMeasureTheInitialLabelsAlone) {
+  options_.strategies = {"random"};
+  options_.seeds = {1};
+  options_.cycles = 0;
+  options_.initial = static_cast<int>(dataset_.splits->train.size());
+  const absl::StatusOr<Results> results = Run();
+  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_EQ(results->runs[0].points.size(), 1u);
+  EXPECT_EQ(results->runs[0].points[0].labels, options_.initial);
 }
 
 TEST_F(SimulateTest, AnEmptyPoolEndsTheRun) {
@@ -157,7 +180,7 @@ TEST_F(SimulateTest, AFailedCycleEndsItWithTheReasonAndKeepsTheData) {
   ASSERT_EQ(written->runs.size(), 1u);
   EXPECT_FALSE(written->runs[0].complete);
   EXPECT_EQ(written->runs[0].points.size(), 1u);
-  EXPECT_TRUE(fs::exists(root_ / "out/report.html"));
+  EXPECT_TRUE(std::filesystem::exists(root_ / "out/report.html"));
 }
 
 TEST_F(SimulateTest, ARefusedImageIsNamed) {
@@ -172,7 +195,7 @@ TEST_F(SimulateTest, NothingIsAskedOfTheServerWhenTheSplitCannotWork) {
   options_.initial = 5000;
   EXPECT_FALSE(Run().ok());
   EXPECT_TRUE(service_.pools().empty());
-  EXPECT_FALSE(fs::exists(root_ / "out"));
+  EXPECT_FALSE(std::filesystem::exists(root_ / "out"));
 }
 
 }  // namespace
