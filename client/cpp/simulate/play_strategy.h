@@ -23,7 +23,7 @@ struct PlayListener {
 };
 
 // The first cycle of another run of the same seed, and the batch that its snapshot picked by this
-// strategy: the detector of the initial labels is trained once for all strategies without a table.
+// strategy: the detector of the initial labels is trained once for all that SharesFirstCycle.
 struct SharedStart {
   CurvePoint first;      // measured
   CurvePoint batch;      // picked, nothing measured yet

@@ -142,6 +142,11 @@ bool NeedsTable(const std::string& strategy) {
   return known && domain::InfoOf(*known).needs_table;
 }
 
+bool SharesFirstCycle(const std::string& strategy) {
+  const auto known = domain::StrategyNamed(strategy);
+  return known && domain::InfoOf(*known).cheap && !domain::InfoOf(*known).needs_table;
+}
+
 absl::Status CheckOptions(const SimulateOptions& options) {
   if (options.strategies.empty()) {
     return absl::InvalidArgumentError("--strategies: at least one is needed");

@@ -73,6 +73,9 @@ Number CostOf(const CurvePoint& point, const SimulateOptions& options);
 // embeddings, and so are names that this release does not know.
 bool NeedsTable(const std::string& strategy);
 
+// Strategies that any snapshot can answer without a table: those of a seed share its first cycle.
+bool SharesFirstCycle(const std::string& strategy);
+
 // Numbers and names that cannot be right are InvalidArgument and name the option.
 absl::Status CheckOptions(const SimulateOptions& options);
 

@@ -95,16 +95,19 @@ absl::Status Simulation::PlaySeed(int64_t seed) {
   for (const std::string& strategy : options_.strategies) {
     if (!IsFinished(strategy, seed)) left.push_back(strategy);
   }
-  // The first cycle is that of a strategy with a table, if there is one: its snapshot answers the
-  // others, and its run goes on.
-  const auto host = std::find_if(left.begin(), left.end(), NeedsTable);
+  // The shared cycle is the first of a strategy with a table, if there is one, or of one that has
+  // to train by itself, too: its snapshot answers the others, and its run goes on.
+  auto host = std::find_if(left.begin(), left.end(), NeedsTable);
+  if (host == left.end()) {
+    host = std::find_if_not(left.begin(), left.end(), SharesFirstCycle);
+  }
   if (host != left.end()) std::rotate(left.begin(), host, host + 1);
   std::map<std::string, SharedStart> starts;
   for (const std::string& strategy : left) {
     PlayRequest request{dataset_, partition_, options_, strategy, seed, nullptr, {}};
     if (strategy == left.front() && !options_.warm_start) {
       std::copy_if(left.begin() + 1, left.end(), std::back_inserter(request.share_with),
-                   [](const std::string& other) { return !NeedsTable(other); });
+                   SharesFirstCycle);
     }
     const auto start = starts.find(strategy);
     if (start != starts.end()) request.start = &start->second;

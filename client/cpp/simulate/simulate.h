@@ -11,7 +11,7 @@
 namespace mgral::client {
 
 // Plays every strategy with every seed, seeds outermost, so that an interrupted run leaves whole
-// comparisons. The strategies of a seed that need no table share its first cycle, except with
+// comparisons. The strategies that SharesFirstCycle share that of a seed, except with
 // options.warm_start. OUT/results.json is written anew after every point, OUT/report.html after
 // every run; both hold what was measured when an error ends the simulation. With options.resume the
 // finished runs that OUT/results.json holds are kept, and those that broke off are played anew.

@@ -161,5 +161,14 @@ TEST(NeedsTable, OnlyTheTablesOwnStrategies) {
   }
 }
 
+TEST(SharesFirstCycle, WhatAnySnapshotAnswersWithoutATable) {
+  for (const char* strategy : {"random", "entropy", "margin", "core_set", "class_balanced"}) {
+    EXPECT_TRUE(SharesFirstCycle(strategy)) << strategy;
+  }
+  for (const char* strategy : {"mgral", "lookup_greedy", "max_herding", "of_a_newer_server"}) {
+    EXPECT_FALSE(SharesFirstCycle(strategy)) << strategy;
+  }
+}
+
 }  // namespace
 }  // namespace mgral::client

@@ -128,6 +128,15 @@ TEST_F(SimulateTest, StrategiesWithoutATableShareTheFirstPoint) {
   }
 }
 
+TEST_F(SimulateTest, AStrategyThatTrainsItselfAnywayIsTheFirst) {
+  options_.strategies = {"random", "max_herding", "entropy"};
+  options_.seeds = {1};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(service_.pools()[0]->pool.selection().strategy(), "max_herding");
+  EXPECT_EQ(service_.pools()[0]->without_table.size(), 3u);
+  EXPECT_EQ(service_.pools()[1]->without_table.size(), 2u);
+}
+
 TEST_F(SimulateTest, AStrategyThatTheSnapshotCannotAnswerTrainsItself) {
   options_.strategies = {"random", "entropy"};
   options_.seeds = {1};
