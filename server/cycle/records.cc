@@ -69,6 +69,13 @@ CycleInputs GetInputs(const Record::CycleInputs& in) {
   return inputs;
 }
 
+// Whole objects, each of a prediction.
+bool ObjectsFit(const Record::ImageSignals& image) {
+  const int64_t dim = image.object_dim(), bytes = static_cast<int64_t>(image.objects().size());
+  if (dim <= 0) return dim == 0 && bytes == 0;
+  return bytes % dim == 0 && bytes / dim <= image.predictions_size();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> SerializeInputs(const CycleInputs& inputs) {
@@ -146,6 +153,8 @@ absl::StatusOr<std::string> SerializeSignals(const std::vector<domain::ImageSign
     each->set_disagreement(image.disagreement);
     SetBoxes(image.predictions, each->mutable_predictions());
     each->set_error(image.error);
+    each->set_object_dim(image.object_dim);
+    each->set_objects(std::string(image.objects.begin(), image.objects.end()));
   }
   return Serialize(record);
 }
@@ -165,6 +174,9 @@ absl::StatusOr<std::vector<domain::ImageSignals>> ParseSignals(absl::string_view
     image.disagreement = each.disagreement();
     MGRAL_ASSIGN_OR_RETURN(image.predictions, GetBoxes(each.predictions()));
     image.error = each.error();
+    if (!ObjectsFit(each)) return Broken("a list of signals");
+    image.object_dim = each.object_dim();
+    image.objects.assign(each.objects().begin(), each.objects().end());
     signals.push_back(std::move(image));
   }
   return signals;

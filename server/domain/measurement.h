@@ -22,7 +22,11 @@ struct ImageSignals {
   std::vector<float> uncertainty;       // per class
   float disagreement = 0;
   std::vector<Box> predictions;  // in the original image's pixels
-  std::string error;             // not empty: the image cannot be decoded, the rest is unset
+  // Of the first predictions, at most 16: what the detector saw in the box, as a direction of
+  // `object_dim` (at most 32) bytes each, up to 512 an image. 0 and empty of a detector elsewhere.
+  int object_dim = 0;
+  std::vector<int8_t> objects;
+  std::string error;  // not empty: the image cannot be decoded, the rest is unset
 };
 
 // A batch that the detector is fine-tuned on for a few steps, to measure what it does to AP.

@@ -13,12 +13,9 @@ namespace {
 
 using domain::SelectionRuntime;
 
-// AP@.5 per class with 0 where it is unknown.
-std::vector<double> KnownAp(const domain::Accuracy& accuracy, int num_classes) {
-  std::vector<double> ap(num_classes, 0.0);
-  for (size_t c = 0; c < ap.size() && c < accuracy.classes.size(); ++c) {
-    if (std::isfinite(accuracy.classes[c].ap50)) ap[c] = accuracy.classes[c].ap50;
-  }
+std::vector<double> Ap50(const domain::Accuracy& accuracy) {
+  std::vector<double> ap;
+  for (const auto& each : accuracy.classes) ap.push_back(each.ap50);
   return ap;
 }
 
@@ -122,6 +119,26 @@ absl::StatusOr<core::ImageSignals> ToCore(const std::vector<domain::ImageSignals
   return out;
 }
 
+std::vector<double> KnownAp(std::vector<double> ap, int num_classes) {
+  ap.resize(num_classes, 0.0);
+  for (double& value : ap) value = std::isfinite(value) ? value : 0.0;
+  return ap;
+}
+
+core::ObjectEmbeddings ObjectsOf(const std::vector<domain::ImageSignals>& signals) {
+  core::ObjectEmbeddings out;
+  out.first.push_back(0);
+  for (const domain::ImageSignals& image : signals) {
+    if (!image.predictions.empty()) {
+      if (out.dim == 0) out.dim = image.object_dim;
+      if (out.dim == 0 || image.object_dim != out.dim) return {};
+      out.values.insert(out.values.end(), image.objects.begin(), image.objects.end());
+    }
+    out.first.push_back(out.dim == 0 ? 0 : static_cast<int64_t>(out.values.size()) / out.dim);
+  }
+  return out.dim == 0 ? core::ObjectEmbeddings() : out;
+}
+
 std::vector<float> Embeddings(const std::vector<domain::ImageSignals>& signals, size_t dim) {
   std::vector<float> out;
   out.reserve(signals.size() * dim);
@@ -148,7 +165,7 @@ absl::StatusOr<core::CycleImages> ToCore(const SelectionRuntime::PlanRequest& re
   images.labeled_objects.assign(request.labeled_class_counts.begin(),
                                 request.labeled_class_counts.end());
   images.labeled_objects.resize(request.num_classes, 0.0);
-  images.class_ap = KnownAp(request.validation, request.num_classes);
+  images.class_ap = KnownAp(Ap50(request.validation), request.num_classes);
   return images;
 }
 

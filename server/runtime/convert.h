@@ -6,6 +6,7 @@
 #include "server/core/detector/profile.h"
 #include "server/core/evaluation/average_precision.h"
 #include "server/core/geometry/box.h"
+#include "server/core/lookup/object_embeddings.h"
 #include "server/core/lookup/plan_probes.h"
 #include "server/core/lookup/probe_table.h"
 #include "server/domain/detector_runtime.h"
@@ -32,8 +33,15 @@ absl::StatusOr<core::CycleImages> ToCore(const domain::SelectionRuntime::PlanReq
 // DATA_LOSS when the plan's cells cannot be read.
 absl::StatusOr<core::ProbeEvidence> ToCore(const domain::SelectionRuntime::TableRequest& request);
 
+// AP per class, 0 where it is unknown, as for all classes that `ap` lacks.
+std::vector<double> KnownAp(std::vector<double> ap, int num_classes);
+
 // Embeddings alone, [n, d]; those of another length than `dim` are left out.
 std::vector<float> Embeddings(const std::vector<domain::ImageSignals>& signals, size_t dim);
+
+// The embeddings of the images' objects; none where an image in which something was found lacks
+// them, or has others than the rest.
+core::ObjectEmbeddings ObjectsOf(const std::vector<domain::ImageSignals>& signals);
 
 domain::ProbePlan ToDomain(const core::ProbePlan& plan);
 

@@ -37,6 +37,21 @@ Decoded DecodeChunk(const std::vector<Image>& images, size_t begin, int side, Im
   return decoded;
 }
 
+// The detections as boxes of the original image, with the objects of those that are kept.
+void SetPredictions(const core::Embedding& embedded, const CachedImage& image, ImageSignals* out) {
+  const size_t dim = static_cast<size_t>(out->object_dim);
+  for (size_t k = 0; k < embedded.detections.size(); ++k) {
+    const std::vector<domain::Box> boxes = ToBoxes(
+        {embedded.detections[k]}, static_cast<int>(image.pixels.size(2)),
+        static_cast<int>(image.pixels.size(1)), image.original_width, image.original_height);
+    if (boxes.empty()) continue;
+    out->predictions.push_back(boxes[0]);
+    if ((k + 1) * dim > embedded.objects.size()) continue;
+    const auto row = embedded.objects.begin() + static_cast<int64_t>(k * dim);
+    out->objects.insert(out->objects.end(), row, row + static_cast<int64_t>(dim));
+  }
+}
+
 // Fills `signals` (one per image of the chunk); an image that cannot be decoded gets its error.
 absl::Status EmbedChunk(const core::Detector& detector, core::FeatureCache* features,
                         const Decoded& decoded, ImageSignals* signals) {
@@ -56,6 +71,7 @@ absl::Status EmbedChunk(const core::Detector& detector, core::FeatureCache* feat
   DecodedSamples samples(std::move(readable));
   std::vector<core::Embedding> embedded =
       core::Embed(detector, samples, core::DefaultPredictConfig(detector.config()), {}, features);
+  const int object_dim = static_cast<int>(core::ObjectEmbeddingSize(detector.config()));
   for (size_t i = 0; i < decodable.size(); ++i) {
     const CachedImage& image = *decoded.images[decodable[i]];
     ImageSignals& out = signals[decodable[i]];
@@ -63,9 +79,8 @@ absl::Status EmbedChunk(const core::Detector& detector, core::FeatureCache* feat
     out.expected_objects = std::move(embedded[i].expected_objects);
     out.uncertainty = std::move(embedded[i].uncertainty);
     out.disagreement = embedded[i].disagreement;
-    out.predictions = ToBoxes(embedded[i].detections, static_cast<int>(image.pixels.size(2)),
-                              static_cast<int>(image.pixels.size(1)), image.original_width,
-                              image.original_height);
+    out.object_dim = object_dim;
+    SetPredictions(embedded[i], image, &out);
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "server/core/detector/embed_objects.h"
 #include "server/core/detector/net_inputs.h"
 #include "server/core/detector/preprocess.h"
 #include "server/core/detector/sharded_net.h"
@@ -20,6 +21,19 @@ namespace {
 std::vector<int64_t> LevelChannels(const DetectorConfig& config) {
   if (config.architecture == Architecture::kSsd300) return SsdChannels(config);
   return std::vector<int64_t>(config.num_levels(), config.pyramid_channels);
+}
+
+// Pixels of a canvas of that height per position of each level. SSD's levels are spread over its
+// canvas; a pyramid's have their strides whatever the canvas.
+std::vector<double> Strides(const DetectorConfig& config, const RawOutput& output, int64_t height) {
+  std::vector<double> strides;
+  for (const at::Tensor& feature : output.features) {
+    const int level = static_cast<int>(strides.size());
+    strides.push_back(config.architecture == Architecture::kSsd300
+                          ? static_cast<double>(height) / static_cast<double>(feature.size(2))
+                          : std::ldexp(1.0, config.min_level + level));
+  }
+  return strides;
 }
 
 int64_t RawSize(const DetectorConfig& config) {
@@ -83,19 +97,38 @@ double Disagreement(const std::vector<Detection>& a, const std::vector<Detection
   return (Unmatched(a, b) + Unmatched(b, a)) / std::sqrt(weight);
 }
 
+// The boxes of the best detections, brought from the image back to its canvas.
+std::vector<BoxF> BoxesToEmbed(const std::vector<Detection>& detections, const Scale& scale) {
+  const float x = static_cast<float>(scale.x), y = static_cast<float>(scale.y);
+  std::vector<BoxF> boxes;
+  for (const Detection& d : detections) {
+    if (boxes.size() == kMaxEmbeddedObjects) break;
+    boxes.push_back({d.box.x_min * x, d.box.y_min * y, d.box.x_max * x, d.box.y_max * y});
+  }
+  return boxes;
+}
+
+// What embedding needs beside the detector and the images.
+struct EmbedTools {
+  const NetInputs& inputs;
+  at::Tensor projection;
+  ObjectEmbedder objects;
+};
+
 void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
-                const at::Tensor& projection, const PredictConfig& config, const NetInputs& inputs,
-                Workers& workers, std::vector<Embedding>* out) {
+                const PredictConfig& config, const EmbedTools& tools, Workers& workers,
+                std::vector<Embedding>* out) {
   const DetectorConfig& shape = detector.config();
-  const Letterboxed batch = inputs.Plain(samples);
+  const Letterboxed batch = tools.inputs.Plain(samples);
   const float width = static_cast<float>(batch.input.width);
   const RawOutput plain = ForwardInParallel(detector.net(), batch.input, workers);
-  const NetInput mirror_input = inputs.Mirrored(samples, batch.input);
+  const NetInput mirror_input = tools.inputs.Mirrored(samples, batch.input);
   const RawOutput mirror = ForwardInParallel(detector.net(), mirror_input, workers);
   auto detections = detector.net().Detections(plain, batch.input, config);
   auto mirrored = detector.net().Detections(mirror, mirror_input, config);
   const at::Tensor embeddings = Normalized(Pool(plain, batch, false) + Pool(mirror, batch, true),
-                                           projection, LevelChannels(shape));
+                                           tools.projection, LevelChannels(shape));
+  const std::vector<double> strides = Strides(shape, plain, batch.input.height);
   for (size_t i = 0; i < samples.size(); ++i) {
     const at::Tensor& image = samples[i].image;
     for (Detection& d : mirrored[i]) {
@@ -112,6 +145,8 @@ void EmbedBatch(const Detector& detector, const std::vector<Sample>& samples,
     AddCounts(detections[i], 0.5f, &e.expected_objects, &e.uncertainty);
     AddCounts(mirrored[i], 0.5f, &e.expected_objects, &e.uncertainty);
     e.disagreement = static_cast<float>(Disagreement(detections[i], mirrored[i]));
+    e.objects = tools.objects.Embed(plain.features, strides, static_cast<int64_t>(i),
+                                    BoxesToEmbed(detections[i], batch.scale[i]));
     e.detections = std::move(detections[i]);
   }
 }
@@ -122,6 +157,10 @@ int64_t EmbeddingSize(const DetectorConfig& config) {
   return std::min(kMaxEmbedding, RawSize(config));
 }
 
+int64_t ObjectEmbeddingSize(const DetectorConfig& config) {
+  return ObjectEmbedder(LevelChannels(config)).dim();
+}
+
 std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
                              const PredictConfig& config, const ProgressFn& progress,
                              FeatureCache* cache) {
@@ -129,13 +168,14 @@ std::vector<Embedding> Embed(const Detector& detector, SampleSource& samples,
   const int64_t size = samples.size(), step = std::max<int64_t>(1, config.batch_size);
   Workers workers(std::min(size, step));
   const NetInputs inputs(detector, cache, workers);
-  const at::Tensor projection = EmbeddingProjection(RawSize(detector.config()));
+  const EmbedTools tools{inputs, EmbeddingProjection(RawSize(detector.config())),
+                         ObjectEmbedder(LevelChannels(detector.config()))};
   std::vector<Embedding> out;
   out.reserve(size);
   for (int64_t first = 0; first < size; first += step) {
     std::vector<Sample> part;
     for (int64_t i = first; i < std::min(size, first + step); ++i) part.push_back(samples.Get(i));
-    EmbedBatch(detector, part, projection, config, inputs, workers, &out);
+    EmbedBatch(detector, part, config, tools, workers, &out);
     if (progress && !progress(static_cast<double>(out.size()) / size)) throw Canceled();
   }
   return out;

@@ -20,10 +20,14 @@ struct Embedding {
   // sum of scores. 0: the views agree. An image with more unstable objects has more.
   float disagreement = 0;
   std::vector<Detection> detections;  // of the image itself, best first
+  // Of the first min(16, detections): what the network saw in their boxes (embed_objects.h), as
+  // directions, [objects, ObjectEmbeddingSize].
+  std::vector<int8_t> objects;
 };
 
-// Length of an embedding: at most 128.
+// Length of an embedding: at most 128. Of an object's: at most 32.
 int64_t EmbeddingSize(const DetectorConfig& config);
+int64_t ObjectEmbeddingSize(const DetectorConfig& config);
 
 // The embedding is the feature maps of the levels (RawOutput), averaged over the image's own area
 // and over both views, level beside level, each level normalized; beyond 128 numbers it is brought

@@ -23,11 +23,10 @@ at::Tensor UnitRows(const at::Tensor& rows) {
 
 }  // namespace
 
-at::Tensor EmbeddingProjection(int64_t size) {
-  if (size <= kMaxEmbedding) return {};
+at::Tensor EmbeddingProjection(int64_t size, int64_t most) {
+  if (size <= most) return {};
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(kProjectionSeed);
-  return at::empty({size, kMaxEmbedding})
-      .normal_(0, 1 / std::sqrt(static_cast<double>(kMaxEmbedding)), generator);
+  return at::empty({size, most}).normal_(0, 1 / std::sqrt(static_cast<double>(most)), generator);
 }
 
 at::Tensor ToEmbeddings(const at::Tensor& features, const at::Tensor& projection) {

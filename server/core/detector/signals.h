@@ -9,13 +9,13 @@
 
 namespace mgral::core {
 
-// The longest embedding; longer feature vectors are projected.
-inline constexpr int64_t kMaxEmbedding = 128;
+// The longest embedding, of an image and of an object; longer feature vectors are projected.
+inline constexpr int64_t kMaxEmbedding = 128, kMaxObjectEmbedding = 32;
 
-// [size, 128], a fixed random projection (Johnson-Lindenstrauss); undefined up to 128 numbers,
+// [size, most], a fixed random projection (Johnson-Lindenstrauss); undefined up to `most` numbers,
 // where none is needed.
-at::Tensor EmbeddingProjection(int64_t size);
-// Features [N, size] as embeddings [N, min(size, 128)] of length 1; 0 where they are 0.
+at::Tensor EmbeddingProjection(int64_t size, int64_t most = kMaxEmbedding);
+// Features [N, size] as embeddings [N, min(size, most)] of length 1; 0 where they are 0.
 at::Tensor ToEmbeddings(const at::Tensor& features, const at::Tensor& projection);
 // The same for features given as they may come: finite, of any length. values [N, size].
 std::vector<std::vector<float>> ToEmbeddings(const std::vector<float>& values, int64_t size);

@@ -84,7 +84,9 @@ TEST(RecordsTest, Signals) {
   a.expected_objects = {1, 2};
   a.uncertainty = {0.25f, 0};
   a.disagreement = 0.75f;
-  a.predictions = {MakeBox(1)};
+  a.predictions = {MakeBox(1), MakeBox(2)};
+  a.object_dim = 3;
+  a.objects = {127, 0, -128};
   domain::ImageSignals b;
   b.image_key = 6;
   b.error = "is no image";
@@ -96,7 +98,16 @@ TEST(RecordsTest, Signals) {
   EXPECT_EQ(read[0].uncertainty, a.uncertainty);
   EXPECT_EQ(read[0].disagreement, a.disagreement);
   EXPECT_EQ(read[0].predictions[0].score, 0.25);
+  EXPECT_EQ(read[0].object_dim, 3);
+  EXPECT_EQ(read[0].objects, a.objects);
   EXPECT_EQ(read[1].error, "is no image");
+  EXPECT_EQ(read[1].object_dim, 0);
+  for (const int dim : {-1, 0, 2, 1}) {  // 1: more objects than predictions
+    domain::ImageSignals wrong = a;
+    wrong.object_dim = dim;
+    EXPECT_EQ(ParseSignals(*SerializeSignals({wrong})).status().code(), absl::StatusCode::kDataLoss)
+        << dim;
+  }
   a.uncertainty = {0.25f};  // not one per class
   EXPECT_EQ(ParseSignals(*SerializeSignals({a})).status().code(), absl::StatusCode::kDataLoss);
 }

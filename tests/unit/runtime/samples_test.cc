@@ -99,6 +99,24 @@ TEST(ToCoreTest, RefusesSignalsOfDifferentSizes) {
   EXPECT_FALSE(ToCore({a}, 3).ok());
 }
 
+TEST(ObjectsOfTest, AreThereOnceEveryImageWithPredictionsHasThem) {
+  domain::ImageSignals a, empty;
+  a.predictions.resize(3);
+  a.object_dim = 2;
+  a.objects = {127, 1, 2, 127};
+  empty.object_dim = 2;
+  const core::ObjectEmbeddings objects = ObjectsOf({empty, a, empty, a});
+  EXPECT_EQ(objects.dim, 2);
+  EXPECT_EQ(objects.first, (std::vector<int64_t>{0, 0, 2, 2, 4}));
+  EXPECT_EQ(objects.values.size(), 8u);
+  domain::ImageSignals earlier = a;  // by a release that kept none
+  earlier.object_dim = 0;
+  earlier.objects.clear();
+  EXPECT_EQ(ObjectsOf({a, earlier}).dim, 0);
+  EXPECT_EQ(ObjectsOf({earlier, a}).dim, 0);
+  EXPECT_EQ(ObjectsOf({empty}).dim, 0);
+}
+
 template <typename Thrown>
 absl::StatusCode CodeOf(const Thrown& thrown) {
   return Guarded([&]() -> absl::Status { throw thrown; }).code();

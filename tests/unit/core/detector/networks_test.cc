@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "server/core/detector/detector.h"
 #include "server/core/detector/embed.h"
+#include "server/core/detector/embed_objects.h"
 #include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
 #include "server/core/detector/probe_runner.h"
@@ -60,6 +62,11 @@ TEST_P(NetworksTest, TrainsProbesEmbedsAndPredicts) {
   EXPECT_EQ(static_cast<int64_t>(embedded[0].embedding.size()), EmbeddingSize(detector.config()));
   PredictConfig predict = DefaultPredictConfig(detector.config());
   predict.min_score = 0.001f;
+  for (const Embedding& e : Embed(detector, shapes, predict)) {
+    EXPECT_EQ(static_cast<int64_t>(e.objects.size()),
+              std::min<int64_t>(kMaxEmbeddedObjects, e.detections.size()) *
+                  ObjectEmbeddingSize(detector.config()));
+  }
   const auto found = Predict(detector, {shapes.Get(0).image}, predict);
   for (const Detection& d : found[0]) {
     EXPECT_GE(d.label, 0);
