@@ -52,6 +52,7 @@ absl::StatusOr<SelectionRuntime::RankRequest> MakeRequest(const StageContext& st
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);
   request.labeled_class_counts = CountLabels(stage, examples);
+  request.class_ap50 = trained.class_ap50;
   request.batch_size = stage.cycle.pool.selection.batch_size;
   request.limit = std::min(kMaxQueue, std::max(kMinQueue, kBatchesInQueue * request.batch_size));
   MGRAL_ASSIGN_OR_RETURN(request.previous_selector, PreviousSelector(stage, trained));

@@ -64,6 +64,7 @@ class SelectionRuntime {
     std::vector<ImageSignals> candidates;
     std::vector<ImageSignals> labeled;
     std::vector<int64_t> labeled_class_counts;  // boxes per class in L
+    std::vector<double> class_ap50;             // of the detector on V; NaN or empty: unknown
     const TableResult* table = nullptr;         // of the candidates; where the strategy needs one
     int batch_size = 20;
     int limit = 10000;

@@ -18,6 +18,8 @@ enum class Strategy {
   kMargin,
   kCoreSet,
   kMaxHerding,
+  kBadge,
+  kPpal,
   kClassBalanced,
   kColdStart,
   kCount,  // how many there are; none itself
@@ -29,7 +31,7 @@ struct StrategyInfo {
   bool selectable = false;        // for a pool or a query; else the server alone falls back to it
   bool cheap = false;             // ranked in every cycle, so that a query may name it
   bool needs_table = false;       // a look-up table of the candidates
-  bool needs_embeddings = false;  // of the labeled images, to keep away from them
+  bool needs_embeddings = false;  // of the images, where a detector elsewhere may give none
   const char* color = "";         // in a report, as CSS writes it; on a light page
   const char* dark_color = "";    // on a dark one
   const char* reason = "";        // for an image, where there is no table to tell more

@@ -57,6 +57,8 @@ absl::StatusOr<core::RankInput> ToRankInput(const domain::SelectionRuntime::Rank
   }
   input.labeled_objects.assign(request.labeled_class_counts.begin(),
                                request.labeled_class_counts.end());
+  input.objects = ObjectsOf(request.candidates);
+  input.class_ap = KnownAp(request.class_ap50, classes);
   if (strategy.needs_embeddings) {
     input.labeled_embeddings = Embeddings(request.labeled, input.candidates.dim);
   }

@@ -47,6 +47,8 @@ class SelectionRuntimeTest : public testing::TestWithParam<SelectionKind> {
       box.width = box.height = 10;
       box.score = 0.1 + 0.8 * x;
       signals[i].predictions = {box};
+      signals[i].object_dim = 2;
+      signals[i].objects = {static_cast<int8_t>(i % 7), 127};
     }
     return signals;
   }

@@ -19,6 +19,8 @@ constexpr Row kStrategies[] = {
     {"margin", RankMargin},
     {"core_set", RankCoreSet},
     {"max_herding", RankMaxHerding},
+    {"badge", RankBadge},
+    {"ppal", RankPpal},
     {"random", RankRandom},
     {"random_deduplicated", RankRandomDeduplicated},
     {"class_balanced", RankClassBalanced},

@@ -7,6 +7,7 @@
 
 #include "server/core/evaluation/average_precision.h"
 #include "server/core/lookup/features.h"
+#include "server/core/lookup/object_embeddings.h"
 #include "server/core/lookup/table.h"
 #include "server/core/progress.h"
 #include "server/core/selector/select_queue.h"
@@ -18,8 +19,10 @@ namespace mgral::core {
 struct RankInput {
   ImageSignals candidates;                          // N images
   std::vector<std::vector<ScoredBox>> predictions;  // [N] what the detector found in each
+  ObjectEmbeddings objects;                         // of the first predictions of each
   std::vector<float> labeled_embeddings;            // [m, candidates.dim]
   std::vector<double> labeled_objects;              // [C] objects of each class among the labels
+  std::vector<double> class_ap;                     // [C] AP@.5 on validation images, 0: unknown
   std::optional<LookupTable> table;                 // of the candidates, in their order
   PolicyParameters previous_policy;                 // for a warm start; may be empty
   int64_t batch_size = 20;
@@ -51,6 +54,12 @@ Ranking RankRandomDeduplicated(const RankInput& input);
 Ranking RankCoreSet(const RankInput& input);
 // Greedy coverage by a Gaussian kernel on the embeddings, with what is labeled.
 Ranking RankMaxHerding(const RankInput& input);
+// BADGE (Ash et al., Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds, 2020),
+// for objects: k-means++ over what the images' objects would do to the last layer (badge.cc).
+Ranking RankBadge(const RankInput& input);
+// PPAL (Yang et al., Plug and Play Active Learning for Object Detection, 2024): batch by batch, the
+// most different of four times as many uncertain images (ppal.cc).
+Ranking RankPpal(const RankInput& input);
 // The image that raises the sum over classes of log(1 + objects) most comes next, objects being
 // those labeled and those expected in what is taken: a batch rich in classes with few labels.
 // Images in which nothing is expected come last; ties by index. Exact, and lazy.

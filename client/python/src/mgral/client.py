@@ -67,7 +67,7 @@ class Client:
             pretrained weights, else tiny); or external, for a detector of your own
             (Pool.put_predictions).
         strategy: mgral (default), lookup_greedy, random, random_deduplicated, entropy (default of
-            external), margin, core_set, max_herding or class_balanced.
+            external), margin, core_set, max_herding, badge, ppal or class_balanced.
         batch_size: images that are labeled between two cycles (default: 20).
         warm_start: begin a cycle's training with the last cycle's weights.
         trunk: another backbone for small, base, large, full or faster-rcnn: resnet18, resnet34,

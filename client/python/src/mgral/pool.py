@@ -147,9 +147,9 @@ class Pool:
         """Leases the next `size` images. Nobody else gets them until the lease is over.
 
         strategy: mgral, lookup_greedy, random, random_deduplicated, entropy, margin, core_set,
-            max_herding or class_balanced; the pool's own if empty. allow_fewer: take what is left
-            where the pool has fewer. Use the batch in a `with`: an exception then gives its
-            unlabeled images back (see Batch).
+            max_herding, badge, ppal or class_balanced; the pool's own if empty. allow_fewer: take
+            what is left where the pool has fewer. Use the batch in a `with`: an exception then
+            gives its unlabeled images back (see Batch).
         """
         request = selection_service_pb2.QueryBatchRequest(
             parent=self.name, size=size, strategy=strategy, lease_duration=duration(lease),

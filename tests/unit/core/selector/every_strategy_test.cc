@@ -42,6 +42,7 @@ class EveryStrategyTest : public testing::TestWithParam<std::string> {
       input.predictions.push_back(found);
     }
     input.labeled_objects.assign(kClasses, 4.0);
+    input.class_ap.assign(kClasses, 0.5);
     if (images > 0) {
       input.labeled_embeddings.assign(candidates.embeddings.begin(),
                                       candidates.embeddings.begin() + candidates.dim);
