@@ -52,11 +52,10 @@ std::string Finding(const Comparison& primary) {
 // "over images +2.1 points (95 % −0.3 to +4.5, p 0.120 after Holm’s correction): not settled".
 std::string Evidence(const Comparison& comparison) {
   std::string text = absl::StrCat(Over(comparison.axis), " ", Points(comparison.mean), " points");
-  if (comparison.t95) {
-    absl::StrAppend(&text, " (95\u00a0%: ", Points(comparison.t95->low), " to ",
-                    Points(comparison.t95->high), "; p ", PValue(comparison.p_holm),
-                    " after Holm’s correction)");
-  }
+  if (!comparison.p) return text;
+  absl::StrAppend(&text, " (95\u00a0%: ", Points(comparison.t95->low), " to ",
+                  Points(comparison.t95->high), "; p ", PValue(comparison.p_holm),
+                  " after Holm’s correction)");
   return absl::StrCat(text, ": ", VerdictOf(comparison));
 }
 

@@ -154,8 +154,8 @@ std::string CurveSection(const Results& results) {
   }
   if (charts.empty()) return "";
   return absl::StrCat(
-      "<section><h2>Learning curves</h2>", StrategyLegend(results), "<div class='axes'><span>over",
-      "</span>", switches, charts,
+      "<section><h2>Learning curves</h2>", StrategyLegend(results),
+      "<div class='axes'><span>over</span>", switches, charts,
       "</div><p class='note'>Mean average precision at IoU 0.5 on test images that no "
       "strategy ever sees. ",
       BandNote(results), "</p></section>");
