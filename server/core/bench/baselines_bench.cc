@@ -1,8 +1,10 @@
 // Baselines over 100,000 images of 128 dimensions, with five objects each, 1,000 picks.
 // numpy_baselines.py runs this beside NumPy.
+#include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <thread>
 
 #include "server/core/random.h"
 #include "server/core/selector/strategies.h"
@@ -53,6 +55,7 @@ void Baseline(benchmark::State& state, const std::string& strategy, bool cluster
 
 #define MGRAL_BASELINE(strategy, clustered)                                            \
   BENCHMARK_CAPTURE(Baseline, strategy##_##clustered, #strategy, #clustered[0] == 'c') \
+      ->MeasureProcessCPUTime()                                                        \
       ->Unit(benchmark::kMillisecond)                                                  \
       ->Iterations(1)
 MGRAL_BASELINE(core_set, uniform);
@@ -66,4 +69,8 @@ MGRAL_BASELINE(ppal, uniform);
 }  // namespace
 }  // namespace mgral::core
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -18,7 +18,8 @@ class KernelCoverage {
   KernelCoverage(const std::vector<float>& embeddings, int64_t images, int64_t dim, uint64_t seed);
 
   // What each of the centers [dim] would add to the sum, alone. Only falls as centers are added,
-  // whatever the rounding. Several at once take half as long as one after the other.
+  // whatever the rounding. Several at once take half as long as one after the other, and many use
+  // LibTorch's number of threads.
   std::vector<double> Gains(const std::vector<const float*>& centers) const;
   void Add(const float* center);
 

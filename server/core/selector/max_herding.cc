@@ -12,7 +12,9 @@
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kAtOnce = 8;  // images whose gains are computed together
+// Images whose gains are computed together: at first, and, doubled each time that the best of them
+// may not be the best of all, at most.
+constexpr size_t kFewGains = 8, kManyGains = 4096;
 
 struct HerdingBound {
   double gain;  // never too small
@@ -32,11 +34,11 @@ using HerdingQueue = std::priority_queue<HerdingBound, std::vector<HerdingBound>
 // Takes the image with the largest gain off the queue.
 int64_t PopBest(const KernelCoverage& coverage, const float* embeddings, int64_t dim,
                 int64_t centers, HerdingQueue* queue) {
-  while (queue->top().centers != centers) {
+  for (size_t most = kFewGains; queue->top().centers != centers;
+       most = std::min(2 * most, kManyGains)) {
     std::vector<HerdingBound> stale;
     std::vector<const float*> rows;
-    while (!queue->empty() && static_cast<int64_t>(stale.size()) < kAtOnce &&
-           queue->top().centers != centers) {
+    while (!queue->empty() && stale.size() < most && queue->top().centers != centers) {
       stale.push_back(queue->top());
       rows.push_back(embeddings + stale.back().image * dim);
       queue->pop();
