@@ -1,5 +1,6 @@
 // Which differences between the strategies the runs carry.
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -53,6 +54,13 @@ std::string BestBaselineTable(const Results& results, Axis axis) {
                rows);
 }
 
+// Shares of one seed would look like victories.
+bool OneSeedEach(const Results& results) {
+  std::map<std::string, int> seeds;
+  for (const StrategyRun& run : results.runs) seeds[run.strategy] += run.complete;
+  return std::all_of(seeds.begin(), seeds.end(), [](const auto& each) { return each.second < 2; });
+}
+
 std::string WinTable(const Results& results, const WinMatrix& matrix) {
   std::vector<std::string> head = {"wins against"};
   head.insert(head.end(), matrix.strategies.begin(), matrix.strategies.end());
@@ -96,6 +104,7 @@ std::string ComparisonSection(const Results& results) {
     }
   }
   for (const WinMatrix& matrix : results.win_matrices) {
+    if (OneSeedEach(results)) break;
     absl::StrAppend(matrix.axis == primary ? &html : &more, WinTable(results, matrix));
   }
   if (!more.empty()) {

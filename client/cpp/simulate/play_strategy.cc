@@ -235,6 +235,7 @@ absl::Status Play::ShareStart() {
     start.first = run_.points.front();
     start.seconds.train = run_.seconds.train;
     start.seconds.embed = run_.seconds.embed;
+    start.first.seconds = run_.seconds.train.value_or(0) + run_.seconds.embed.value_or(0);
     absl::StatusOr<v1::Batch> batch = Pick(strategy, &start.seconds, &start.batch);
     if (!batch.ok()) return batch.status();
     batch = client_.ReleaseBatch(batch->name());

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from typing import Any, Dict, List, Optional
 
-from experiments import ALL_LABELS, Row
+from experiments import ALL_LABELS, HERE, Row, load
 
 _MINUS = "−"
 Comparisons = List[Dict[str, Any]]
@@ -25,7 +25,15 @@ def results_document(rows: List[Row]) -> Dict[str, Any]:
         run["points"].append({"labels": int(row["labels"]), "boxes": _number(row["boxes"]),
                               "cost": _number(row["cost"]), "map50": _number(row["test_map50"]),
                               "map": _number(row["test_map"]), "seconds": _number(row["seconds"])})
-    return {"dataset": rows[0]["dataset"], "classes": [], "runs": list(runs.values())}
+    return {"dataset": rows[0]["dataset"], "classes": [], "runs": list(runs.values()),
+            "protocol": {"strategies": strategy_order(rows[0]["experiment"])}}
+
+
+def strategy_order(experiment: str) -> List[str]:
+    """As the experiment lists them; of one that is not in this folder nothing is known."""
+    if not (HERE / f"{experiment}.json").exists():
+        return []
+    return load(experiment).strategies
 
 
 def statistics(rows: List[Row], mgral: str) -> Dict[str, Any]:
@@ -86,17 +94,16 @@ def _is(comparison: Dict[str, Any], sign: int) -> bool:
 
 
 def strategy_table(rows: List[Row], found: Dict[str, Any]) -> List[str]:
-    lines = [
-        "| strategy | seeds | over cost − `random` | bootstrap | p, Holm | | over images − `random` "
-        "| p, Holm | | over cost − best baseline | p, Holm | final mAP@.5 | boxes | s a cycle |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| strategy | seeds | over cost | p | than `random` | over images | p | than `random` "
+             "| over cost − best baseline | p | final mAP@.5 | boxes | s a cycle |",
+             "|" + "---|" * 13]
     for summary in found["summary"]:
         strategy = summary["strategy"]
         cost = _find(found["against_random"], "cost", strategy)
         images = _find(found["against_random"], "images", strategy)
         best = _find(found["against_best_baseline"], "cost", strategy)
         cells = [f"`{strategy}`", str(summary["seeds"]),
-                 difference(cost), interval(cost, "bootstrap95"), p_value(cost), verdict(cost),
+                 difference(cost), p_value(cost), verdict(cost),
                  difference(images), p_value(images), verdict(images),
                  difference(best) + (f", `{best['baseline']}`" if best else ""), p_value(best),
                  _fixed(summary["final_map50"], 3), _fixed(summary["final_boxes"], 0),
@@ -106,6 +113,8 @@ def strategy_table(rows: List[Row], found: Dict[str, Any]) -> List[str]:
 
 
 def win_table(found: Dict[str, Any]) -> List[str]:
+    if all(each["p"] is None for each in found["against_random"]):
+        return []  # one seed: nobody beats anybody
     for matrix in found["win_matrices"]:
         if matrix["axis"] != "cost" or len(matrix["strategies"]) < 3:
             continue
@@ -157,9 +166,7 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", _MINUS)
 
 
-def interval(comparison: Optional[Dict[str, Any]], key: str) -> str:
-    if comparison is None or comparison[key] is None:
-        return "–"
+def interval(comparison: Dict[str, Any], key: str) -> str:
     low, high = comparison[key]
     return f"{points(low)} to {points(high)}"
 
@@ -168,7 +175,9 @@ def difference(comparison: Optional[Dict[str, Any]]) -> str:
     if comparison is None or comparison["mean"] is None:
         return "–"
     text = points(comparison["mean"])
-    return text if comparison["t95"] is None else f"{text} ({interval(comparison, 't95')})"
+    if comparison["t95"] is None:
+        return text
+    return f"{text} ({interval(comparison, 't95')}) [{interval(comparison, 'bootstrap95')}]"
 
 
 def p_value(comparison: Optional[Dict[str, Any]]) -> str:

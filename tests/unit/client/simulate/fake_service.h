@@ -157,7 +157,12 @@ class FakeService final : public v1::PoolService::Service,
     v1::StageProgress* stage = cycle->add_stages();
     stage->set_stage(v1::CYCLE_STAGE_TRAIN);
     stage->set_seconds(2);
-    if (!pool.without_table.back()) cycle->mutable_table()->set_probes(3);
+    if (!pool.without_table.back()) {
+      cycle->mutable_table()->set_probes(3);
+      stage = cycle->add_stages();
+      stage->set_stage(v1::CYCLE_STAGE_PROBE);
+      stage->set_seconds(7);
+    }
     stream->Write(response);
     return grpc::Status::OK;
   }
