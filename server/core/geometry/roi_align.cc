@@ -19,7 +19,8 @@ constexpr int64_t kBilinear = 0, kBorder = 1;  // grid_sampler's interpolation a
 at::Tensor SamplePoints(const at::Tensor& low, const at::Tensor& high, int64_t size,
                         int64_t positions) {
   const int64_t points = size * kSamples;
-  const at::Tensor steps = (at::arange(points, low.options()) + 0.5) / static_cast<double>(points);
+  const at::Tensor steps =
+      ((at::arange(points, at::kFloat) + 0.5) / static_cast<double>(points)).to(low.options());
   const at::Tensor at = low.unsqueeze(1) + (high - low).clamp_min(1).unsqueeze(1) * steps;
   if (positions == 1) return at::zeros_like(at);
   return at * (2.0 / static_cast<double>(positions - 1)) - 1;

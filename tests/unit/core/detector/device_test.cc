@@ -181,6 +181,7 @@ TEST_F(DeviceTest, PredictsEmbedsAndMeasuresAlike) {
     EXPECT_THAT(same[i].embedding,
                 testing::Pointwise(testing::FloatNear(1e-3f), embedded[i].embedding));
     EXPECT_NEAR(same[i].disagreement, embedded[i].disagreement, 0.02);
+    EXPECT_EQ(same[i].objects.size(), embedded[i].objects.size());
   }
   EXPECT_THAT(
       ValidationLoss(gpu, others_, Short(1)),
