@@ -2,8 +2,10 @@
 #include <filesystem>
 #include <memory>
 #include <ostream>
+#include <string>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/command/commands.h"
 #include "client/cpp/command/dataset_options.h"
@@ -47,6 +49,8 @@ absl::Status RunSimulate(CommandLine line, bool has_fraction, bool has_server_pa
   absl::StatusOr<Results> results = Simulate(**client, *dataset, options, *bar);
   bar->Finish();
   if (!results.ok()) {
+    const std::string message(results.status().message());
+    if (absl::StartsWith(message, "--resume")) return UsageError(message);
     session.Note("Measured so far, if anything: " + (out / "results.json").string() +
                  "; --resume goes on from there");
     return results.status();
