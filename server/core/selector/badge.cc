@@ -45,17 +45,17 @@ class SparseGradients {
     return sum;
   }
 
-  // Squared; exactly 0 for copies.
-  double Distance(int64_t a, int64_t b) const {
+  // The smaller of `limit` and the squared distance, which is exactly 0 for copies.
+  double Distance(int64_t a, int64_t b, double limit) const {
     double sum = 0;
-    for (int64_t x = first_[a]; x < first_[a + 1]; ++x) {
+    for (int64_t x = first_[a]; x < first_[a + 1] && sum < limit; ++x) {
       const int64_t y = Find(labels_[x], b);
       sum += y < 0 ? squares_[x] : SquaredDistance(&values_[x * dim_], &values_[y * dim_], dim_);
     }
-    for (int64_t y = first_[b]; y < first_[b + 1]; ++y) {
+    for (int64_t y = first_[b]; y < first_[b + 1] && sum < limit; ++y) {
       if (Find(labels_[y], a) < 0) sum += squares_[y];
     }
-    return sum;
+    return std::min(sum, limit);
   }
 
  private:
@@ -119,7 +119,7 @@ Ranking RankBadge(const RankInput& input) {
     out.order.push_back(next);
     double sum = 0;
     for (int64_t i = 0; i < images; ++i) {
-      if (nearest[i] > 0) nearest[i] = std::min(nearest[i], gradients.Distance(i, next));
+      if (nearest[i] > 0) nearest[i] = gradients.Distance(i, next, nearest[i]);
       sum += nearest[i];
     }
     next = Draw(nearest, sum, &random);
