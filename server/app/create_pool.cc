@@ -22,6 +22,8 @@ using domain::Pool;
 constexpr size_t kMaxPoolIdBytes = 63;
 constexpr int kMaxTrainingSteps = 1'000'000;
 constexpr int kMaxProbes = 10'000;
+// So that neither a cost nor a gain per cost is ever infinite.
+constexpr double kMinSeconds = 0.001, kMaxSeconds = 86'400;
 
 // 50 random bits, so that collisions are negligible.
 std::string RandomPoolId() {
@@ -64,6 +66,12 @@ void CheckClasses(const std::vector<std::string>& classes, FieldErrors* errors) 
 void CheckRange(const std::string& field, int value, int min, int max, FieldErrors* errors) {
   if (value >= min && value <= max) return;
   errors->Add(field, absl::StrCat("is ", value, "; it must be from ", min, " to ", max));
+}
+
+void CheckSeconds(const std::string& field, double value, FieldErrors* errors) {
+  if (value == 0 || (value >= kMinSeconds && value <= kMaxSeconds)) return;
+  errors->Add(field, absl::StrCat("is ", value, " seconds; it must be 0 or from ", kMinSeconds,
+                                  " to ", kMaxSeconds));
 }
 
 // Of a detector that is trained here. Other errors than those of the settings are returned.
@@ -118,6 +126,13 @@ void CheckSelection(const Pool& pool, FieldErrors* errors) {
   CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, errors);
   CheckRange("pool.selection.probes", selection.probes, 0, kMaxProbes, errors);
   CheckRange("pool.selection.replay_probes", selection.replay_probes, 0, kMaxProbes, errors);
+  CheckSeconds("pool.selection.seconds_per_image", selection.seconds_per_image, errors);
+  CheckSeconds("pool.selection.seconds_per_box", selection.seconds_per_box, errors);
+  if (!(selection.uniform_share >= 0 && selection.uniform_share < 1)) {
+    errors->Add(
+        "pool.selection.uniform_share",
+        absl::StrCat("is ", selection.uniform_share, "; it must be at least 0 and below 1"));
+  }
 }
 
 }  // namespace

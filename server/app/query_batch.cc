@@ -47,6 +47,7 @@ absl::StatusOr<domain::Batch> QueryBatch::Run(const domain::Pool& pool, const Ba
   lease_request.lease = lease;
   lease_request.annotator = query.annotator;
   lease_request.allow_fewer = query.allow_fewer;
+  lease_request.cost = pool.selection.cost();
   lease_request.request = request;
   return batches_->LeaseBatch(
       lease_request,
@@ -60,6 +61,7 @@ absl::StatusOr<domain::Batch> QueryBatch::Run(const domain::Pool& pool, const Ba
 
 std::string ReasonFor(const domain::Batch& batch, const domain::BatchImage& image,
                       const std::vector<std::string>& classes) {
+  if (image.uniform) return "drawn at random: keeps later measurements unbiased";
   if (image.cell >= 0 && image.expected_gain.size() == classes.size() && !classes.empty()) {
     const auto best = std::max_element(image.expected_gain.begin(), image.expected_gain.end());
     return absl::StrFormat("cell %d; on its own it should change the AP of %s most (%+.4f)",

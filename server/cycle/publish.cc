@@ -21,7 +21,7 @@ std::vector<Box> PreAnnotations(const std::vector<Box>& predictions) {
   return shown;
 }
 
-absl::Status AddImages(const EmbeddedPool& pool,
+absl::Status AddImages(const EmbeddedPool& pool, bool cold_start,
                        const std::optional<domain::SelectionRuntime::TableResult>& table,
                        Snapshot* snapshot) {
   if (table && table->entries.size() != pool.candidates.size()) {
@@ -31,6 +31,7 @@ absl::Status AddImages(const EmbeddedPool& pool,
     domain::CycleStore::SnapshotImage image;
     image.image_key = pool.candidates[i].image_key;
     image.predictions = PreAnnotations(pool.candidates[i].predictions);
+    if (!cold_start) image.expected_boxes = domain::ExpectedBoxes(pool.candidates[i]);
     if (table) {
       image.cell = table->cells[i];
       image.entry = table->entries[i];
@@ -43,8 +44,8 @@ absl::Status AddImages(const EmbeddedPool& pool,
 
 absl::Status AddQueues(const StageContext& stage, const RankedPool& ranked, Snapshot* snapshot) {
   for (const auto& [strategy, sha256] : ranked.queues) {
-    MGRAL_ASSIGN_OR_RETURN(std::vector<int64_t> keys, LoadRecord(stage.ports, sha256, ParseQueue));
-    snapshot->queues.push_back({strategy, std::move(keys)});
+    MGRAL_ASSIGN_OR_RETURN(RankedQueue queue, LoadRecord(stage.ports, sha256, ParseQueue));
+    snapshot->queues.push_back({strategy, std::move(queue.image_keys), std::move(queue.uniform)});
   }
   snapshot->selector_sha256 = ranked.selector_sha256;
   return absl::OkStatus();
@@ -99,7 +100,7 @@ absl::StatusOr<Snapshot> MakeSnapshot(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const RankedPool ranked, ParseRankedPool(result));
 
   Snapshot snapshot;
-  MGRAL_RETURN_IF_ERROR(AddImages(pool, table, &snapshot));
+  MGRAL_RETURN_IF_ERROR(AddImages(pool, trained.cold_start, table, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddQueues(stage, ranked, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddManifest(stage, trained, pool, history, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddRealizedGains(stage, trained, examples, &snapshot));

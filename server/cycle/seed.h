@@ -7,7 +7,7 @@
 namespace mgral::cycle {
 
 // The stages that draw at random.
-enum class SeedPurpose : uint64_t { kTrain = 1, kPlan = 2, kSelector = 3 };
+enum class SeedPurpose : uint64_t { kTrain = 1, kPlan = 2, kSelector = 3, kUniform = 4 };
 
 // Derives one seed per `purpose` from another: the same for the same arguments, whoever does the
 // work. Non-negative as a signed number.

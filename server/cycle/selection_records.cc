@@ -158,15 +158,26 @@ absl::StatusOr<RankedPool> ParseRankedPool(absl::string_view bytes) {
   return ranked;
 }
 
-absl::StatusOr<std::string> SerializeQueue(const std::vector<int64_t>& image_keys) {
+absl::StatusOr<std::string> SerializeQueue(const RankedQueue& queue) {
   Record record;
-  SetAll(image_keys, record.mutable_queue()->mutable_image_keys());
+  Record::Queue* const out = record.mutable_queue();
+  SetAll(queue.image_keys, out->mutable_image_keys());
+  for (size_t i = 0; i < queue.uniform.size(); ++i) {
+    if (queue.uniform[i]) out->add_uniform(static_cast<int>(i));
+  }
   return Serialize(record);
 }
 
-absl::StatusOr<std::vector<int64_t>> ParseQueue(absl::string_view bytes) {
+absl::StatusOr<RankedQueue> ParseQueue(absl::string_view bytes) {
   MGRAL_ASSIGN_OR_RETURN(const Record record, ParseRecord(bytes, Record::kQueue, "a queue"));
-  return GetAll<int64_t>(record.queue().image_keys());
+  RankedQueue queue;
+  queue.image_keys = GetAll<int64_t>(record.queue().image_keys());
+  queue.uniform.resize(queue.image_keys.size());
+  for (const int position : record.queue().uniform()) {
+    if (position < 0 || position >= record.queue().image_keys_size()) return Broken("a queue");
+    queue.uniform[position] = true;
+  }
+  return queue;
 }
 
 }  // namespace mgral::cycle

@@ -47,8 +47,12 @@ struct RankedPool {
 absl::StatusOr<std::string> SerializeRankedPool(const RankedPool& ranked);
 absl::StatusOr<RankedPool> ParseRankedPool(absl::string_view bytes);
 
-// The images of a queue by their keys, best first.
-absl::StatusOr<std::string> SerializeQueue(const std::vector<int64_t>& image_keys);
-absl::StatusOr<std::vector<int64_t>> ParseQueue(absl::string_view bytes);
+// The images of a queue by their keys.
+struct RankedQueue {
+  std::vector<int64_t> image_keys;  // best first
+  std::vector<bool> uniform;        // of each: drawn at random instead of ranked there
+};
+absl::StatusOr<std::string> SerializeQueue(const RankedQueue& queue);
+absl::StatusOr<RankedQueue> ParseQueue(absl::string_view bytes);
 
 }  // namespace mgral::cycle

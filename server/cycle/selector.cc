@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "server/cycle/stages.h"
+#include "server/cycle/uniform_share.h"
 #include "server/domain/strategy.h"
 
 namespace mgral::cycle {
@@ -56,6 +57,7 @@ absl::StatusOr<SelectionRuntime::RankRequest> MakeRequest(const StageContext& st
   request.batch_size = stage.cycle.pool.selection.batch_size;
   request.limit = std::min(kMaxQueue, std::max(kMinQueue, kBatchesInQueue * request.batch_size));
   MGRAL_ASSIGN_OR_RETURN(request.previous_selector, PreviousSelector(stage, trained));
+  request.cost = stage.cycle.pool.selection.cost();
   request.seed = StageSeed(trained.inputs, SeedPurpose::kSelector);
   return request;
 }
@@ -69,10 +71,23 @@ domain::Progress ShareOf(const domain::Progress& progress, size_t index, size_t 
   };
 }
 
+// What follows the table teaches the next table what it believes already: a share is drawn at
+// random. The other strategies stay as they are.
+RankedQueue MakeQueue(const StageContext& stage, const TrainedCycle& trained,
+                      const SelectionRuntime::RankRequest& request,
+                      const std::vector<int64_t>& ranked) {
+  const bool learns = domain::InfoOf(request.strategy).needs_table;
+  const double share = learns ? stage.cycle.pool.selection.uniform_share : 0;
+  std::vector<int64_t> pool;
+  for (const domain::ImageSignals& image : request.candidates) pool.push_back(image.image_key);
+  return InterleaveUniform(ranked, pool, share, StageSeed(trained.inputs, SeedPurpose::kUniform));
+}
+
 // Stores what a strategy ranked.
 absl::Status AddQueue(const StageContext& stage, const std::string& strategy,
-                      const SelectionRuntime::RankResult& result, RankedPool* ranked) {
-  MGRAL_ASSIGN_OR_RETURN(std::string keys, PutArtifact(stage, SerializeQueue(result.image_keys)));
+                      const RankedQueue& queue, const SelectionRuntime::RankResult& result,
+                      RankedPool* ranked) {
+  MGRAL_ASSIGN_OR_RETURN(std::string keys, PutArtifact(stage, SerializeQueue(queue)));
   ranked->queues.emplace_back(strategy, std::move(keys));
   if (result.selector.empty()) return absl::OkStatus();
   MGRAL_ASSIGN_OR_RETURN(ranked->selector_sha256, PutArtifact(stage, result.selector));
@@ -100,7 +115,8 @@ StageResult RunSelector(const StageContext& stage) {
     const domain::Progress progress = ShareOf(stage.progress, i, strategies.size());
     if (!progress(0)) return absl::CancelledError("the work was asked to stop");
     MGRAL_ASSIGN_OR_RETURN(const auto result, stage.ports.selection->Rank(request, progress));
-    MGRAL_RETURN_IF_ERROR(AddQueue(stage, domain::NameOf(strategies[i]), result, &ranked));
+    const RankedQueue queue = MakeQueue(stage, trained, request, result.image_keys);
+    MGRAL_RETURN_IF_ERROR(AddQueue(stage, domain::NameOf(strategies[i]), queue, result, &ranked));
     outcome.metrics.insert(outcome.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
   MGRAL_ASSIGN_OR_RETURN(outcome.result, SerializeRankedPool(ranked));

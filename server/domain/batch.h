@@ -24,6 +24,7 @@ struct BatchImage {
   std::string image_id;
   int rank = 0;
   int cell = -1;
+  bool uniform = false;              // drawn at random instead of chosen by the strategy
   std::vector<float> expected_gain;  // per class by the table; empty without one
   std::vector<Box> predictions;
   ImageState state = ImageState::kLeased;
@@ -39,6 +40,7 @@ struct Batch {
   std::optional<int64_t> model_version;
   int64_t table_version = 0;  // 0 without a table
   std::optional<Gain> estimated_gain;
+  std::optional<double> estimated_cost;  // by the pool's LabelingCost
   std::optional<Gain> realized_gain;
   std::string annotator;
   absl::Time create_time, expire_time;

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/domain/batch.h"
+#include "server/domain/pool.h"
 #include "server/domain/request.h"
 
 namespace mgral::domain {
@@ -43,6 +44,7 @@ class BatchStore {
     absl::Duration lease;
     std::string annotator;
     bool allow_fewer = false;
+    LabelingCost cost;
     RequestKey request;
   };
   // Takes the first `size` unlabeled training images of the published queue of that strategy, then,

@@ -75,10 +75,12 @@ class CycleStore {
     std::string entry;                 // the runtime's table entry; empty without a table
     std::vector<float> expected_gain;  // per class, of the image alone; empty without a table
     std::vector<Box> predictions;
+    std::optional<float> expected_boxes;  // in all classes; nullopt where no detector was trained
   };
   struct StrategyQueue {
     std::string strategy;
     std::vector<int64_t> image_keys;  // best first
+    std::vector<bool> uniform;        // which of them are drawn at random; empty: none
   };
   struct RealizedGain {
     std::string batch_id;

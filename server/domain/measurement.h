@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,11 @@ struct ImageSignals {
   std::vector<int8_t> objects;
   std::string error;  // not empty: the image cannot be decoded, the rest is unset
 };
+
+// In all classes.
+inline float ExpectedBoxes(const ImageSignals& signals) {
+  return std::accumulate(signals.expected_objects.begin(), signals.expected_objects.end(), 0.0f);
+}
 
 // A batch that the detector is fine-tuned on for a few steps, to measure what it does to AP.
 struct ProbeBatch {

@@ -23,12 +23,25 @@ struct DetectorSettings {
   std::string trunk = "";  // another, by torchvision's name; empty: the profile's own
 };
 
+// The work of labeling: in seconds, or else in boxes, where an image counts as much as two.
+struct LabelingCost {
+  double per_image = 2, per_box = 1;  // at least 0, not both 0
+  bool in_seconds = false;
+};
+
 struct SelectionSettings {
+  LabelingCost cost() const {
+    if (seconds_per_image == 0 && seconds_per_box == 0) return {};
+    return {seconds_per_image, seconds_per_box, true};
+  }
+
   std::string strategy = "mgral";
   int batch_size = 20;
   int probes = 0;         // 0: the profile's own
   int replay_probes = 0;  // 0: the profile's own
   int64_t seed = 0;
+  double seconds_per_image = 0, seconds_per_box = 0;  // both 0: not set
+  double uniform_share = 0.15;  // of a batch by the table: drawn at random; in [0, 1)
 };
 
 struct PoolCounts {

@@ -45,6 +45,19 @@ BatchOrigin DescribeOrigin(const PublishedQueues& queues, const std::string& req
   return origin;
 }
 
+std::optional<double> EstimateCost(const LabelingCost& cost,
+                                   const std::vector<std::optional<float>>& expected_boxes) {
+  double boxes = 0;
+  int known = 0;
+  for (const std::optional<float>& expected : expected_boxes) {
+    if (!expected) continue;
+    boxes += *expected;
+    ++known;
+  }
+  if (known == 0) return std::nullopt;
+  return expected_boxes.size() * (cost.per_image + cost.per_box * boxes / known);
+}
+
 absl::Status PoolExhausted(int requested, int left) {
   const std::string message =
       left == 0

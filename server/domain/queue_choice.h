@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "server/domain/batch.h"
+#include "server/domain/pool.h"
 
 // Which queue of a pool's published snapshot answers a query, and what the annotator is told of it.
 // Pure functions: the batch store calls them within its transaction.
@@ -28,6 +29,12 @@ struct BatchOrigin {
 };
 BatchOrigin DescribeOrigin(const PublishedQueues& queues, const std::string& requested,
                            const std::string& queue, int from_queue, int total);
+
+// What labeling a batch costs, its images being expected to hold so many boxes each, as far as the
+// snapshot knows; where it does not (nullopt), as many as the mean of the others. nullopt where it
+// knows of none.
+std::optional<double> EstimateCost(const LabelingCost& cost,
+                                   const std::vector<std::optional<float>>& expected_boxes);
 
 // FAILED_PRECONDITION "POOL_EXHAUSTED" on "size".
 absl::Status PoolExhausted(int requested, int left);

@@ -10,6 +10,7 @@
 #include "server/domain/cycle.h"
 #include "server/domain/measurement.h"
 #include "server/domain/model.h"
+#include "server/domain/pool.h"
 #include "server/domain/strategy.h"
 
 namespace mgral::domain {
@@ -68,6 +69,7 @@ class SelectionRuntime {
     const TableResult* table = nullptr;         // of the candidates; where the strategy needs one
     int batch_size = 20;
     int limit = 10000;
+    LabelingCost cost;  // of a candidate: per_image + per_box * ExpectedBoxes(candidate)
     std::string previous_selector;  // parameters, for a warm start; may be empty
     uint64_t seed = 0;
   };

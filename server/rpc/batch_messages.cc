@@ -58,6 +58,7 @@ void FromBatch(const domain::Batch& batch, const domain::Pool& pool, mgral::v1::
       FromBox(box, pool.classes, one->add_predictions());
     }
     one->set_state(FromImageState(image.state));
+    one->set_uniform(image.uniform);
   }
   message->set_strategy(batch.strategy);
   message->set_strategy_note(batch.strategy_note);
@@ -65,6 +66,12 @@ void FromBatch(const domain::Batch& batch, const domain::Pool& pool, mgral::v1::
   message->set_table_version(batch.table_version);
   if (batch.estimated_gain) {
     FromGain(*batch.estimated_gain, pool.classes, message->mutable_estimated_gain());
+  }
+  if (batch.estimated_cost) {
+    message->mutable_estimated_cost()->set_amount(*batch.estimated_cost);
+    message->mutable_estimated_cost()->set_unit(pool.selection.cost().in_seconds
+                                                    ? mgral::v1::COST_UNIT_SECONDS
+                                                    : mgral::v1::COST_UNIT_BOXES);
   }
   message->set_annotator(batch.annotator);
   SetTimestamp(batch.create_time, message->mutable_create_time());

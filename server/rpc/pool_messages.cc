@@ -25,6 +25,11 @@ absl::StatusOr<domain::Pool> ToPool(const mgral::v1::CreatePoolRequest& request)
   pool.selection.probes = message.selection().probes();
   pool.selection.replay_probes = message.selection().replay_probes();
   pool.selection.seed = message.selection().seed();
+  pool.selection.seconds_per_image = message.selection().seconds_per_image();
+  pool.selection.seconds_per_box = message.selection().seconds_per_box();
+  if (message.selection().has_uniform_share()) {
+    pool.selection.uniform_share = message.selection().uniform_share();
+  }
   switch (message.image_orientation()) {
     case mgral::v1::IMAGE_ORIENTATION_UNSPECIFIED:
     case mgral::v1::IMAGE_ORIENTATION_EXIF:
@@ -57,6 +62,9 @@ void FromPool(const domain::Pool& pool, mgral::v1::Pool* message) {
   selection->set_probes(pool.selection.probes);
   selection->set_replay_probes(pool.selection.replay_probes);
   selection->set_seed(pool.selection.seed);
+  selection->set_seconds_per_image(pool.selection.seconds_per_image);
+  selection->set_seconds_per_box(pool.selection.seconds_per_box);
+  selection->set_uniform_share(pool.selection.uniform_share);
   message->set_image_orientation(pool.applies_exif_orientation
                                      ? mgral::v1::IMAGE_ORIENTATION_EXIF
                                      : mgral::v1::IMAGE_ORIENTATION_STORED);

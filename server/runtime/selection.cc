@@ -54,6 +54,7 @@ absl::StatusOr<core::RankInput> ToRankInput(const domain::SelectionRuntime::Rank
   input.candidates = *std::move(candidates);
   for (const domain::ImageSignals& image : request.candidates) {
     input.predictions.push_back(ToScoredBoxes(image.predictions));
+    input.expected_boxes.push_back(domain::ExpectedBoxes(image));
   }
   input.labeled_objects.assign(request.labeled_class_counts.begin(),
                                request.labeled_class_counts.end());
@@ -70,6 +71,8 @@ absl::StatusOr<core::RankInput> ToRankInput(const domain::SelectionRuntime::Rank
     input.table = core::AssembleTable(*tables->Get(request.table->table), request.table->entries);
     core::CheckTable(*input.table);
   }
+  input.cost_per_image = request.cost.per_image;
+  input.cost_per_box = request.cost.per_box;
   input.previous_policy = PreviousPolicy(request.previous_selector);
   input.batch_size = request.batch_size;
   input.limit = std::max(0, request.limit);

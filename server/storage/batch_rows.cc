@@ -20,6 +20,7 @@ constexpr char kBatchColumns[] = R"sql(
   b.model_version,
   b.table_version,
   b.estimated_gain,
+  b.estimated_cost,
   b.realised_gain,
   b.annotator,
   (extract(epoch FROM b.create_time) * 1000000)::bigint AS create_time,
@@ -34,6 +35,7 @@ constexpr char kBatchImageColumns[] = R"sql(
   bi.rank,
   bi.cell,
   bi.expected_gain,
+  bi.uniform,
   CASE
     WHEN i.state = {image.leased}
       AND i.batch_key = bi.batch_key
@@ -155,6 +157,7 @@ absl::StatusOr<Batch> ReadBatch(const pqxx::row& row) {
   batch.model_version = ReadOptional<int64_t>(row["model_version"]);
   batch.table_version = row["table_version"].as<int64_t>();
   MGRAL_ASSIGN_OR_RETURN(batch.estimated_gain, ReadGain(row["estimated_gain"]));
+  if (!row["estimated_cost"].is_null()) batch.estimated_cost = ReadDouble(row["estimated_cost"]);
   MGRAL_ASSIGN_OR_RETURN(batch.realized_gain, ReadGain(row["realised_gain"]));
   batch.annotator = ReadText(row["annotator"]);
   batch.create_time = ReadTime(row["create_time"]);
@@ -168,6 +171,7 @@ absl::StatusOr<BatchImage> ReadBatchImage(const pqxx::row& row, Predictions pred
   image.image_id = ReadText(row["image_id"]);
   image.rank = row["rank"].as<int>();
   image.cell = row["cell"].as<int>();
+  image.uniform = row["uniform"].as<bool>();
   MGRAL_ASSIGN_OR_RETURN(image.expected_gain, ParseFloatArray(ReadText(row["expected_gain"])));
   image.state = static_cast<domain::ImageState>(row["state"].as<int>());
   if (predictions == Predictions::kWith) {

@@ -43,7 +43,7 @@ WHERE p.key = $1
 
 // Free images in the order of a queue. $2 limit, $3 snapshot, $4 strategy.
 constexpr char kPickFromQueue[] = R"sql(
-  SELECT q.image_key, q.position AS place
+  SELECT q.image_key, q.position AS place, q.uniform
   FROM queue_entry q
   JOIN image i ON i.key = q.image_key
   WHERE q.snapshot_key = $3
@@ -58,7 +58,7 @@ constexpr char kPickFromQueue[] = R"sql(
 
 // Free images in random order. $2 limit, $4 pool.
 constexpr char kPickAtRandom[] = R"sql(
-  SELECT i.key AS image_key, i.shuffle AS place
+  SELECT i.key AS image_key, i.shuffle AS place, false AS uniform
   FROM image i
   WHERE i.pool_key = $4
     AND i.state = {image.unlabeled}
@@ -77,7 +77,7 @@ leased AS (
     batch_key = $1
   FROM picked p
   WHERE i.key = p.image_key
-  RETURNING i.key, i.image_id, p.place
+  RETURNING i.key, i.image_id, p.place, p.uniform
 ),
 entries AS (
   UPDATE queue_entry q
@@ -87,7 +87,15 @@ entries AS (
     AND q.image_key = p.image_key
     AND NOT q.taken
 )
-SELECT l.key, l.image_id, s.cell, s.entry, s.expected_gain, s.predictions
+SELECT
+  l.key,
+  l.image_id,
+  l.uniform,
+  s.cell,
+  s.entry,
+  s.expected_gain,
+  s.predictions,
+  s.expected_boxes
 FROM leased l
 LEFT JOIN snapshot_image s ON s.snapshot_key = $3 AND s.image_key = l.key
 ORDER BY l.place
@@ -100,22 +108,23 @@ WITH clock AS MATERIALIZED (
 stored AS (
   INSERT INTO batch (
     key, pool_key, strategy, strategy_note, model_version, table_version, estimated_gain,
-    annotator, create_time, expire_time
+    annotator, estimated_cost, create_time, expire_time
   )
   SELECT
     $1::bigint, $2::bigint, $3, $4, $5::bigint, $6::bigint, $7::double precision[],
-    $8, now, now + $9::bigint * interval '1 microsecond'
+    $8, $14::double precision, now, now + $9::bigint * interval '1 microsecond'
   FROM clock
 ),
 images AS (
-  INSERT INTO batch_image (batch_key, rank, image_key, cell, expected_gain, predictions)
+  INSERT INTO batch_image (batch_key, rank, image_key, cell, expected_gain, predictions, uniform)
   SELECT
     $1::bigint,
     u.place - 1,
     u.key,
     coalesce(s.cell, -1),
     coalesce(s.expected_gain, '{}'),
-    coalesce(s.predictions, $12::bytea)
+    coalesce(s.predictions, $12::bytea),
+    u.place = ANY($13::bigint[])
   FROM unnest($10::bigint[]) WITH ORDINALITY AS u (key, place)
   LEFT JOIN snapshot_image s ON s.snapshot_key = $11::bigint AND s.image_key = u.key
 )
@@ -137,6 +146,7 @@ struct PublishedSnapshot {
 struct Leased {
   std::vector<BatchImage> images;
   std::vector<BatchStore::TableImage> known;  // those with a table entry
+  std::vector<std::optional<float>> expected_boxes;
 };
 
 absl::StatusOr<PublishedSnapshot> ReadSnapshot(pqxx::work& tx, int64_t pool_key) {
@@ -168,6 +178,8 @@ absl::Status LeasePicked(pqxx::work& tx, const PublishedSnapshot& snapshot, cons
     image.image_key = row["key"].as<int64_t>();
     image.image_id = ReadText(row["image_id"]);
     image.rank = static_cast<int>(leased->images.size());
+    image.uniform = row["uniform"].as<bool>();
+    leased->expected_boxes.push_back(ReadOptional<float>(row["expected_boxes"]));
     if (!row["cell"].is_null()) {  // known to the snapshot
       image.cell = row["cell"].as<int>();
       MGRAL_ASSIGN_OR_RETURN(image.expected_gain, ParseFloatArray(ReadText(row["expected_gain"])));
@@ -192,15 +204,18 @@ absl::Status Estimate(pqxx::work& tx, TableCache& tables, const PublishedSnapsho
 
 void InsertBatch(pqxx::work& tx, const PublishedSnapshot& snapshot,
                  const BatchStore::LeaseRequest& request, Batch* batch) {
-  std::vector<int64_t> keys;
-  for (const BatchImage& image : batch->images) keys.push_back(image.image_key);
+  std::vector<int64_t> keys, uniform;  // the latter are places, from 1
+  for (const BatchImage& image : batch->images) {
+    keys.push_back(image.image_key);
+    if (image.uniform) uniform.push_back(static_cast<int64_t>(keys.size()));
+  }
   std::optional<std::string> gain;
   if (batch->estimated_gain) gain = GainArray(*batch->estimated_gain);
   const pqxx::result rows =
       Exec(tx, kInsertBatch, batch->key, request.pool_key, batch->strategy, batch->strategy_note,
            batch->model_version, batch->table_version, gain, request.annotator,
            int64_t{absl::ToInt64Microseconds(request.lease)}, IntArray(keys), snapshot.snapshot_key,
-           Bytes{EncodeBoxes({})});
+           Bytes{EncodeBoxes({})}, IntArray(uniform), batch->estimated_cost);
   batch->create_time = ReadTime(rows[0]["create_time"]);
   batch->expire_time = ReadTime(rows[0]["expire_time"]);
 }
@@ -255,6 +270,7 @@ absl::StatusOr<Batch> LeaseImages(pqxx::work& tx, TableCache& tables,
   batch.key = snapshot.batch_key;
   batch.batch_id = absl::StrCat(batch.key);
   batch.images = std::move(leased.images);
+  batch.estimated_cost = domain::EstimateCost(request.cost, leased.expected_boxes);
   batch.model_version = snapshot.model_version;
   batch.table_version = snapshot.table_version;
   batch.annotator = request.annotator;

@@ -24,6 +24,9 @@ SELECT
   p.probes,
   p.replay_probes,
   p.seed,
+  p.seconds_per_image,
+  p.seconds_per_box,
+  p.uniform_share,
   p.applies_exif_orientation,
   (extract(epoch FROM p.create_time) * 1000000)::bigint AS create_time,
   (
@@ -95,6 +98,9 @@ domain::Pool ReadPool(const pqxx::row& row) {
   pool.selection.probes = row["probes"].as<int>();
   pool.selection.replay_probes = row["replay_probes"].as<int>();
   pool.selection.seed = row["seed"].as<int64_t>();
+  pool.selection.seconds_per_image = ReadDouble(row["seconds_per_image"]);
+  pool.selection.seconds_per_box = ReadDouble(row["seconds_per_box"]);
+  pool.selection.uniform_share = ReadDouble(row["uniform_share"]);
   pool.applies_exif_orientation = row["applies_exif_orientation"].as<bool>();
   pool.create_time = ReadTime(row["create_time"]);
   pool.published_model_version = ReadOptional<int64_t>(row["published_version"]);

@@ -28,9 +28,10 @@ using domain::Pool;
 constexpr char kInsertPool[] = R"sql(
 INSERT INTO pool (
   pool_id, display_name, classes, profile, warm_start, training_steps, input_size, trunk,
-  strategy, batch_size, probes, replay_probes, seed, applies_exif_orientation
+  strategy, batch_size, probes, replay_probes, seed, applies_exif_orientation, seconds_per_image,
+  seconds_per_box, uniform_share
 )
-VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (pool_id) DO NOTHING
 RETURNING key
 )sql";
@@ -132,7 +133,8 @@ absl::StatusOr<Pool> PostgresPoolStore::CreatePool(const Pool& pool,
              pool.detector.profile, pool.detector.warm_start, pool.detector.training_steps,
              pool.detector.input_size, pool.detector.trunk, pool.selection.strategy,
              pool.selection.batch_size, pool.selection.probes, pool.selection.replay_probes,
-             pool.selection.seed, pool.applies_exif_orientation);
+             pool.selection.seed, pool.applies_exif_orientation, pool.selection.seconds_per_image,
+             pool.selection.seconds_per_box, pool.selection.uniform_share);
     if (rows.empty()) {
       return base::AlreadyExists("pool", absl::StrCat("pools/", pool.pool_id),
                                  "choose another pool_id");

@@ -117,25 +117,29 @@ std::optional<int64_t> StoreTable(pqxx::work& tx, const JobLease& job,
 }
 
 void CopyImages(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
-  const std::vector<std::string> columns = {"snapshot_key", "image_key",     "cell",
-                                            "entry",        "expected_gain", "predictions"};
+  const std::vector<std::string> columns = {"snapshot_key",  "image_key",     "cell",
+                                            "entry",         "expected_gain", "predictions",
+                                            "expected_boxes"};
   pqxx::stream_to stream = CopyTo(tx, "snapshot_image", columns);
   for (const CycleStore::SnapshotImage& image : snapshot.images) {
     stream << std::make_tuple(snapshot_key, image.image_key, image.cell, BytesLiteral(image.entry),
                               FloatArray(image.expected_gain),
-                              BytesLiteral(EncodeBoxes(image.predictions)));
+                              BytesLiteral(EncodeBoxes(image.predictions)),
+                              Adapt(std::optional<double>(image.expected_boxes)));
   }
   stream.complete();
 }
 
 void CopyQueues(pqxx::work& tx, int64_t snapshot_key, const CycleStore::Snapshot& snapshot) {
-  const std::vector<std::string> columns = {"snapshot_key", "image_key", "strategy", "position"};
+  const std::vector<std::string> columns = {"snapshot_key", "image_key", "strategy", "position",
+                                            "uniform"};
   pqxx::stream_to stream = CopyTo(tx, "queue_entry", columns);
   for (const CycleStore::StrategyQueue& queue : snapshot.queues) {
     const std::string& strategy = Adapt(queue.strategy);
     for (size_t i = 0; i < queue.image_keys.size(); ++i) {
       stream << std::make_tuple(snapshot_key, queue.image_keys[i], strategy,
-                                static_cast<int64_t>(i));
+                                static_cast<int64_t>(i),
+                                !queue.uniform.empty() && queue.uniform[i]);
     }
   }
   stream.complete();

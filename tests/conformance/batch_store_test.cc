@@ -166,6 +166,41 @@ TEST_F(BatchStoreTest, AnExhaustedPoolIsNotRemembered) {
   EXPECT_OK(batches().LeaseBatch(request, nullptr));
 }
 
+TEST_F(BatchStoreTest, TellsWhatWasDrawnAtRandomAndWhatLabelingCosts) {
+  Register(6);
+  const domain::JobLease job = RunToPublish();
+  auto snapshot = SnapshotOf("mgral", {"img-0", "img-1", "img-2", "img-3"});
+  snapshot.queues[0].uniform = {false, true, false, true};
+  snapshot.images[3].expected_boxes.reset();  // as an earlier release published it
+  ASSERT_OK(cycles().Publish(job, snapshot, 1));
+  auto request = Ask(3, "mgral");
+  request.cost = {10, 4, true};
+  const Batch leased = Value(batches().LeaseBatch(request, nullptr));
+  const Batch read = Value(batches().GetBatch(pool_.key, leased.batch_id));
+  for (const Batch& batch : {leased, read}) {
+    EXPECT_FALSE(batch.images[0].uniform);
+    EXPECT_TRUE(batch.images[1].uniform);
+    EXPECT_FALSE(batch.images[2].uniform);
+    EXPECT_EQ(batch.estimated_cost, 3 * 10 + 4 * (0.5 + 1 + 1.5));
+  }
+  // Nothing is expected of these: one is of another release's snapshot, two are newer.
+  const Batch rest = Lease(3, "mgral");
+  EXPECT_TRUE(rest.images[0].uniform);
+  EXPECT_FALSE(rest.images[1].uniform) << "not drawn by the queue";
+  EXPECT_FALSE(rest.estimated_cost.has_value());
+  EXPECT_FALSE(Value(batches().GetBatch(pool_.key, rest.batch_id)).estimated_cost.has_value());
+}
+
+TEST_F(BatchStoreTest, AnImageReturnsToTheQueueAsItWas) {
+  Register(2);
+  const domain::JobLease job = RunToPublish();
+  auto snapshot = SnapshotOf("mgral", {"img-0", "img-1"});
+  snapshot.queues[0].uniform = {true, false};
+  ASSERT_OK(cycles().Publish(job, snapshot, 1));
+  ASSERT_OK(batches().ReleaseBatch(pool_.key, Lease(2, "mgral").batch_id));
+  EXPECT_TRUE(Lease(1, "mgral").images[0].uniform);
+}
+
 TEST_F(BatchStoreTest, ListsNewestFirstByState) {
   Register(6);
   std::vector<Batch> made;

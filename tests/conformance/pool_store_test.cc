@@ -41,7 +41,7 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   pool.display_name = "Hunde \xc3\xa4";
   pool.classes = {"one"};
   pool.detector = {"base", true, 123, 320, "resnet18"};
-  pool.selection = {"core_set", 17, 4, 5, -9};
+  pool.selection = {"core_set", 17, 4, 5, -9, 7.3, 0.1, 0.25};
   pool.applies_exif_orientation = false;
   ASSERT_OK(pools().CreatePool(pool, {}));
   const Pool read = Value(pools().GetPool("dogs"));
@@ -57,6 +57,9 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   EXPECT_EQ(read.selection.probes, 4);
   EXPECT_EQ(read.selection.replay_probes, 5);
   EXPECT_EQ(read.selection.seed, -9);
+  EXPECT_EQ(read.selection.seconds_per_image, 7.3);
+  EXPECT_EQ(read.selection.seconds_per_box, 0.1);
+  EXPECT_EQ(read.selection.uniform_share, 0.25);
   EXPECT_FALSE(read.applies_exif_orientation);
   EXPECT_TRUE(pool_.applies_exif_orientation);
   EXPECT_FALSE(read.published_model_version.has_value());

@@ -190,7 +190,7 @@ domain::CycleStore::Snapshot StoresTest::SnapshotOf(const std::string& strategy,
   snapshot.table = std::string("table\0bytes", 11);
   snapshot.report.emplace();
   snapshot.report->probes = 12;
-  snapshot.queues.push_back({strategy, Keys(image_ids)});
+  snapshot.queues.push_back({strategy, Keys(image_ids), {}});
   int cell = 0;
   for (const int64_t key : snapshot.queues[0].image_keys) {
     domain::CycleStore::SnapshotImage image;
@@ -199,6 +199,7 @@ domain::CycleStore::Snapshot StoresTest::SnapshotOf(const std::string& strategy,
     image.entry = absl::StrCat("entry ", image.cell);
     image.expected_gain = {0.5f, -0.25f, 1e-7f};
     image.predictions = {{0.1, 0.2, 0.3, 0.4, 2, false, 0.875}};
+    image.expected_boxes = 0.5f * static_cast<float>(cell);  // 0.5, 1, 1.5, ...
     snapshot.images.push_back(image);
   }
   snapshot.selector_sha256 = std::string(64, 'b');

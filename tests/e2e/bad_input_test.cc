@@ -1,5 +1,7 @@
 // Everything else that a user can get wrong (labels: bad_labels_test.cc): the error names the
 // field, nothing is stored, the server goes on.
+#include <cmath>
+
 #include "tests/e2e/api.h"
 
 namespace mgral::test {
@@ -184,6 +186,19 @@ TEST_F(BadInputTest, InvalidPools) {
          "pool.selection.strategy");
   expect(create([](auto* r) { r->mutable_pool()->mutable_selection()->set_batch_size(-3); }),
          "pool.selection.batch_size");
+  for (const double bad : {std::nan(""), -1.0, 1e300}) {
+    expect(create([bad](auto* r) {
+             r->mutable_pool()->mutable_selection()->set_seconds_per_image(bad);
+           }),
+           "pool.selection.seconds_per_image");
+    expect(create([bad](auto* r) {
+             r->mutable_pool()->mutable_selection()->set_seconds_per_box(bad);
+           }),
+           "pool.selection.seconds_per_box");
+    expect(
+        create([bad](auto* r) { r->mutable_pool()->mutable_selection()->set_uniform_share(bad); }),
+        "pool.selection.uniform_share");
+  }
   expect(create([](auto* r) { r->set_request_id(std::string(200, 'r')); }), "request_id");
   ExpectServerGoesOn();
 }

@@ -35,6 +35,8 @@ TEST_F(PredictionsTest, PutStartQuery) {
   ASSERT_EQ(entropy.images(0).predictions_size(), 1);
   EXPECT_EQ(entropy.images(0).predictions(0).class_name(), "cat");
   EXPECT_EQ(entropy.images(0).predictions(0).score(), 0.5);
+  EXPECT_EQ(entropy.estimated_cost().amount(), 2 + 0.5);
+  EXPECT_EQ(entropy.estimated_cost().unit(), v1::COST_UNIT_BOXES);
   EXPECT_THAT(ImageIds(Take(pool, 1, "core_set")), ElementsAre("img_05"));
   EXPECT_THAT(ImageIds(Take(pool, 1, "margin")), ElementsAre("img_04"));
   const v1::Batch random = Take(pool, 1, "random");

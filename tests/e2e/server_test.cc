@@ -49,6 +49,29 @@ TEST_F(ServerTest, ReflectionListsTheServices) {
   }
 }
 
+TEST_F(ServerTest, APoolKeepsItsCostsAndItsRandomShare) {
+  v1::CreatePoolRequest request;
+  request.set_pool_id("costs");
+  request.mutable_pool()->add_classes("cat");
+  v1::SelectionSettings* selection = request.mutable_pool()->mutable_selection();
+  selection->set_seconds_per_image(12.5);
+  selection->set_seconds_per_box(7.3);
+  selection->set_uniform_share(0);
+  grpc::ClientContext context;
+  v1::Pool created;
+  const grpc::Status status = api_.pools->CreatePool(&context, request, &created);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  for (const v1::Pool& pool : {created, GetPool("pools/costs")}) {
+    EXPECT_EQ(pool.selection().seconds_per_image(), 12.5);
+    EXPECT_EQ(pool.selection().seconds_per_box(), 7.3);
+    EXPECT_TRUE(pool.selection().has_uniform_share());
+    EXPECT_EQ(pool.selection().uniform_share(), 0);
+  }
+  const v1::Pool defaults = GetPool(MakePool());
+  EXPECT_EQ(defaults.selection().seconds_per_image(), 0);
+  EXPECT_EQ(defaults.selection().uniform_share(), 0.15);
+}
+
 TEST_F(ServerTest, MetricsCountCalls) {
   v1::Batch batch;
   EXPECT_FALSE(Query("pools/nobody", 1, &batch).ok());

@@ -88,12 +88,39 @@ TEST(MigrationsTest, UpgradesRewriteNoTableThatGrows) {
   ASSERT_TRUE(Migrate(database->conninfo(), {Migrations()[0]}).ok());
   const std::string files =
       "SELECT string_agg(relname || ' ' || relfilenode, ', ' ORDER BY relname) FROM pg_class "
-      "WHERE oid IN ('batch'::regclass, 'cycle'::regclass, 'image'::regclass, 'job'::regclass)";
+      "WHERE oid IN ('batch'::regclass, 'batch_image'::regclass, 'cycle'::regclass, "
+      "'image'::regclass, 'job'::regclass, 'queue_entry'::regclass, 'snapshot_image'::regclass)";
   const std::string before = database->Query(files);
   const auto migrated = Migrate(database->conninfo());
   ASSERT_TRUE(migrated.ok()) << migrated.status();
   EXPECT_EQ(migrated->from_version, 1);
   EXPECT_EQ(database->Query(files), before);
+}
+
+TEST(MigrationsTest, PoolsFromBeforeLabelingCostsKeepTheDefaults) {
+  const auto database = TestDatabase::CreateEmpty();
+  std::vector<Migration> before = Migrations();
+  before.resize(11);
+  ASSERT_TRUE(Migrate(database->conninfo(), before).ok());
+  database->Execute(R"sql(
+    INSERT INTO pool (
+      pool_id, display_name, classes, profile, warm_start, training_steps, input_size, strategy,
+      batch_size, probes, replay_probes, seed
+    )
+    VALUES ('cats', '', '{cat}', 'tiny', false, 0, 0, 'mgral', 20, 0, 0, 0);
+    INSERT INTO batch (
+      key, pool_key, strategy, strategy_note, table_version, annotator, create_time, expire_time
+    )
+    SELECT 1, key, 'mgral', '', 0, '', now(), now() FROM pool;
+    INSERT INTO batch_image (batch_key, rank, image_key, cell, expected_gain, predictions)
+    VALUES (1, 0, 1, -1, '{}', '');
+  )sql");
+  ASSERT_TRUE(Migrate(database->conninfo()).ok());
+  EXPECT_EQ(database->Query("SELECT seconds_per_image || ' ' || seconds_per_box || ' ' || "
+                            "uniform_share FROM pool"),
+            "0 0 0.15");
+  EXPECT_EQ(database->Query("SELECT estimated_cost IS NULL FROM batch"), "t");
+  EXPECT_EQ(database->Query("SELECT uniform FROM batch_image"), "f");
 }
 
 // Rows of one transaction get the time at which they were inserted, not that of its begin.
@@ -131,6 +158,9 @@ TEST(MigrationsTest, TheDatabaseRefusesImpossibleRows) {
       {"a claimed job without a lease", "UPDATE job SET state = 2"},
       {"an open job with a lease", "UPDATE job SET lease_until = now()"},
       {"a finished job that has work left", "UPDATE job SET state = 3, fraction = 0.5"},
+      {"a cost that is no number", "UPDATE pool SET seconds_per_image = 'NaN'"},
+      {"a cost below zero", "UPDATE pool SET seconds_per_box = -1"},
+      {"a share of everything", "UPDATE pool SET uniform_share = 1"},
   };
   pqxx::connection connection(database->conninfo());
   for (const auto& [what, statement] : impossible) {

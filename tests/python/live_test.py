@@ -81,6 +81,17 @@ def test_register_cycle_query_ingest_estimate(trained, annotations, tmp_path):
     assert seen[2].error and not seen[2].boxes
 
 
+def test_a_share_of_a_batch_is_drawn_at_random(trained):
+    assert trained.uniform_share == 0.15 and trained.seconds_per_image_and_box == (0, 0)
+    with trained.query_batch(14, strategy="lookup_greedy", release_on_exit=True) as batch:
+        drawn = [image for image in batch if image.uniform]
+        assert 1 <= len(drawn) <= 3
+        assert all(image.reason.startswith("drawn at random") for image in drawn)
+        assert batch.estimated_cost.unit == "boxes" and batch.estimated_cost.amount >= 28
+    with trained.query_batch(14, strategy="entropy", release_on_exit=True) as batch:
+        assert not any(image.uniform for image in batch)
+
+
 def test_every_strategy_hands_out_what_it_ranked(trained):
     for strategy in ("mgral", "lookup_greedy", "random", "entropy", "margin", "core_set",
                      "class_balanced"):

@@ -35,6 +35,14 @@ std::string PoolOf(const std::string& batch) {
   return parts.size() > 1 ? parts[1] : batch;
 }
 
+std::string EstimatedCostText(const v1::Batch& batch) {
+  if (!batch.has_estimated_cost()) return "unknown";
+  const v1::LabelingCost& cost = batch.estimated_cost();
+  return absl::StrFormat(
+      "about %.0f %s", cost.amount(),
+      cost.unit() == v1::COST_UNIT_SECONDS ? "s" : "boxes, where an image counts as much as two");
+}
+
 void PrintBatch(const v1::Batch& batch, std::ostream& out) {
   TextTable table({"RANK", "IMAGE", "BOXES", "WHY"});
   for (const v1::BatchImage& image : batch.images()) {
@@ -48,8 +56,8 @@ void PrintBatch(const v1::Batch& batch, std::ostream& out) {
       << batch.strategy();
   if (!batch.strategy_note().empty()) out << "  (" << batch.strategy_note() << ")";
   out << "\n  expected gain  " << FormatGain(batch.has_estimated_gain(), batch.estimated_gain())
-      << " mAP"
-      << "\n  lease until    " << FormatTimestamp(batch.expire_time()) << "\n"
+      << " mAP\n  labeling cost  " << EstimatedCostText(batch) << "\n  lease until    "
+      << FormatTimestamp(batch.expire_time()) << "\n"
       << "Submit the labels: mgral label " << PoolOf(batch.name()) << " --coco FILE --batch "
       << batch.name() << "\n";
 }

@@ -8,6 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/cpp/command/commands.h"
 #include "client/cpp/command/text_table.h"
@@ -23,6 +24,20 @@ struct CreateOptions {
   std::string coco, voc;
 };
 
+std::string RandomShareText(const v1::SelectionSettings& selection) {
+  const auto strategy = domain::StrategyNamed(selection.strategy());
+  if (!strategy || !domain::InfoOf(*strategy).needs_table) return "";  // it has no effect
+  return absl::StrFormat(", %g %% at random", 100 * selection.uniform_share());
+}
+
+std::string CostText(const v1::SelectionSettings& selection) {
+  if (selection.seconds_per_image() == 0 && selection.seconds_per_box() == 0) {
+    return "an image counts as much as two boxes";
+  }
+  return absl::StrFormat("%g s per image, %g s per box", selection.seconds_per_image(),
+                         selection.seconds_per_box());
+}
+
 void PrintPool(const v1::Pool& pool, std::ostream& out) {
   const v1::PoolCounts& counts = pool.counts();
   const v1::DetectorSettings& detector = pool.detector();
@@ -35,7 +50,8 @@ void PrintPool(const v1::Pool& pool, std::ostream& out) {
       << detector.profile() << (detector.trunk().empty() ? "" : " on ") << detector.trunk()
       << (detector.warm_start() ? ", warm start" : "") << "\n  selection  "
       << pool.selection().strategy() << ", batches of " << pool.selection().batch_size()
-      << ", seed " << pool.selection().seed() << "\n  model      "
+      << RandomShareText(pool.selection()) << ", seed " << pool.selection().seed()
+      << "\n  cost       " << CostText(pool.selection()) << "\n  model      "
       << (pool.published_model().empty() ? "none yet: start a cycle" : pool.published_model())
       << "\n  boxes      "
       << (pool.image_orientation() == v1::IMAGE_ORIENTATION_STORED
@@ -138,6 +154,25 @@ absl::Status Delete(const std::string& pool, bool force, bool yes, Session& sess
   return absl::OkStatus();
 }
 
+// The server refuses what is out of range.
+void AddCosts(CLI::App* command, const std::shared_ptr<CreateOptions>& options) {
+  v1::SelectionSettings* selection = options->request.mutable_pool()->mutable_selection();
+  const auto number = [&](const char* flag, auto setter, const char* help) {
+    command->add_option_function<double>(flag, setter, help);
+  };
+  number(
+      "--seconds-per-image",
+      [options, selection](double v) { selection->set_seconds_per_image(v); },
+      "Seconds that labeling takes per image, besides its boxes (default, if neither is given: an "
+      "image counts as much as two boxes)");
+  number(
+      "--seconds-per-box", [options, selection](double v) { selection->set_seconds_per_box(v); },
+      "Seconds that labeling takes per box");
+  number(
+      "--uniform-share", [options, selection](double v) { selection->set_uniform_share(v); },
+      "Share of each batch of mgral or lookup_greedy that is drawn at random (default: 0.15)");
+}
+
 // Of how the pool works, each with a default.
 void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& options) {
   v1::Pool* pool = options->request.mutable_pool();
@@ -189,6 +224,7 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
   command->add_option_function<int64_t>(
       "--seed", [options, selection](int64_t v) { selection->set_seed(v); },
       "Seed of all random choices");
+  AddCosts(command, options);
 }
 
 void AddCreate(CLI::App& pool, Session& session) {

@@ -24,6 +24,9 @@ struct RankInput {
   std::vector<double> labeled_objects;              // [C] objects of each class among the labels
   std::vector<double> class_ap;                     // [C] AP@.5 on validation images, 0: unknown
   std::optional<LookupTable> table;                 // of the candidates, in their order
+  std::vector<float> expected_boxes;                // [N] in all classes, >= 0
+  double cost_per_image = 2;                        // of labeling: per image, without its boxes,
+  double cost_per_box = 1;                          // and per box; one of the two may be 0
   PolicyParameters previous_policy;                 // for a warm start; may be empty
   int64_t batch_size = 20;
   int64_t limit = 0;  // how many images to rank

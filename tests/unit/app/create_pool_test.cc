@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "server/base/errors.h"
 #include "tests/support/fake_detector_runtime.h"
@@ -90,6 +92,30 @@ TEST_F(CreatePoolTest, Settings) {
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.batch_size = 10001; }),
             "pool.selection.batch_size");
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probes = -1; }), "pool.selection.probes");
+}
+
+TEST_F(CreatePoolTest, CostsAndShares) {
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  for (const double good : {0.0, 0.001, 7.5, 86400.0}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.seconds_per_image = good; }), "") << good;
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.seconds_per_box = good; }), "") << good;
+  }
+  for (const double bad : {nan, infinity, -infinity, -1.0, -1e-300, 1e-300, 86401.0, 1e308}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.seconds_per_image = bad; }),
+              "pool.selection.seconds_per_image")
+        << bad;
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.seconds_per_box = bad; }),
+              "pool.selection.seconds_per_box")
+        << bad;
+  }
+  for (const double good : {0.0, 0.15, 0.999999}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.uniform_share = good; }), "") << good;
+  }
+  for (const double bad : {nan, infinity, -0.01, 1.0, 15.0}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.uniform_share = bad; }),
+              "pool.selection.uniform_share")
+        << bad;
+  }
 }
 
 }  // namespace

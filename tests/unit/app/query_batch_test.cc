@@ -78,6 +78,7 @@ TEST_F(QueryBatchTest, InvalidQueriesNeverReachTheStore) {
 
 TEST_F(QueryBatchTest, DefaultsAreThePoolsAndAnHour) {
   pool_.selection.strategy = "core_set";
+  pool_.selection.seconds_per_box = 4;
   BatchQuery query;
   query.size = 5;
   domain::BatchStore::LeaseRequest asked;
@@ -87,6 +88,8 @@ TEST_F(QueryBatchTest, DefaultsAreThePoolsAndAnHour) {
   EXPECT_EQ(asked.strategy, "core_set");
   EXPECT_EQ(asked.lease, absl::Hours(1));
   EXPECT_EQ(asked.request.request_id, "r");
+  EXPECT_EQ(asked.cost.per_image, 0);
+  EXPECT_EQ(asked.cost.per_box, 4);
   EXPECT_DOUBLE_EQ(batch->estimated_gain->mean, 0.05);
 }
 
@@ -123,6 +126,9 @@ TEST(ReasonForTest, SaysWhyInWords) {
   image.expected_gain = {0.001f, 0.02f};
   EXPECT_THAT(ReasonFor(batch, image, {"cat", "dog"}), HasSubstr("cell 12"));
   EXPECT_THAT(ReasonFor(batch, image, {"cat", "dog"}), HasSubstr("dog most (+0.0200)"));
+  image.uniform = true;
+  EXPECT_THAT(ReasonFor(batch, image, {"cat", "dog"}), HasSubstr("drawn at random"));
+  image.uniform = false;
   batch.strategy = "mgral";
   image.cell = -1;
   EXPECT_THAT(ReasonFor(batch, image, {"cat", "dog"}), HasSubstr("newer than the snapshot"));

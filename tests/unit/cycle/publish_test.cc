@@ -73,6 +73,7 @@ TEST_F(PublishTest, TheSnapshotHoldsCandidatesQueuesAndTheTable) {
   ASSERT_THAT(snapshot.queues, SizeIs(7));
   EXPECT_EQ(snapshot.queues[0].strategy, "mgral");
   EXPECT_THAT(snapshot.queues[0].image_keys, ElementsAre(1, 2, 3));
+  EXPECT_THAT(snapshot.queues[0].uniform, ElementsAre(false, false, false));
   EXPECT_EQ(snapshot.table, test::FakeSelectionRuntime::Table(2));
   ASSERT_TRUE(snapshot.report.has_value());
   EXPECT_EQ(snapshot.report->cells, 1);
@@ -91,10 +92,13 @@ TEST_F(PublishTest, BoxesThatTheDetectorIsTooUnsureOfAreNotShown) {
   image.predictions.resize(2);
   image.predictions[0].score = 0.24;
   image.predictions[1].score = 0.26;
+  image.expected_objects = {0.25, 1.5};
+  image.uncertainty = {0, 0};
   results_[JobKind::kEmbed] = {Put(SerializeSignals({image}))};
   const auto snapshot = *Run(JobKind::kPublish)->snapshot;
   ASSERT_THAT(snapshot.images.at(0).predictions, SizeIs(1));
   EXPECT_EQ(snapshot.images[0].predictions[0].score, 0.26);
+  EXPECT_EQ(snapshot.images[0].expected_boxes, 1.75f);
 }
 
 TEST_F(PublishTest, WithoutATableTheSnapshotHasNone) {
@@ -111,6 +115,7 @@ TEST_F(PublishTest, AColdStartIsNotedForQueriesAndForTheNextCycle) {
   AddUnlabeled("u1");
   const auto snapshot = Published();
   EXPECT_EQ(snapshot.note, "cold_start");
+  EXPECT_FALSE(snapshot.images.at(0).expected_boxes.has_value());
   EXPECT_TRUE(ManifestOf(snapshot).cold_start);
 }
 

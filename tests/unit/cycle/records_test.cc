@@ -172,8 +172,13 @@ TEST(RecordsTest, RankedPoolAndQueue) {
   EXPECT_EQ(ParseRankedPool(bytes)->selector_sha256, "c");
   EXPECT_EQ(ParseRankedPool(bytes)->selector_gain, 0.25);
   EXPECT_EQ(ParseRankedPool(bytes)->greedy_gain, 0.125);
-  ExpectOnlyWhole(*SerializeQueue({1, 2}), ParseQueue);
-  EXPECT_EQ(*ParseQueue(*SerializeQueue({3, 1})), (std::vector<int64_t>{3, 1}));
+  const RankedQueue queue = {{3, 1, 2}, {false, true, false}};
+  ExpectOnlyWhole(*SerializeQueue(queue), ParseQueue);
+  EXPECT_EQ(ParseQueue(*SerializeQueue(queue))->image_keys, queue.image_keys);
+  EXPECT_EQ(ParseQueue(*SerializeQueue(queue))->uniform, queue.uniform);
+  // Of a release that drew nothing at random.
+  EXPECT_EQ(ParseQueue(*SerializeQueue({{3, 1}, {}}))->uniform, std::vector<bool>(2));
+  EXPECT_TRUE(absl::IsDataLoss(ParseQueue(*SerializeQueue({{3}, {false, true}})).status()));
 }
 
 TEST(RecordsTest, OneKindIsNotTakenForAnother) {

@@ -64,7 +64,7 @@ TEST_F(SelectorTest, AColdStartRanksWithoutADetector) {
 
 TEST_F(SelectorTest, AnEmptyPoolGetsEmptyQueues) {
   for (const auto& [strategy, keys] : Ranked().queues) {
-    EXPECT_THAT(*ParseQueue(*artifacts_.Get(keys)), IsEmpty()) << strategy;
+    EXPECT_THAT(ParseQueue(*artifacts_.Get(keys))->image_keys, IsEmpty()) << strategy;
   }
 }
 
@@ -96,7 +96,7 @@ TEST_F(SelectorTest, LeavesTheQueuesAndTheSelector) {
   const StageOutcome outcome = *Run(JobKind::kSelector);
   const RankedPool ranked = *ParseRankedPool(outcome.result);
   for (const auto& [strategy, keys] : ranked.queues) {
-    EXPECT_THAT(*ParseQueue(*artifacts_.Get(keys)), ElementsAre(1, 2, 3)) << strategy;
+    EXPECT_THAT(ParseQueue(*artifacts_.Get(keys))->image_keys, ElementsAre(1, 2, 3)) << strategy;
     EXPECT_THAT(kept_, Contains(keys));
   }
   EXPECT_EQ(*artifacts_.Get(ranked.selector_sha256), "fake selector");
@@ -121,6 +121,29 @@ TEST_F(SelectorTest, ThePreviousSelectorIsHandedOn) {
   selection_.ranked.clear();
   Ranked();
   EXPECT_EQ(selection_.ranked.at(0).previous_selector, "fake selector");
+}
+
+TEST_F(SelectorTest, OnlyQueuesByTheTableHoldImagesThatAreDrawnAtRandom) {
+  for (int i = 0; i < 40; ++i) AddUnlabeled("more-" + std::to_string(i));
+  AddSmallPool();
+  cycle_.pool.selection.uniform_share = 0.25;
+  int64_t drawn = 0;
+  for (const auto& [strategy, keys] : Ranked().queues) {
+    const RankedQueue queue = *ParseQueue(*artifacts_.Get(keys));
+    EXPECT_THAT(queue.image_keys, SizeIs(43)) << strategy;
+    const int64_t uniform = std::count(queue.uniform.begin(), queue.uniform.end(), true);
+    EXPECT_EQ(uniform, strategy == "mgral" || strategy == "lookup_greedy" ? 10 : 0) << strategy;
+    drawn += uniform;
+  }
+  EXPECT_EQ(drawn, 20);
+}
+
+TEST_F(SelectorTest, ThePoolsCostsAreHandedOn) {
+  AddSmallPool();
+  cycle_.pool.selection.seconds_per_image = 30;
+  Ranked();
+  EXPECT_EQ(selection_.ranked.at(0).cost.per_image, 30);
+  EXPECT_EQ(selection_.ranked.at(0).cost.per_box, 0);
 }
 
 TEST_F(SelectorTest, AQueueIsAsLongAsSeveralBatches) {

@@ -48,6 +48,26 @@ TEST(DescribeOriginTest, CountsTheRandomImagesOfAMixedBatch) {
   EXPECT_EQ(DescribeOrigin(kPublished, "mgral", "mgral", 0, 2).strategy, "random");
 }
 
+TEST(EstimateCostTest, AnImageThatTheSnapshotDoesNotKnowCountsAsTheMeanOfTheOthers) {
+  const LabelingCost boxes = SelectionSettings().cost();
+  EXPECT_FALSE(boxes.in_seconds);
+  EXPECT_EQ(EstimateCost(boxes, {3.0f, 0.5f}), 2 * 2 + 3.5);
+  EXPECT_EQ(EstimateCost(boxes, {3.0f, std::nullopt, 1.0f}), 3 * 2 + 3 * 2);
+  EXPECT_EQ(EstimateCost(boxes, {std::nullopt}), std::nullopt);
+  EXPECT_EQ(EstimateCost(boxes, {}), std::nullopt);
+}
+
+TEST(EstimateCostTest, ThePoolsSecondsReplaceTheDefaultTogether) {
+  SelectionSettings settings;
+  settings.seconds_per_box = 7;
+  EXPECT_TRUE(settings.cost().in_seconds);
+  EXPECT_EQ(EstimateCost(settings.cost(), {2.0f, 1.0f}), 21);
+  settings.seconds_per_image = 5;
+  EXPECT_EQ(EstimateCost(settings.cost(), {2.0f, 1.0f}), 31);
+  settings.seconds_per_box = 0;
+  EXPECT_EQ(EstimateCost(settings.cost(), {2.0f, 1.0f}), 10);
+}
+
 TEST(QueueErrorsTest, NameTheReasonAndTheField) {
   const absl::Status none = PoolExhausted(5, 0);
   EXPECT_EQ(base::Reason(none), "POOL_EXHAUSTED");

@@ -57,6 +57,25 @@ TEST(BatchMessageTest, TellsTheThreeLargestGainsAndTheReason) {
   EXPECT_FALSE(told.reason().empty());
 }
 
+TEST(BatchMessageTest, TellsWhatWasDrawnAtRandomAndTheCostWithItsUnit) {
+  domain::Batch batch;
+  batch.images.resize(2);
+  batch.images[1].uniform = true;
+  domain::Pool pool = Cats();
+  mgral::v1::Batch message;
+  FromBatch(batch, pool, &message);
+  EXPECT_FALSE(message.images(0).uniform());
+  EXPECT_TRUE(message.images(1).uniform());
+  EXPECT_FALSE(message.has_estimated_cost());
+  batch.estimated_cost = 12.5;
+  FromBatch(batch, pool, &message);
+  EXPECT_EQ(message.estimated_cost().amount(), 12.5);
+  EXPECT_EQ(message.estimated_cost().unit(), mgral::v1::COST_UNIT_BOXES);
+  pool.selection.seconds_per_image = 1;
+  FromBatch(batch, pool, &message);
+  EXPECT_EQ(message.estimated_cost().unit(), mgral::v1::COST_UNIT_SECONDS);
+}
+
 TEST(BatchMessageTest, WithoutATableThereAreNoGains) {
   domain::Batch batch;
   batch.images.resize(1);
@@ -104,6 +123,25 @@ TEST(PoolMessageTest, ImagesAreTurnedUnlessAskedOtherwise) {
   EXPECT_EQ(shown(), mgral::v1::IMAGE_ORIENTATION_STORED);
   request.mutable_pool()->set_image_orientation(static_cast<mgral::v1::ImageOrientation>(9));
   EXPECT_EQ(base::FieldViolations(ToPool(request).status()).at(0).field, "pool.image_orientation");
+}
+
+TEST(PoolMessageTest, CostsAndTheRandomShareAreShownAsTheyWereAskedFor) {
+  mgral::v1::CreatePoolRequest request;
+  const auto shown = [&] {
+    mgral::v1::Pool message;
+    FromPool(*ToPool(request), &message);
+    return message.selection();
+  };
+  EXPECT_EQ(shown().seconds_per_image(), 0);
+  EXPECT_EQ(shown().seconds_per_box(), 0);
+  EXPECT_EQ(shown().uniform_share(), 0.15);
+  mgral::v1::SelectionSettings* selection = request.mutable_pool()->mutable_selection();
+  selection->set_seconds_per_image(12.5);
+  selection->set_seconds_per_box(4);
+  selection->set_uniform_share(0);
+  EXPECT_EQ(shown().seconds_per_image(), 12.5);
+  EXPECT_EQ(shown().seconds_per_box(), 4);
+  EXPECT_EQ(shown().uniform_share(), 0);
 }
 
 TEST(PoolMessageTest, InputsKeepTheirOrderAndProblems) {

@@ -8,7 +8,7 @@
         pool.start_cycle().wait()
 """
 
-from mgral.batch import Batch
+from mgral.batch import Batch, LabelingCost
 from mgral.client import Client
 from mgral.connection import Tls
 from mgral.cycle import Cycle
@@ -30,8 +30,8 @@ __all__ = [
     "AlreadyExists", "Batch", "BatchImage", "Box", "ClassAccuracy", "ClassGain", "Client", "Cycle",
     "CycleFailed", "Dataset", "DatasetError", "DatasetImage", "DeadlineExceeded",
     "FailedPrecondition", "FieldViolation", "Gain", "Image", "IngestReport", "InvalidArgument",
-    "Labels", "MgralError", "Model", "NewImage", "NewLabels", "NewPredictions", "NotFound",
-    "PermissionDenied", "Pool", "Predictions", "PutReport", "Refused", "RefusedWarning",
+    "LabelingCost", "Labels", "MgralError", "Model", "NewImage", "NewLabels", "NewPredictions",
+    "NotFound", "PermissionDenied", "Pool", "Predictions", "PutReport", "Refused", "RefusedWarning",
     "RegisterReport", "ResourceExhausted", "RetryPolicy", "ServerError", "Splits", "Tls", "Unauthenticated", "Unavailable", "read_coco",
     "read_splits", "read_voc", "read_yolo",
 ]

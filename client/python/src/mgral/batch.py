@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
-from typing import TYPE_CHECKING, Iterator, Optional, Tuple
+from typing import TYPE_CHECKING, Iterator, Literal, Optional, Tuple
 
 from google.protobuf import duration_pb2
 from mgral import errors, ingestion, values
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from typing import Type
 
 _LOG = logging.getLogger("mgral")
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelingCost:
+    """The work of labeling: in seconds, or in boxes where the pool sets none; an image then counts
+    as much as two."""
+
+    amount: float
+    unit: Literal["seconds", "boxes"]
+
+    def __str__(self) -> str:
+        return f"{self.amount:.0f} {self.unit}"
 
 
 class Batch:
@@ -83,6 +96,15 @@ class Batch:
         if not self._proto.HasField("estimated_gain"):
             return None
         return values.Gain.from_proto(self._proto.estimated_gain)
+
+    @property
+    def estimated_cost(self) -> Optional[LabelingCost]:
+        """By the boxes that the detector expects; None before the first cycle."""
+        if not self._proto.HasField("estimated_cost"):
+            return None
+        cost = self._proto.estimated_cost
+        in_seconds = cost.unit == selection_service_pb2.COST_UNIT_SECONDS
+        return LabelingCost(cost.amount, "seconds" if in_seconds else "boxes")
 
     @property
     def realised_gain(self) -> Optional[values.Gain]:

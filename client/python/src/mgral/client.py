@@ -58,7 +58,9 @@ class Client:
                     display_name: str = "", strategy: str = "", batch_size: int = 0,
                     warm_start: bool = False, training_steps: int = 0, input_size: int = 0,
                     trunk: str = "", probes: int = 0, replay_probes: int = 0, seed: int = 0,
-                    image_orientation: ImageOrientation = "exif") -> Pool:
+                    image_orientation: ImageOrientation = "exif",
+                    seconds_per_image: float = 0, seconds_per_box: float = 0,
+                    uniform_share: Optional[float] = None) -> Pool:
         """A new pool; AlreadyExists if there is one of that id.
 
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
@@ -76,6 +78,9 @@ class Client:
         seed: all random choices of the pool's cycles follow from it.
         image_orientation: "exif": images, and the frame of their boxes, are turned as EXIF says;
             "stored": they are not.
+        seconds_per_image, seconds_per_box: what labeling takes; if both are 0, an image counts as
+            much as two boxes.
+        uniform_share: of each batch of mgral or lookup_greedy, drawn at random (default: 0.15).
         """
         pool = pool_service_pb2.Pool(
             display_name=display_name, classes=classes,
@@ -85,7 +90,8 @@ class Client:
                 input_size=input_size, trunk=trunk),
             selection=pool_service_pb2.SelectionSettings(
                 strategy=strategy, batch_size=batch_size, probes=probes,
-                replay_probes=replay_probes, seed=seed))
+                replay_probes=replay_probes, seed=seed, seconds_per_image=seconds_per_image,
+                seconds_per_box=seconds_per_box, uniform_share=uniform_share))
         request = pool_service_pb2.CreatePoolRequest(pool_id=pool_id, pool=pool,
                                                      request_id=new_request_id())
         return Pool(self._connection,

@@ -52,6 +52,15 @@ class Pool:
         return self._proto.selection.strategy
 
     @property
+    def seconds_per_image_and_box(self) -> Tuple[float, float]:
+        """What labeling takes; both 0: not set, an image counts as much as two boxes."""
+        return self._proto.selection.seconds_per_image, self._proto.selection.seconds_per_box
+
+    @property
+    def uniform_share(self) -> float:
+        return self._proto.selection.uniform_share
+
+    @property
     def image_orientation(self) -> values.ImageOrientation:
         """Whether images, and the frame of their boxes, are turned as EXIF says."""
         stored = self._proto.image_orientation == pool_service_pb2.IMAGE_ORIENTATION_STORED

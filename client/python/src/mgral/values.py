@@ -166,13 +166,14 @@ class BatchImage:
     expected_gain: Tuple[ClassGain, ...]
     predictions: Tuple[Box, ...]
     state: ImageState
+    uniform: bool = False  # drawn at random instead of chosen by the strategy
 
     @classmethod
     def from_proto(cls, image: selection_service_pb2.BatchImage) -> BatchImage:
         state = cast(ImageState, word(image_pb2.ImageState.Name(image.state), "IMAGE_STATE_"))
         return cls(image.image_id, image.rank, image.cell, image.reason,
                    tuple(ClassGain.from_proto(one) for one in image.expected_gain),
-                   boxes_from(image.predictions), state)
+                   boxes_from(image.predictions), state, image.uniform)
 
 
 @dataclasses.dataclass(frozen=True)
