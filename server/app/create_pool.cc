@@ -22,7 +22,7 @@ using domain::Pool;
 constexpr size_t kMaxPoolIdBytes = 63;
 constexpr int kMaxTrainingSteps = 1'000'000;
 constexpr int kMaxProbes = 10'000;
-// So that neither a cost nor a gain per cost is ever infinite.
+// Costs, and gains divided by a cost other than 0, stay finite.
 constexpr double kMinSeconds = 0.001, kMaxSeconds = 86'400;
 
 // 50 random bits, so that collisions are negligible.

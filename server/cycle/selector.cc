@@ -71,13 +71,13 @@ domain::Progress ShareOf(const domain::Progress& progress, size_t index, size_t 
   };
 }
 
-// What follows the table teaches the next table what it believes already: a share is drawn at
-// random. The other strategies stay as they are.
+// What the table chose alone would teach the next table only what this one believes, so a share is
+// drawn at random. The other strategies' order is kept.
 RankedQueue MakeQueue(const StageContext& stage, const TrainedCycle& trained,
                       const SelectionRuntime::RankRequest& request,
                       const std::vector<int64_t>& ranked) {
-  const bool learns = domain::InfoOf(request.strategy).needs_table;
-  const double share = learns ? stage.cycle.pool.selection.uniform_share : 0;
+  const bool by_table = domain::InfoOf(request.strategy).needs_table;
+  const double share = by_table ? stage.cycle.pool.selection.uniform_share : 0;
   std::vector<int64_t> pool;
   for (const domain::ImageSignals& image : request.candidates) pool.push_back(image.image_key);
   return InterleaveUniform(ranked, pool, share, StageSeed(trained.inputs, SeedPurpose::kUniform));

@@ -10,10 +10,10 @@ namespace mgral::cycle {
 // How many images of a prefix of `n` are drawn at random: floor(n share).
 int64_t UniformCount(int64_t n, double share);
 
-// A queue as long as `ranked`, whose every prefix holds UniformCount images that are drawn at
-// random from `pool`: the next of a permutation that `seed` determines and that the queue does not
-// hold before. The others follow in the order of `ranked`. Both are image keys, each distinct;
-// those of `ranked` are in `pool`.
+// A queue as long as `ranked`, each prefix of which holds UniformCount images drawn at random: the
+// next in a permutation of `pool`, determined by `seed`, that the queue does not hold yet. The
+// other places are filled in the order of `ranked`. Both lists are image keys without duplicates;
+// `pool` holds all those of `ranked`.
 RankedQueue InterleaveUniform(const std::vector<int64_t>& ranked, const std::vector<int64_t>& pool,
                               double share, uint64_t seed);
 

@@ -30,7 +30,7 @@ struct ImageSignals {
   std::string error;  // not empty: the image cannot be decoded, the rest is unset
 };
 
-// In all classes.
+// How many boxes the detector expects in an image, of all classes together.
 inline float ExpectedBoxes(const ImageSignals& signals) {
   return std::accumulate(signals.expected_objects.begin(), signals.expected_objects.end(), 0.0f);
 }

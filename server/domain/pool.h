@@ -25,7 +25,7 @@ struct DetectorSettings {
 
 // The work of labeling: in seconds, or else in boxes, where an image counts as much as two.
 struct LabelingCost {
-  double per_image = 2, per_box = 1;  // at least 0, not both 0
+  double per_image = 2, per_box = 1;  // >= 0, not both 0; 0 per image: one without boxes costs 0
   bool in_seconds = false;
 };
 

@@ -69,7 +69,7 @@ class SelectionRuntime {
     const TableResult* table = nullptr;         // of the candidates; where the strategy needs one
     int batch_size = 20;
     int limit = 10000;
-    LabelingCost cost;  // of a candidate: per_image + per_box * ExpectedBoxes(candidate)
+    LabelingCost cost;  // of a candidate: per_image + per_box * ExpectedBoxes(it); may be 0
     std::string previous_selector;  // parameters, for a warm start; may be empty
     uint64_t seed = 0;
   };

@@ -183,7 +183,7 @@ TEST_F(BatchStoreTest, TellsWhatWasDrawnAtRandomAndWhatLabelingCosts) {
     EXPECT_FALSE(batch.images[2].uniform);
     EXPECT_EQ(batch.estimated_cost, 3 * 10 + 4 * (0.5 + 1 + 1.5));
   }
-  // Nothing is expected of these: one is of another release's snapshot, two are newer.
+  // The snapshot expects nothing of these: of one, it is unknown; two are newer.
   const Batch rest = Lease(3, "mgral");
   EXPECT_TRUE(rest.images[0].uniform);
   EXPECT_FALSE(rest.images[1].uniform) << "not drawn by the queue";

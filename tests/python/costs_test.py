@@ -12,7 +12,7 @@ def test_a_pools_costs_are_asked_for_and_shown():
         pool = client.create_pool("p", classes=["a"], seconds_per_image=12.5, seconds_per_box=7,
                                   uniform_share=0)
         client.create_pool("p", classes=["a"])
-    assert (pool.seconds_per_image_and_box, pool.uniform_share) == ((12.5, 7), 0)
+    assert (pool.seconds_per_image, pool.seconds_per_box, pool.uniform_share) == (12.5, 7, 0)
     asked, default = (request.pool.selection for _, request in server.calls)
     assert asked.HasField("uniform_share") and not default.HasField("uniform_share")
 

@@ -154,21 +154,18 @@ absl::Status Delete(const std::string& pool, bool force, bool yes, Session& sess
   return absl::OkStatus();
 }
 
-// The server refuses what is out of range.
+// Their ranges are checked by the server.
 void AddCosts(CLI::App* command, const std::shared_ptr<CreateOptions>& options) {
   v1::SelectionSettings* selection = options->request.mutable_pool()->mutable_selection();
-  const auto number = [&](const char* flag, auto setter, const char* help) {
-    command->add_option_function<double>(flag, setter, help);
-  };
-  number(
+  command->add_option_function<double>(
       "--seconds-per-image",
       [options, selection](double v) { selection->set_seconds_per_image(v); },
       "Seconds that labeling takes per image, besides its boxes (default, if neither is given: an "
       "image counts as much as two boxes)");
-  number(
+  command->add_option_function<double>(
       "--seconds-per-box", [options, selection](double v) { selection->set_seconds_per_box(v); },
       "Seconds that labeling takes per box");
-  number(
+  command->add_option_function<double>(
       "--uniform-share", [options, selection](double v) { selection->set_uniform_share(v); },
       "Share of each batch of mgral or lookup_greedy that is drawn at random (default: 0.15)");
 }

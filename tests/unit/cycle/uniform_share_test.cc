@@ -101,7 +101,7 @@ TEST(UniformShareTest, DrawsFromTheWholePoolUniformly) {
     }
   }
   EXPECT_EQ(draws, 400 * 15);
-  // Of 900 among 1000 - (what the queue holds before); the standard deviation is 0.004.
+  // Of 900 among 1000 - (what the queue holds before); the standard deviation is 0.003.
   EXPECT_NEAR(static_cast<double>(beyond) / draws, 0.94, 0.02);
 }
 

@@ -52,9 +52,13 @@ class Pool:
         return self._proto.selection.strategy
 
     @property
-    def seconds_per_image_and_box(self) -> Tuple[float, float]:
-        """What labeling takes; both 0: not set, an image counts as much as two boxes."""
-        return self._proto.selection.seconds_per_image, self._proto.selection.seconds_per_box
+    def seconds_per_image(self) -> float:
+        """Of labeling, without the boxes; if both are 0, an image counts as much as two boxes."""
+        return self._proto.selection.seconds_per_image
+
+    @property
+    def seconds_per_box(self) -> float:
+        return self._proto.selection.seconds_per_box
 
     @property
     def uniform_share(self) -> float:
@@ -157,13 +161,11 @@ class Pool:
 
         strategy: mgral, lookup_greedy, random, random_deduplicated, entropy, margin, core_set,
             max_herding, badge, ppal or class_balanced; the pool's own if empty. allow_fewer: take
-            what is left where the pool has fewer. Use the batch in a `with`: an exception then
-            gives its unlabeled images back (see Batch).
+            what is left where there are fewer. In a `with`, an exception gives the images back.
         """
         request = selection_service_pb2.QueryBatchRequest(
             parent=self.name, size=size, strategy=strategy, lease_duration=duration(lease),
-            annotator=annotator, allow_fewer=allow_fewer,
-            request_id=request_id or new_request_id())
+            annotator=annotator, allow_fewer=allow_fewer, request_id=request_id or new_request_id())
         answer = self._connection.call(self._connection.selection.QueryBatch, request)
         return Batch(self._connection, answer, release_on_exit)
 
@@ -211,12 +213,11 @@ class Pool:
                     limit: Optional[int] = None, skip_empty: bool = False,
                     empty_is_labeled: bool = False,
                     progress: Optional[bool] = None) -> values.IngestReport:
-        """The labels that a COCO file has of this pool's images: of a batch, or of all, or of those
+        """A COCO file's labels of this pool's images: of a batch, or of all, or of those
         `registered_for` training or validation. Images are found by path, then by a base name that
-        is unique in the pool (the report's `matched` counts them). An image of the file without
-        boxes counts as labeled: nothing is in it. A file in which most images have none is refused
-        unless `empty_is_labeled` or `skip_empty`. `use` moves the images to training or validation.
-        `limit`: the first so many of them only."""
+        is unique in the pool (the report's `matched` counts them). An image without boxes counts as
+        labeled: nothing is in it. A file mostly of such images is refused unless `empty_is_labeled`
+        or `skip_empty`. `use`: moves images to training or validation. `limit`: only so many."""
         if batch is not None:
             return batch.ingest_coco(annotations, use=use, limit=limit, skip_empty=skip_empty,
                                      empty_is_labeled=empty_is_labeled, progress=progress)
@@ -245,9 +246,8 @@ class Pool:
 
     def put_predictions(self, given: Iterable[predictions.NewPredictions], *, model: str,
                         progress: Optional[bool] = None) -> predictions.PutReport:
-        """What your own detector says of any number of images, in a pool of the profile external;
-        start a cycle to rank the images by it. `model`: its name and version; another one than that
-        of the last time replaces all predictions of the pool."""
+        """What your own detector says of images, in a pool of the profile external; start a cycle
+        to rank them by it. `model`: its name and version; another one replaces all predictions."""
         return predictions.put(self._connection, self.name, model, given, progress)
 
     def start_cycle(self, *, without_table: bool = False, request_id: str = "") -> Cycle:
