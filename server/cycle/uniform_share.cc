@@ -10,11 +10,11 @@
 namespace mgral::cycle {
 namespace {
 
-// By a hash, so that an image's place does not depend on which others there are.
+// By the images' places in `keys`, not by the keys: these differ between pools of the same images.
 std::vector<int64_t> Permuted(const std::vector<int64_t>& keys, uint64_t seed) {
   std::vector<std::pair<uint64_t, int64_t>> drawn;
   drawn.reserve(keys.size());
-  for (const int64_t key : keys) drawn.emplace_back(MixSeed(seed, static_cast<uint64_t>(key)), key);
+  for (size_t i = 0; i < keys.size(); ++i) drawn.emplace_back(MixSeed(seed, i), keys[i]);
   std::sort(drawn.begin(), drawn.end());
   std::vector<int64_t> permuted;
   permuted.reserve(keys.size());

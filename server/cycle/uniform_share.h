@@ -11,9 +11,9 @@ namespace mgral::cycle {
 int64_t UniformCount(int64_t n, double share);
 
 // A queue as long as `ranked`, each prefix of which holds UniformCount images drawn at random: the
-// next in a permutation of `pool`, determined by `seed`, that the queue does not hold yet. The
-// other places are filled in the order of `ranked`. Both lists are image keys without duplicates;
-// `pool` holds all those of `ranked`.
+// next in a permutation of `pool`, determined by `seed` and its size, that the queue does not hold
+// yet. The other places are filled in the order of `ranked`. Both lists are image keys without
+// duplicates; `pool` holds all those of `ranked`.
 RankedQueue InterleaveUniform(const std::vector<int64_t>& ranked, const std::vector<int64_t>& pool,
                               double share, uint64_t seed);
 

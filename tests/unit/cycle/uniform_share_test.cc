@@ -105,6 +105,15 @@ TEST(UniformShareTest, DrawsFromTheWholePoolUniformly) {
   EXPECT_NEAR(static_cast<double>(beyond) / draws, 0.94, 0.02);
 }
 
+TEST(UniformShareTest, PoolsOfTheSameImagesDrawTheSame) {
+  const std::vector<int64_t> pool = Ranked(100);
+  std::vector<int64_t> other = pool;  // the same images, registered again
+  for (int64_t& key : other) key += 5000;
+  std::vector<int64_t> drawn = InterleaveUniform(other, other, 0.3, 8).image_keys;
+  for (int64_t& key : drawn) key -= 5000;
+  EXPECT_EQ(drawn, InterleaveUniform(pool, pool, 0.3, 8).image_keys);
+}
+
 TEST(UniformShareTest, TheSeedDecides) {
   const std::vector<int64_t> ranked = Ranked(100);
   const auto queue = [&](uint64_t seed) {
