@@ -19,6 +19,7 @@ constexpr double kSetAsideShare = 0.2;
 constexpr int kMostSeeds = 100;
 constexpr int kMostCycles = 1000;
 constexpr int kMostBatch = 10000;
+constexpr double kLeastSeconds = 0.001;  // the server's limits
 constexpr int kMostSeconds = 86400;
 // Streams of random numbers that must not be the same.
 enum Stream : uint64_t { kSplitStream = 11, kValidationStream, kLimitStream, kInitialStream };
@@ -120,6 +121,8 @@ v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset,
   selection.set_probes(options.probes);
   selection.set_replay_probes(options.replay_probes);
   selection.set_seed(seed);
+  selection.set_seconds_per_image(options.seconds_per_image);
+  selection.set_seconds_per_box(options.seconds_per_box);
   return pool;
 }
 
@@ -178,8 +181,9 @@ absl::Status CheckOptions(const SimulateOptions& options) {
       {"--seconds-per-image", options.seconds_per_image},
       {"--seconds-per-box", options.seconds_per_box}};
   for (const auto& [option, value] : rates) {
-    if (!(value >= 0 && value <= kMostSeconds)) {
-      return absl::InvalidArgumentError(absl::StrCat(option, ": 0 to ", kMostSeconds, " expected"));
+    if (value != 0 && !(value >= kLeastSeconds && value <= kMostSeconds)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(option, ": 0, or ", kLeastSeconds, " to ", kMostSeconds, " expected"));
     }
   }
   if (options.seconds_per_image + options.seconds_per_box <= 0) {

@@ -37,7 +37,8 @@ struct SimulateOptions {
   // Of a validation split: the share that is labeled from the start (1 if missing). Without such
   // a split: the share of the pool that is set aside (0.2 if missing).
   std::optional<double> val_fraction;
-  // The labeling cost that curves are drawn over: of an image, and of each true box in it.
+  // The labeling cost, that curves are drawn over and pools choose by: of an image, and of each
+  // true box in it.
   double seconds_per_image = 2;
   double seconds_per_box = 1;
   // Where the server finds the images below its image root; missing: their bytes are sent.

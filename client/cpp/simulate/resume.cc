@@ -9,11 +9,13 @@
 namespace mgral::client {
 namespace {
 
-// What two simulations may differ in and still be compared: the rates only say what a run costs.
-const std::set<std::string>& FreeKeys() {
-  static const auto* keys = new std::set<std::string>{"strategies", "seeds", "seconds_per_image",
-                                                      "seconds_per_box", "started"};
-  return *keys;
+// What two simulations may differ in and still be compared. Rates only say what a run costs, except
+// where a table chose by them.
+bool IsFree(const std::string& key, const Results& found) {
+  if (key == "strategies" || key == "seeds" || key == "started") return true;
+  if (key != "seconds_per_image" && key != "seconds_per_box") return false;
+  return std::none_of(found.runs.begin(), found.runs.end(),
+                      [](const StrategyRun& run) { return NeedsTable(run.strategy); });
 }
 
 absl::Status Differs(const std::string& what, const nlohmann::ordered_json& found,
@@ -30,7 +32,7 @@ absl::Status CheckSameProtocol(const Results& found, const Results& wanted) {
   if (found.dataset != wanted.dataset) return Differs("dataset", found.dataset, wanted.dataset);
   if (found.classes != wanted.classes) return Differs("classes", found.classes, wanted.classes);
   for (const auto& [key, value] : wanted.protocol.items()) {
-    if (FreeKeys().count(key) > 0) continue;
+    if (IsFree(key, found)) continue;
     // Without an option the server's default profile is meant, which the results name.
     if (key == "profile" && value == "") continue;
     const auto at = found.protocol.find(key);

@@ -57,6 +57,7 @@ TEST_F(ResumeTest, StrategiesAndSeedsMayBeAdded) {
 
 TEST_F(ResumeTest, CostsFollowTheNewRates) {
   options_.seeds = {1};
+  options_.strategies = {"random"};
   ASSERT_TRUE(Run().ok());
   options_.seconds_per_image = 0;
   options_.seconds_per_box = 7;
@@ -66,6 +67,15 @@ TEST_F(ResumeTest, CostsFollowTheNewRates) {
     EXPECT_DOUBLE_EQ(*point.cost, 7 * *point.boxes);
   }
   EXPECT_EQ(results->protocol["seconds_per_box"], 7);
+}
+
+TEST_F(ResumeTest, OtherRatesAreRefusedWhereATableChoseByThem) {
+  options_.seeds = {1};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(service_.pools()[0]->pool.selection().seconds_per_image(), 2);
+  EXPECT_EQ(service_.pools()[0]->pool.selection().seconds_per_box(), 1);
+  options_.seconds_per_box = 7;
+  EXPECT_THAT(Refusal(), HasSubstr("seconds_per_box 1"));
 }
 
 TEST_F(ResumeTest, AnotherProtocolIsRefusedByName) {
