@@ -4,16 +4,14 @@
 #include <cstring>
 #include <string>
 #include <type_traits>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 
 namespace mgral::cycle {
 
 // Reads what earlier releases wrote: numbers as they lie in memory (little-endian machines),
-// strings and vectors preceded by their length. Never reads beyond its input, never allocates more
-// than the input holds. After the first value that is missing, ok() is false and every value is 0
-// or empty.
+// strings preceded by their length. Never reads beyond its input, never allocates more than the
+// input holds. After the first value that is missing, ok() is false and every value is 0 or empty.
 class ByteReader {
  public:
   explicit ByteReader(absl::string_view bytes) : rest_(bytes) {}
@@ -34,16 +32,6 @@ class ByteReader {
     std::string text(rest_.substr(0, size));
     rest_.remove_prefix(size);
     return text;
-  }
-  template <typename T>
-  std::vector<T> Vector() {
-    const uint64_t size = Number<uint64_t>();
-    if (size > rest_.size() / sizeof(T)) ok_ = false;
-    if (!ok_) return {};
-    std::vector<T> values(size);
-    std::memcpy(values.data(), rest_.data(), size * sizeof(T));
-    rest_.remove_prefix(size * sizeof(T));
-    return values;
   }
   // A count of items of at least `min_size` bytes each.
   uint64_t Count(uint64_t min_size) {

@@ -1,7 +1,5 @@
 #include "server/cycle/legacy_records.h"
 
-#include <limits>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
@@ -13,10 +11,9 @@ namespace {
 using nlohmann::json;
 
 constexpr char kExamples[] = "mgral-examples-1";
-constexpr char kSignals[] = "mgral-signals-1";
 
 // The fewest bytes that one item of a list takes.
-constexpr uint64_t kMinExampleBytes = 32, kMinBoxBytes = 45, kMinSignalsBytes = 52;
+constexpr uint64_t kMinExampleBytes = 32, kMinBoxBytes = 45;
 
 absl::Status Broken(const char* what) {
   return absl::DataLossError(
@@ -53,16 +50,6 @@ std::vector<domain::Example> GetExamples(ByteReader* reader) {
   return examples;
 }
 
-// JSON has no NaN: it was written as null.
-std::vector<double> ToNumbers(const json& list) {
-  std::vector<double> values;
-  for (const json& value : list) {
-    values.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
-                                     : value.get<double>());
-  }
-  return values;
-}
-
 }  // namespace
 
 bool IsLegacyRecord(absl::string_view bytes) {
@@ -78,34 +65,12 @@ absl::StatusOr<Manifest> ParseLegacyManifest(absl::string_view bytes) {
   try {
     const json in = json::parse(bytes.begin(), bytes.end());
     Manifest manifest;
-    manifest.signals = in.at("signals").get<std::vector<std::string>>();
     manifest.examples_sha256 = in.at("examples").get<std::string>();
     manifest.cold_start = in.at("cold_start").get<bool>();
-    for (const json& record : in.at("realised")) {
-      manifest.realized.push_back(
-          {record.at("signals").get<std::string>(), ToNumbers(record.at("class_gain"))});
-    }
     return manifest;
   } catch (const json::exception&) {
     return Broken("a snapshot's manifest");
   }
-}
-
-absl::StatusOr<std::vector<domain::ImageSignals>> ParseLegacySignals(absl::string_view bytes) {
-  ByteReader reader(bytes);
-  if (reader.Text() != kSignals) return Broken("a list of signals");
-  std::vector<domain::ImageSignals> signals(reader.Count(kMinSignalsBytes));
-  for (domain::ImageSignals& image : signals) {
-    image.image_key = reader.Number<int64_t>();
-    image.embedding = reader.Vector<float>();
-    image.expected_objects = reader.Vector<float>();
-    image.uncertainty = reader.Vector<float>();
-    image.disagreement = reader.Number<float>();
-    image.predictions = GetBoxes(&reader);
-    image.error = reader.Text();
-  }
-  if (!reader.Done()) return Broken("a list of signals");
-  return signals;
 }
 
 absl::StatusOr<CycleExamples> ParseLegacyExamples(absl::string_view bytes) {

@@ -53,22 +53,14 @@ absl::Status AddQueues(const StageContext& stage, const RankedPool& ranked, Snap
 
 // What the next cycle reads of this one.
 absl::Status AddManifest(const StageContext& stage, const TrainedCycle& trained,
-                         const EmbeddedPool& pool, const LabelHistory& history,
+                         const LabelHistory& history,
+                         const std::optional<domain::SelectionRuntime::TableResult>& table,
                          Snapshot* snapshot) {
-  Manifest manifest{pool.artifacts, trained.inputs.examples_sha256, trained.cold_start,
-                    history.realized};
-  if (!history.newly_labeled.empty()) {
-    MGRAL_ASSIGN_OR_RETURN(std::string signals,
-                           PutArtifact(stage, SerializeSignals(history.newly_labeled)));
-    manifest.realized.push_back({std::move(signals), ClassGains(trained)});
-  }
+  Manifest manifest{trained.inputs.examples_sha256, trained.cold_start, history.realized};
+  if (table && !table->newest.features.empty()) manifest.realized.push_back(table->newest);
   MGRAL_ASSIGN_OR_RETURN(snapshot->manifest_sha256,
                          PutArtifact(stage, SerializeManifest(manifest)));
-  snapshot->artifacts = manifest.signals;
-  snapshot->artifacts.push_back(manifest.examples_sha256);
-  for (const RealizedRecord& record : manifest.realized) {
-    snapshot->artifacts.push_back(record.signals_sha256);
-  }
+  snapshot->artifacts = {manifest.examples_sha256};
   return absl::OkStatus();
 }
 
@@ -102,7 +94,7 @@ absl::StatusOr<Snapshot> MakeSnapshot(const StageContext& stage) {
   Snapshot snapshot;
   MGRAL_RETURN_IF_ERROR(AddImages(pool, trained.cold_start, table, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddQueues(stage, ranked, &snapshot));
-  MGRAL_RETURN_IF_ERROR(AddManifest(stage, trained, pool, history, &snapshot));
+  MGRAL_RETURN_IF_ERROR(AddManifest(stage, trained, history, table, &snapshot));
   MGRAL_RETURN_IF_ERROR(AddRealizedGains(stage, trained, examples, &snapshot));
   if (table) {
     snapshot.table = table->table;

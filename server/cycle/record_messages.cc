@@ -94,4 +94,15 @@ absl::StatusOr<std::vector<domain::Box>> GetBoxes(const BoxMessages& in) {
   return boxes;
 }
 
+void SetGain(const domain::RealizedGain& gain, Record::RealizedGain* out) {
+  SetAll(gain.features, out->mutable_features());
+  SetAll(gain.class_ap, out->mutable_class_ap());
+  SetAll(gain.class_gain, out->mutable_class_gain());
+}
+
+domain::RealizedGain GetGain(const Record::RealizedGain& in) {
+  return {GetAll<double>(in.features()), GetAll<double>(in.class_ap()),
+          GetAll<double>(in.class_gain())};
+}
+
 }  // namespace mgral::cycle

@@ -8,6 +8,7 @@
 #include "server/cycle/records.pb.h"
 #include "server/domain/image.h"
 #include "server/domain/labels.h"
+#include "server/domain/measurement.h"
 
 // For records.cc and selection_records.cc only: what the conversions of all records share.
 namespace mgral::cycle {
@@ -29,6 +30,8 @@ absl::StatusOr<domain::Image> GetImage(const Record::Image& in);
 absl::StatusOr<std::vector<domain::Image>> GetImages(const ImageMessages& in);
 void SetBoxes(const std::vector<domain::Box>& boxes, BoxMessages* out);
 absl::StatusOr<std::vector<domain::Box>> GetBoxes(const BoxMessages& in);
+void SetGain(const domain::RealizedGain& gain, Record::RealizedGain* out);
+domain::RealizedGain GetGain(const Record::RealizedGain& in);
 
 template <typename Values, typename Repeated>
 void SetAll(const Values& values, Repeated* repeated) {

@@ -160,7 +160,6 @@ absl::StatusOr<std::string> SerializeSignals(const std::vector<domain::ImageSign
 }
 
 absl::StatusOr<std::vector<domain::ImageSignals>> ParseSignals(absl::string_view bytes) {
-  if (IsLegacyRecord(bytes)) return ParseLegacySignals(bytes);
   MGRAL_ASSIGN_OR_RETURN(const Record record,
                          ParseRecord(bytes, Record::kSignals, "a list of signals"));
   std::vector<domain::ImageSignals> signals;
@@ -185,14 +184,9 @@ absl::StatusOr<std::vector<domain::ImageSignals>> ParseSignals(absl::string_view
 absl::StatusOr<std::string> SerializeManifest(const Manifest& manifest) {
   Record record;
   Record::Manifest* const out = record.mutable_manifest();
-  SetAll(manifest.signals, out->mutable_signals());
   out->set_examples_sha256(manifest.examples_sha256);
   out->set_cold_start(manifest.cold_start);
-  for (const RealizedRecord& realized : manifest.realized) {
-    Record::RealizedGain* const each = out->add_realized();
-    each->set_signals_sha256(realized.signals_sha256);
-    SetAll(realized.class_gain, each->mutable_class_gain());
-  }
+  for (const domain::RealizedGain& gain : manifest.realized) SetGain(gain, out->add_realized());
   return Serialize(record);
 }
 
@@ -201,9 +195,9 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view bytes) {
   MGRAL_ASSIGN_OR_RETURN(const Record record,
                          ParseRecord(bytes, Record::kManifest, "a snapshot's manifest"));
   const Record::Manifest& in = record.manifest();
-  Manifest manifest{GetAll<std::string>(in.signals()), in.examples_sha256(), in.cold_start(), {}};
+  Manifest manifest{in.examples_sha256(), in.cold_start(), {}};
   for (const Record::RealizedGain& each : in.realized()) {
-    manifest.realized.push_back({each.signals_sha256(), GetAll<double>(each.class_gain())});
+    if (each.features_size() > 0) manifest.realized.push_back(GetGain(each));
   }
   return manifest;
 }

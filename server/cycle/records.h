@@ -71,18 +71,11 @@ absl::StatusOr<CycleExamples> ParseExamples(absl::string_view bytes);
 absl::StatusOr<std::string> SerializeSignals(const std::vector<domain::ImageSignals>& signals);
 absl::StatusOr<std::vector<domain::ImageSignals>> ParseSignals(absl::string_view bytes);
 
-// A gain that was measured, with the images as the detector before them saw them.
-struct RealizedRecord {
-  std::string signals_sha256;
-  std::vector<double> class_gain;  // NaN where unknown
-};
-
 // What a published snapshot leaves for the next cycle.
 struct Manifest {
-  std::vector<std::string> signals;  // of U and L
   std::string examples_sha256;
   bool cold_start = false;
-  std::vector<RealizedRecord> realized;  // of this cycle and all before it
+  std::vector<domain::RealizedGain> realized;  // of this cycle and all before it
 };
 absl::StatusOr<std::string> SerializeManifest(const Manifest& manifest);
 absl::StatusOr<Manifest> ParseManifest(absl::string_view bytes);

@@ -34,57 +34,50 @@ domain::TableReport GetReport(const Record::TableReport& in) {
 
 }  // namespace
 
-absl::StatusOr<std::string> SerializePlan(const CyclePlan& plan) {
-  if (plan.images.size() != plan.plan.probes.size()) {
-    return absl::InternalError("a plan needs one list of images per probe");
-  }
+absl::StatusOr<std::string> SerializePlan(const domain::ProbePlan& plan) {
   Record record;
   Record::Plan* const out = record.mutable_plan();
-  out->set_cells(plan.plan.cells);
-  for (size_t i = 0; i < plan.images.size(); ++i) {
-    const domain::ProbeBatch& probe = plan.plan.probes[i];
-    Record::Probe* const each = out->add_probes();
-    each->set_replay(probe.replay);
-    each->set_control(probe.control);
-    each->set_seed(probe.seed);
-    for (const domain::Image& image : plan.images[i]) SetImage(image, each->add_images());
-  }
+  out->set_cells(plan.cells);
+  SetAll(plan.probes, out->mutable_probes());
+  out->set_seed(plan.seed);
   return Serialize(record);
 }
 
-absl::StatusOr<CyclePlan> ParsePlan(absl::string_view bytes) {
+absl::StatusOr<domain::ProbePlan> ParsePlan(absl::string_view bytes) {
   MGRAL_ASSIGN_OR_RETURN(const Record record,
                          ParseRecord(bytes, Record::kPlan, "a plan of probes"));
-  CyclePlan plan;
-  plan.plan.cells = record.plan().cells();
-  for (const Record::Probe& each : record.plan().probes()) {
-    MGRAL_ASSIGN_OR_RETURN(std::vector<domain::Image> images, GetImages(each.images()));
-    domain::ProbeBatch probe;
-    probe.replay = each.replay();
-    probe.control = each.control();
-    probe.seed = each.seed();
-    for (const domain::Image& image : images) probe.image_keys.push_back(image.key);
-    plan.plan.probes.push_back(std::move(probe));
-    plan.images.push_back(std::move(images));
-  }
-  return plan;
+  const Record::Plan& in = record.plan();
+  return domain::ProbePlan{GetAll<int>(in.probes()), in.seed(), in.cells()};
 }
 
-absl::StatusOr<std::string> SerializeProbeResponse(const domain::ProbeResponse& response) {
+absl::StatusOr<std::string> SerializeReplayBase(const domain::ReplayBase& base) {
   Record record;
-  Record::ProbeResponse* const out = record.mutable_probe_response();
-  SetAll(response.class_ap50, out->mutable_class_ap50());
-  SetAll(response.class_loss, out->mutable_class_loss());
-  out->set_seconds(response.seconds);
+  Record::ReplayBase* const out = record.mutable_replay_base();
+  SetAll(base.image_keys, out->mutable_image_keys());
+  for (const domain::ReplayProbe& probe : base.probes) {
+    Record::ReplayProbe* const each = out->add_probes();
+    SetAll(probe.image_keys, each->mutable_image_keys());
+    SetAll(probe.response, each->mutable_response());
+    SetAll(probe.half_response[0], each->mutable_first_half());
+    SetAll(probe.half_response[1], each->mutable_second_half());
+    SetAll(probe.held_positives, each->mutable_held_positives());
+  }
+  out->set_seconds(base.seconds);
   return Serialize(record);
 }
 
-absl::StatusOr<domain::ProbeResponse> ParseProbeResponse(absl::string_view bytes) {
+absl::StatusOr<domain::ReplayBase> ParseReplayBase(absl::string_view bytes) {
   MGRAL_ASSIGN_OR_RETURN(const Record record,
-                         ParseRecord(bytes, Record::kProbeResponse, "a probe's response"));
-  const Record::ProbeResponse& in = record.probe_response();
-  return domain::ProbeResponse{GetAll<double>(in.class_ap50()), GetAll<double>(in.class_loss()),
-                               in.seconds()};
+                         ParseRecord(bytes, Record::kReplayBase, "a base's replay probes"));
+  const Record::ReplayBase& in = record.replay_base();
+  domain::ReplayBase base{GetAll<int64_t>(in.image_keys()), {}, in.seconds()};
+  for (const Record::ReplayProbe& each : in.probes()) {
+    base.probes.push_back({GetAll<int64_t>(each.image_keys()),
+                           GetAll<double>(each.response()),
+                           {GetAll<double>(each.first_half()), GetAll<double>(each.second_half())},
+                           GetAll<double>(each.held_positives())});
+  }
+  return base;
 }
 
 absl::StatusOr<std::string> SerializeTable(const TableParts& parts) {
@@ -93,6 +86,8 @@ absl::StatusOr<std::string> SerializeTable(const TableParts& parts) {
   out->set_table(parts.table.table);
   SetReport(parts.table.report, out->mutable_report());
   SetAll(parts.images, out->mutable_images());
+  const domain::RealizedGain& newest = parts.table.newest;
+  if (!newest.features.empty()) SetGain(newest, out->mutable_newest());
   return Serialize(record);
 }
 
@@ -102,6 +97,7 @@ absl::StatusOr<TableParts> ParseTable(absl::string_view bytes) {
   parts.table.table = record.table().table();
   parts.table.report = GetReport(record.table().report());
   parts.images = GetAll<std::string>(record.table().images());
+  parts.table.newest = GetGain(record.table().newest());
   return parts;
 }
 

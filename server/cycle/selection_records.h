@@ -11,16 +11,11 @@
 // What the stages from kPlan on leave for one another. The rules are those of records.h.
 namespace mgral::cycle {
 
-// A plan, with the images of each probe's batch.
-struct CyclePlan {
-  domain::ProbePlan plan;
-  std::vector<std::vector<domain::Image>> images;  // one list per plan.probes
-};
-absl::StatusOr<std::string> SerializePlan(const CyclePlan& plan);
-absl::StatusOr<CyclePlan> ParsePlan(absl::string_view bytes);
+absl::StatusOr<std::string> SerializePlan(const domain::ProbePlan& plan);
+absl::StatusOr<domain::ProbePlan> ParsePlan(absl::string_view bytes);
 
-absl::StatusOr<std::string> SerializeProbeResponse(const domain::ProbeResponse& response);
-absl::StatusOr<domain::ProbeResponse> ParseProbeResponse(absl::string_view bytes);
+absl::StatusOr<std::string> SerializeReplayBase(const domain::ReplayBase& base);
+absl::StatusOr<domain::ReplayBase> ParseReplayBase(absl::string_view bytes);
 
 // A fitted table, in parts: a record of its own for each `kImagesPerTablePart` candidates, named by
 // the hashes in `images` (TableResult::cells, entries and expected_gain are empty in the first

@@ -1,6 +1,7 @@
 #include "server/cycle/stages.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "absl/strings/str_cat.h"
@@ -119,23 +120,12 @@ absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
       LoadRecord(stage.ports, trained.inputs.previous->manifest_sha256, ParseManifest));
   history.realized = manifest.realized;
   if (manifest.cold_start) return history;
-  MGRAL_ASSIGN_OR_RETURN(CycleExamples before,
+  MGRAL_ASSIGN_OR_RETURN(const CycleExamples before,
                          LoadRecord(stage.ports, manifest.examples_sha256, ParseExamples));
   const std::unordered_set<int64_t> known = KeysOf(before.training);
-  std::unordered_set<int64_t> fresh;
-  for (const int64_t key : KeysOf(examples.training)) {
-    if (known.count(key) == 0) fresh.insert(key);
+  for (const domain::Example& example : examples.training) {
+    if (known.count(example.image.key) == 0) history.newly_labeled.push_back(example.image.key);
   }
-  for (const std::string& sha256 : manifest.signals) {
-    MGRAL_ASSIGN_OR_RETURN(std::vector<ImageSignals> signals,
-                           LoadRecord(stage.ports, sha256, ParseSignals));
-    for (ImageSignals& image : signals) {
-      if (image.error.empty() && fresh.count(image.image_key) > 0) {
-        history.newly_labeled.push_back(std::move(image));
-      }
-    }
-  }
-  history.previously_labeled = std::move(before.training);
   return history;
 }
 
@@ -152,20 +142,20 @@ std::vector<int64_t> CountLabels(const StageContext& stage, const CycleExamples&
 domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                       const TrainedCycle& trained,
                                                       const CycleExamples& examples,
-                                                      EmbeddedPool pool,
-                                                      const LabelHistory& history) {
+                                                      EmbeddedPool pool) {
   domain::SelectionRuntime::PlanRequest request;
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);
-  request.newly_labeled = history.newly_labeled;
-  request.labeled_class_counts = CountLabels(stage, examples);
-  for (const double ap : trained.class_ap50) {
-    domain::ClassAccuracy accuracy;
-    accuracy.ap50 = ap;
-    request.validation.classes.push_back(accuracy);
+  std::unordered_map<int64_t, const domain::Example*> by_key;
+  for (const domain::Example& example : examples.training) by_key[example.image.key] = &example;
+  for (const ImageSignals& image : request.labeled) {
+    std::vector<float>& objects = request.labeled_objects.emplace_back(request.num_classes, 0.0f);
+    for (const domain::Box& box : by_key.at(image.image_key)->boxes) {
+      if (!box.ignore) ++objects.at(box.class_index);
+    }
   }
-  request.validation.map50 = trained.map50;
+  request.class_ap = trained.class_ap50;
   request.batch_size = stage.cycle.pool.selection.batch_size;
   request.seed = StageSeed(trained.inputs, SeedPurpose::kPlan);
   return request;

@@ -67,14 +67,11 @@ absl::StatusOr<EmbeddedPool> LoadEmbeddedPool(const StageContext& stage,
 absl::Status CheckMissing(const StageContext& stage, const TrainedCycle& trained,
                           const EmbeddedPool& pool);
 
-// What replay probes and realized gains are made of. Empty in the first cycle; after a cold start,
-// whose detector knew nothing, only what was realized.
+// What came before the cycle's labels. Empty in a pool's first cycle; after a cold start, whose
+// detector knew nothing, only what was realized.
 struct LabelHistory {
-  // Images that this cycle trains on and the previous one did not, as the previous detector saw
-  // them.
-  std::vector<domain::ImageSignals> newly_labeled;
-  std::vector<domain::Example> previously_labeled;  // what the previous detector was trained on
-  std::vector<RealizedRecord> realized;             // of all cycles before
+  std::vector<int64_t> newly_labeled;          // keys of what the previous cycle did not train on
+  std::vector<domain::RealizedGain> realized;  // of all cycles before
 };
 absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
                                               const TrainedCycle& trained,
@@ -87,7 +84,6 @@ std::vector<int64_t> CountLabels(const StageContext& stage, const CycleExamples&
 domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
                                                       const TrainedCycle& trained,
                                                       const CycleExamples& examples,
-                                                      EmbeddedPool pool,
-                                                      const LabelHistory& history);
+                                                      EmbeddedPool pool);
 
 }  // namespace mgral::cycle

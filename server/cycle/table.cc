@@ -1,5 +1,5 @@
-// kTable. Reads what kPlan reads, Plan, and every ProbeResponse. Leaves an artifact of Table, which
-// names TableImages.
+// kTable. Reads what kPlan reads, Plan, every ReplayBase, and the previous snapshot's Manifest with
+// the Examples that it names. Leaves an artifact of Table, which names TableImages.
 #include <algorithm>
 
 #include "server/cycle/realized_gain.h"
@@ -11,44 +11,33 @@ namespace {
 using domain::JobKind;
 using domain::SelectionRuntime;
 
-absl::StatusOr<std::vector<domain::ProbeResponse>> LoadResponses(const StageContext& stage) {
+absl::StatusOr<std::vector<domain::ReplayBase>> LoadBases(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> results,
                          stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kProbe));
-  std::vector<domain::ProbeResponse> responses;
+  std::vector<domain::ReplayBase> bases;
   for (const std::string& result : results) {
-    MGRAL_ASSIGN_OR_RETURN(domain::ProbeResponse response, ParseProbeResponse(result));
-    responses.push_back(std::move(response));
+    MGRAL_ASSIGN_OR_RETURN(domain::ReplayBase base, ParseReplayBase(result));
+    bases.push_back(std::move(base));
   }
-  return responses;
-}
-
-// What the batches of all cycles brought, each as the detector before it saw it.
-absl::StatusOr<std::vector<SelectionRuntime::RealizedBatch>> LoadRealized(
-    const StageContext& stage, const TrainedCycle& trained, const LabelHistory& history) {
-  std::vector<SelectionRuntime::RealizedBatch> batches;
-  for (const RealizedRecord& record : history.realized) {
-    MGRAL_ASSIGN_OR_RETURN(std::vector<domain::ImageSignals> signals,
-                           LoadRecord(stage.ports, record.signals_sha256, ParseSignals));
-    batches.push_back({std::move(signals), record.class_gain});
-  }
-  if (!history.newly_labeled.empty()) {
-    batches.push_back({history.newly_labeled, ClassGains(trained)});
-  }
-  return batches;
+  return bases;
 }
 
 absl::StatusOr<SelectionRuntime::TableRequest> MakeRequest(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
   MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
-  MGRAL_ASSIGN_OR_RETURN(const LabelHistory history, LoadLabelHistory(stage, trained, examples));
+  MGRAL_ASSIGN_OR_RETURN(LabelHistory history, LoadLabelHistory(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const std::string plan, ResultOf(stage, JobKind::kPlan));
-  MGRAL_ASSIGN_OR_RETURN(CyclePlan planned, LoadRecord(stage.ports, plan, ParsePlan));
   SelectionRuntime::TableRequest request;
-  request.inputs = MakePlanRequest(stage, trained, examples, std::move(pool), history);
-  request.plan = std::move(planned.plan);
-  MGRAL_ASSIGN_OR_RETURN(request.responses, LoadResponses(stage));
-  MGRAL_ASSIGN_OR_RETURN(request.realized, LoadRealized(stage, trained, history));
+  MGRAL_ASSIGN_OR_RETURN(request.plan, LoadRecord(stage.ports, plan, ParsePlan));
+  request.inputs = MakePlanRequest(stage, trained, examples, std::move(pool));
+  MGRAL_ASSIGN_OR_RETURN(request.bases, LoadBases(stage));
+  request.realized = std::move(history.realized);
+  if (!history.newly_labeled.empty()) {
+    request.newly_labeled = std::move(history.newly_labeled);
+    request.previous_class_ap = trained.inputs.previous->class_ap50;
+    request.class_gain = ClassGains(trained);
+  }
   return request;
 }
 
@@ -65,6 +54,7 @@ absl::StatusOr<std::string> PutTable(const StageContext& stage,
   }
   parts.table.table = table.table;
   parts.table.report = table.report;
+  parts.table.newest = table.newest;
   return PutArtifact(stage, SerializeTable(parts));
 }
 

@@ -39,7 +39,7 @@ class DetectorRuntime {
   // "detector.input_size" and "detector.trunk" if it cannot have them.
   struct ProfileInfo {
     int input_size = 0;
-    int probes = 0, replay_probes = 0;  // of a cycle, unless the pool says otherwise
+    int replay_probes = 0;  // of a cycle, unless the pool says otherwise
   };
   virtual absl::StatusOr<ProfileInfo> Profile(const DetectorSettings& settings) = 0;
 
@@ -77,21 +77,21 @@ class DetectorRuntime {
                                                           const std::vector<Image>& images,
                                                           const Progress& progress) = 0;
 
-  struct ProbeRequest {
-    std::string weights_path;  // of the detector that the probe starts from
-    DetectorSettings detector;
+  // Measures one base of the labeled images with replay probes. Labels are those of the examples.
+  struct ReplayRequest {
+    std::string weights_path;  // of the detector whose trunk's features are read
     int num_classes = 0;
-    std::vector<Example> labeled;  // L (replay: what that detector was trained on)
-    std::vector<Example> batch;    // boxes are used by replay probes only
-    std::vector<Example> validation;
-    ProbeBatch probe;
+    std::vector<Example> labeled, validation;
+    int base = 0;    // its number
+    int probes = 0;  // how many
+    uint64_t seed = 0;
   };
-  struct ProbeResult {
-    ProbeResponse response;
+  struct ReplayResult {
+    ReplayBase base;                     // without probes where too few images are labeled
     std::vector<LeftOutImage> left_out;  // as Train's
   };
-  virtual absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
-                                               const Progress& progress) = 0;
+  virtual absl::StatusOr<ReplayResult> Replay(const ReplayRequest& request,
+                                              const Progress& progress) = 0;
 
   struct Predictions {
     std::vector<Box> boxes;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <numeric>
@@ -35,23 +36,35 @@ inline float ExpectedBoxes(const ImageSignals& signals) {
   return std::accumulate(signals.expected_objects.begin(), signals.expected_objects.end(), 0.0f);
 }
 
-// A batch that the detector is fine-tuned on for a few steps, to measure what it does to AP.
-struct ProbeBatch {
-  bool replay = false;
-  bool control = false;             // no images: what the others are compared with
-  std::vector<int64_t> image_keys;  // candidates, or newly labeled ones if replay
-  uint64_t seed = 0;
-};
-
+// Replay probes of a cycle (docs/method.md, "Probe"): bases of the labeled images, each measured by
+// a job of its own.
 struct ProbePlan {
-  std::vector<ProbeBatch> probes;
+  std::vector<int> probes;  // of each base
+  uint64_t seed = 0;
   std::string cells;  // serialized k-means result, handed to FitTable
 };
 
-struct ProbeResponse {
-  std::vector<double> class_ap50;  // NaN without ground truth
-  std::vector<double> class_loss;
-  double seconds = 0;
+// What the labels of a batch were worth beside a base.
+struct ReplayProbe {
+  std::vector<int64_t> image_keys;  // the batch
+  // Per class: the fall of the log of the held-out loss, and the same on either half of the
+  // held-out images; NaN where none has such an object.
+  std::vector<double> response;
+  std::array<std::vector<double>, 2> half_response;
+  std::vector<double> held_positives;  // per class
+};
+
+struct ReplayBase {
+  std::vector<int64_t> image_keys;
+  std::vector<ReplayProbe> probes;
+  double seconds = 0;  // of all of it
+};
+
+// What labels did to AP between two cycles.
+struct RealizedGain {
+  std::vector<double> features;    // of the new labels beside the earlier ones, as the table's
+  std::vector<double> class_ap;    // before; NaN: unknown
+  std::vector<double> class_gain;  // NaN: unknown
 };
 
 }  // namespace mgral::domain

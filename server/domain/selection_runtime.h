@@ -23,32 +23,30 @@ class SelectionRuntime {
   virtual ~SelectionRuntime() = default;
 
   // Everything that a table is made from. `candidates`: U, in key order. `labeled`: L with the
-  // signals of the current detector (embeddings count; uncertainty of seen images does not).
-  // `newly_labeled`: images labeled since the previous snapshot, with the signals that the previous
-  // detector had of them, and their labels: what replay probes are made of.
+  // signals of the current detector, of which the embeddings count.
   struct PlanRequest {
     int num_classes = 0;
     std::vector<ImageSignals> candidates;
     std::vector<ImageSignals> labeled;
-    std::vector<ImageSignals> newly_labeled;
-    std::vector<int64_t> labeled_class_counts;  // boxes per class in L
-    Accuracy validation;
+    // Of each of `labeled`, per class: its boxes, those to be ignored aside.
+    std::vector<std::vector<float>> labeled_objects;
+    std::vector<double> class_ap;  // AP@.5 on V; NaN: unknown
     int batch_size = 20;
-    int probes = 0, replay_probes = 0;
+    int replay_probes = 0;
     uint64_t seed = 0;
   };
-  // A control before the probes of each kind and seed. No candidates: no probes.
+  // No candidates: no probes.
   virtual absl::StatusOr<ProbePlan> PlanProbes(const PlanRequest& request) = 0;
 
-  struct RealizedBatch {
-    std::vector<ImageSignals> images;  // by the snapshot that handed them out
-    std::vector<double> class_gain;    // NaN where unknown
-  };
   struct TableRequest {
     PlanRequest inputs;
     ProbePlan plan;
-    std::vector<ProbeResponse> responses;  // one per plan.probes
-    std::vector<RealizedBatch> realized;
+    std::vector<ReplayBase> bases;       // one per plan.probes
+    std::vector<RealizedGain> realized;  // of the cycles before
+    // What was labeled since the snapshot before, by key, and what it brought; empty in a pool's
+    // first cycle.
+    std::vector<int64_t> newly_labeled;
+    std::vector<double> previous_class_ap, class_gain;  // NaN: unknown
   };
   struct TableResult {
     std::string table;  // serialized
@@ -56,6 +54,8 @@ class SelectionRuntime {
     std::vector<int> cells;                         // per candidate
     std::vector<std::string> entries;               // per candidate, bytes
     std::vector<std::vector<float>> expected_gain;  // per candidate, per class, of it alone
+    // Of what is newly labeled, for the tables of later cycles; without features if there is none.
+    RealizedGain newest;
   };
   // DATA_LOSS if plan.cells are not what PlanProbes made.
   virtual absl::StatusOr<TableResult> FitTable(const TableRequest& request) = 0;

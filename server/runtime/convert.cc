@@ -9,40 +9,8 @@
 #include "server/core/lookup/table_entry.h"
 
 namespace mgral::runtime {
-namespace {
 
 using domain::SelectionRuntime;
-
-std::vector<double> Ap50(const domain::Accuracy& accuracy) {
-  std::vector<double> ap;
-  for (const auto& each : accuracy.classes) ap.push_back(each.ap50);
-  return ap;
-}
-
-absl::StatusOr<core::ImageSet> ToImageSet(const std::vector<domain::ImageSignals>& signals,
-                                          int num_classes) {
-  auto converted = ToCore(signals, num_classes);
-  if (!converted.ok()) return converted.status();
-  core::ImageSet set;
-  for (const domain::ImageSignals& image : signals) set.keys.push_back(image.image_key);
-  set.signals = *std::move(converted);
-  return set;
-}
-
-absl::StatusOr<core::ProbePlan> ToCore(const domain::ProbePlan& plan) {
-  core::ProbePlan out;
-  try {
-    out.clustering = core::ParseCells(plan.cells);
-  } catch (const std::invalid_argument&) {
-    return absl::DataLossError("the plan's cells cannot be read");
-  }
-  for (const domain::ProbeBatch& probe : plan.probes) {
-    out.probes.push_back({probe.replay, probe.control, probe.image_keys, probe.seed});
-  }
-  return out;
-}
-
-}  // namespace
 
 std::vector<domain::Box> ToBoxes(const std::vector<core::Detection>& detections, int reduced_width,
                                  int reduced_height, int original_width, int original_height) {
@@ -149,50 +117,50 @@ std::vector<float> Embeddings(const std::vector<domain::ImageSignals>& signals, 
   return out;
 }
 
-absl::StatusOr<core::CycleImages> ToCore(const SelectionRuntime::PlanRequest& request) {
-  core::CycleImages images;
-  auto candidates = ToImageSet(request.candidates, request.num_classes);
+absl::StatusOr<core::TableInput> ToCore(const SelectionRuntime::TableRequest& request) {
+  const SelectionRuntime::PlanRequest& inputs = request.inputs;
+  core::TableInput out;
+  auto candidates = ToCore(inputs.candidates, inputs.num_classes);
   if (!candidates.ok()) return candidates.status();
-  images.candidates = *std::move(candidates);
-  const size_t dim = images.candidates.signals.dim;
-  for (const domain::ImageSignals& image : request.labeled) {
-    if (image.embedding.size() == dim) images.labeled_keys.push_back(image.image_key);
+  out.candidates = *std::move(candidates);
+  try {
+    out.clustering = core::ParseCells(request.plan.cells);
+  } catch (const std::invalid_argument&) {
+    return absl::DataLossError("the plan's cells cannot be read");
   }
-  images.labeled_embeddings = Embeddings(request.labeled, dim);
-  auto newly_labeled = ToImageSet(request.newly_labeled, request.num_classes);
-  if (!newly_labeled.ok()) return newly_labeled.status();
-  images.newly_labeled = *std::move(newly_labeled);
-  images.labeled_objects.assign(request.labeled_class_counts.begin(),
-                                request.labeled_class_counts.end());
-  images.labeled_objects.resize(request.num_classes, 0.0);
-  images.class_ap = KnownAp(Ap50(request.validation), request.num_classes);
-  return images;
+  out.labeled_embeddings = Embeddings(inputs.labeled, out.candidates.dim);
+  for (const std::vector<float>& objects : inputs.labeled_objects) {
+    out.labeled_objects.insert(out.labeled_objects.end(), objects.begin(), objects.end());
+  }
+  out.class_ap = KnownAp(inputs.class_ap, inputs.num_classes);
+  return out;
 }
 
-absl::StatusOr<core::ProbeEvidence> ToCore(const SelectionRuntime::TableRequest& request) {
-  core::ProbeEvidence evidence;
-  auto images = ToCore(request.inputs);
-  if (!images.ok()) return images.status();
-  evidence.images = *std::move(images);
-  auto plan = ToCore(request.plan);
-  if (!plan.ok()) return plan.status();
-  evidence.plan = *std::move(plan);
-  for (const domain::ProbeResponse& response : request.responses) {
-    evidence.class_ap50.push_back(response.class_ap50);
+PositionOf::PositionOf(const std::vector<domain::ImageSignals>& images) {
+  for (const domain::ImageSignals& image : images) {
+    positions_.emplace(image.image_key, static_cast<int64_t>(positions_.size()));
   }
-  for (const SelectionRuntime::RealizedBatch& realized : request.realized) {
-    auto set = ToImageSet(realized.images, request.inputs.num_classes);
-    if (!set.ok()) return set.status();
-    evidence.realized.push_back({*std::move(set), realized.class_gain});
-  }
-  return evidence;
 }
 
-domain::ProbePlan ToDomain(const core::ProbePlan& plan) {
-  domain::ProbePlan out;
-  out.cells = core::SerializeCells(plan.clustering);
-  for (const core::Probe& probe : plan.probes) {
-    out.probes.push_back({probe.replay, probe.control, probe.keys, probe.seed});
+std::vector<int64_t> PositionOf::All(const std::vector<int64_t>& keys) const {
+  std::vector<int64_t> positions;
+  for (const int64_t key : keys) {
+    const auto found = positions_.find(key);
+    if (found != positions_.end()) positions.push_back(found->second);
+  }
+  return positions;
+}
+
+std::vector<core::ReplayBase> ToCore(const std::vector<domain::ReplayBase>& bases,
+                                     const PositionOf& position) {
+  std::vector<core::ReplayBase> out;
+  for (const domain::ReplayBase& base : bases) {
+    core::ReplayBase& each = out.emplace_back();
+    each.images = position.All(base.image_keys);
+    for (const domain::ReplayProbe& probe : base.probes) {
+      each.batches.push_back({position.All(probe.image_keys), probe.response, probe.half_response,
+                              probe.held_positives});
+    }
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -7,8 +8,8 @@
 #include "server/core/evaluation/average_precision.h"
 #include "server/core/geometry/box.h"
 #include "server/core/lookup/object_embeddings.h"
-#include "server/core/lookup/plan_probes.h"
-#include "server/core/lookup/probe_table.h"
+#include "server/core/lookup/replay.h"
+#include "server/core/lookup/table_input.h"
 #include "server/domain/detector_runtime.h"
 #include "server/domain/selection_runtime.h"
 
@@ -29,9 +30,21 @@ core::DetectorProfile MakeRecipe(const domain::DetectorSettings& settings, int n
 // Signals as the flat arrays of core. INVALID_ARGUMENT when their sizes differ.
 absl::StatusOr<core::ImageSignals> ToCore(const std::vector<domain::ImageSignals>& signals,
                                           int num_classes);
-absl::StatusOr<core::CycleImages> ToCore(const domain::SelectionRuntime::PlanRequest& request);
 // DATA_LOSS when the plan's cells cannot be read.
-absl::StatusOr<core::ProbeEvidence> ToCore(const domain::SelectionRuntime::TableRequest& request);
+absl::StatusOr<core::TableInput> ToCore(const domain::SelectionRuntime::TableRequest& request);
+
+// Where images are in a list, by their keys.
+class PositionOf {
+ public:
+  explicit PositionOf(const std::vector<domain::ImageSignals>& images);
+  // Those that are there.
+  std::vector<int64_t> All(const std::vector<int64_t>& keys) const;
+
+ private:
+  std::unordered_map<int64_t, int64_t> positions_;
+};
+std::vector<core::ReplayBase> ToCore(const std::vector<domain::ReplayBase>& bases,
+                                     const PositionOf& position);
 
 // AP per class, 0 where it is unknown, as for all classes that `ap` lacks.
 std::vector<double> KnownAp(std::vector<double> ap, int num_classes);
@@ -42,7 +55,5 @@ std::vector<float> Embeddings(const std::vector<domain::ImageSignals>& signals, 
 // The embeddings of the images' objects; none where an image in which something was found lacks
 // them, or has others than the rest.
 core::ObjectEmbeddings ObjectsOf(const std::vector<domain::ImageSignals>& signals);
-
-domain::ProbePlan ToDomain(const core::ProbePlan& plan);
 
 }  // namespace mgral::runtime

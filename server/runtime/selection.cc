@@ -5,6 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/lookup/batch_state.h"
 #include "server/core/lookup/estimate.h"
+#include "server/core/lookup/fit_table.h"
+#include "server/core/lookup/kmeans.h"
+#include "server/core/lookup/replay.h"
 #include "server/core/lookup/table_entry.h"
 #include "server/core/selector/strategies.h"
 #include "server/runtime/convert.h"
@@ -20,19 +23,36 @@ domain::TableReport Report(const domain::SelectionRuntime::TableRequest& request
                            const core::LookupTable& table) {
   domain::TableReport report;
   double seconds = 0;
-  for (size_t i = 0; i < request.plan.probes.size(); ++i) {
-    const domain::ProbeBatch& probe = request.plan.probes[i];
-    seconds += request.responses[i].seconds;
-    if (!probe.control) ++(probe.replay ? report.replay_probes : report.probes);
+  for (const domain::ReplayBase& base : request.bases) {
+    seconds += base.seconds;
+    report.replay_probes += static_cast<int64_t>(base.probes.size());
   }
-  if (!request.responses.empty()) report.seconds_per_probe = seconds / request.responses.size();
-  const auto known = [](double value) { return std::isfinite(value) ? value : 0.0; };
+  if (report.replay_probes > 0) report.seconds_per_probe = seconds / report.replay_probes;
   report.cells = table.cells.count;
   if (std::isfinite(table.fidelity.fidelity)) report.fidelity = table.fidelity.fidelity;
-  report.response_fidelity = known(table.fidelity.response_fidelity);
-  report.test_retest = known(table.fidelity.ceiling);
+  if (std::isfinite(table.fidelity.ceiling)) report.test_retest = table.fidelity.ceiling;
   report.seconds_per_lookup = core::SecondsPerLookup(table, request.inputs.batch_size);
   return report;
+}
+
+core::RealizedGain Realized(const domain::RealizedGain& gain) {
+  return {gain.features, gain.class_ap, gain.class_gain};
+}
+
+// What was labeled since the snapshot before, beside what was labeled by then.
+domain::RealizedGain NewestGain(const domain::SelectionRuntime::TableRequest& request,
+                                const core::TableInput& input, const core::LookupTable& pool,
+                                const PositionOf& position) {
+  const std::vector<int64_t> batch = position.All(request.newly_labeled);
+  if (batch.empty()) return {};
+  std::vector<bool> in_batch(request.inputs.labeled.size(), false);
+  for (const int64_t i : batch) in_batch[i] = true;
+  std::vector<int64_t> before;
+  for (size_t i = 0; i < in_batch.size(); ++i) {
+    if (!in_batch[i]) before.push_back(static_cast<int64_t>(i));
+  }
+  return {core::LabelFeatures(input, pool, before, batch), request.previous_class_ap,
+          request.class_gain};
 }
 
 core::PolicyParameters PreviousPolicy(const std::string& bytes) {
@@ -103,20 +123,36 @@ domain::SelectionRuntime::RankResult ToRankResult(
 
 absl::StatusOr<domain::ProbePlan> TorchRuntime::PlanProbes(const PlanRequest& request) {
   return device_->Run([&]() -> absl::StatusOr<domain::ProbePlan> {
-    const auto images = ToCore(request);
-    if (!images.ok()) return images.status();
-    return ToDomain(core::PlanProbes(*images, request.probes, request.replay_probes,
-                                     request.batch_size, request.seed));
+    const auto candidates = ToCore(request.candidates, request.num_classes);
+    if (!candidates.ok()) return candidates.status();
+    domain::ProbePlan plan;
+    plan.cells = core::SerializeCells(core::ClusterCells(candidates->embeddings, candidates->images,
+                                                         candidates->dim, 0, request.seed));
+    plan.seed = request.seed;
+    const bool enough = static_cast<int64_t>(request.labeled.size()) >= core::kFewestReplayed;
+    if (enough && candidates->images > 0) plan.probes = core::PlanReplay(request.replay_probes);
+    return plan;
   });
 }
 
 absl::StatusOr<domain::SelectionRuntime::TableResult> TorchRuntime::FitTable(
     const TableRequest& request) {
   return device_->Run([&]() -> absl::StatusOr<TableResult> {
-    const auto evidence = ToCore(request);
-    if (!evidence.ok()) return evidence.status();
-    const core::LookupTable table = core::FitTableFromProbes(*evidence);
+    if (request.bases.size() != request.plan.probes.size()) {
+      return absl::InvalidArgumentError("bases: there must be one per base of the plan");
+    }
+    const auto input = ToCore(request);
+    if (!input.ok()) return input.status();
+    core::LookupTable pool = core::DescribePool(*input);
+    const PositionOf position(request.inputs.labeled);
+    const std::vector<core::ReplayProbe> rows =
+        core::ReplayRows(*input, pool, ToCore(request.bases, position));
     TableResult result;
+    result.newest = NewestGain(request, *input, pool, position);
+    std::vector<core::RealizedGain> realized;
+    for (const domain::RealizedGain& gain : request.realized) realized.push_back(Realized(gain));
+    if (!result.newest.features.empty()) realized.push_back(Realized(result.newest));
+    const core::LookupTable table = core::FitTable(std::move(pool), rows, realized);
     result.table = core::SerializeShared(table);
     result.report = Report(request, table);
     result.cells.assign(table.cell_of.begin(), table.cell_of.end());

@@ -7,6 +7,7 @@
 #include "server/core/detector/detector.h"
 #include "server/core/detector/openblas.h"
 #include "server/core/detector/profile.h"
+#include "server/core/detector/readout.h"
 #include "server/domain/image_fault.h"
 #include "server/runtime/convert.h"
 #include "server/runtime/device_executor.h"
@@ -15,6 +16,11 @@
 #include "server/runtime/workplace.h"
 
 namespace mgral::runtime {
+namespace {
+
+constexpr int kReplayProbes = 96;  // of a cycle; a second or two each base of sixteen
+
+}  // namespace
 
 absl::StatusOr<std::string> TorchRuntime::ResolveDevice(const std::string& name) {
   return Guarded([&]() -> absl::StatusOr<std::string> { return core::DeviceNamed(name).str(); });
@@ -76,8 +82,8 @@ absl::StatusOr<domain::DetectorRuntime::ProfileInfo> TorchRuntime::Profile(
       const size_t end = std::min(message.find(' '), message.size() - 1);
       return base::InvalidField("detector." + message.substr(0, end), message.substr(end + 1));
     }
-    return ProfileInfo{profile.detector.input_size, profile.semi_supervised_probes,
-                       profile.replay_probes};
+    return ProfileInfo{profile.detector.input_size,
+                       core::HasReadout(profile.detector) ? kReplayProbes : 0};
   });
 }
 

@@ -64,8 +64,8 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
   absl::StatusOr<std::vector<domain::ImageSignals>> Embed(
       const std::string& weights_path, const std::vector<domain::Image>& images,
       const domain::Progress& progress) override;
-  absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
-                                       const domain::Progress& progress) override;
+  absl::StatusOr<ReplayResult> Replay(const ReplayRequest& request,
+                                      const domain::Progress& progress) override;
   absl::StatusOr<std::vector<Predictions>> Predict(const domain::CallContext& call,
                                                    const std::string& weights_path,
                                                    const std::vector<domain::Image>& images,

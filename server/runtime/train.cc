@@ -7,7 +7,6 @@
 
 #include "server/core/detector/detector.h"
 #include "server/core/detector/predict.h"
-#include "server/core/detector/probe_runner.h"
 #include "server/runtime/convert.h"
 #include "server/runtime/device_executor.h"
 #include "server/runtime/example_samples.h"
@@ -17,8 +16,6 @@
 namespace mgral::runtime {
 namespace {
 
-using ProbeRequest = domain::DetectorRuntime::ProbeRequest;
-using ProbeResult = domain::DetectorRuntime::ProbeResult;
 using TrainRequest = domain::DetectorRuntime::TrainRequest;
 using TrainResult = domain::DetectorRuntime::TrainResult;
 
@@ -106,50 +103,11 @@ absl::StatusOr<TrainResult> TrainDetector(const TrainRequest& request,
   return result;
 }
 
-absl::StatusOr<ProbeResult> Probe(const ProbeRequest& request, const domain::Progress& progress,
-                                  const Workplace& workplace) {
-  core::ProbeConfig config =
-      MakeRecipe(request.detector, request.num_classes,
-                 static_cast<int64_t>(request.labeled.size()), request.probe.seed)
-          .probe;
-  config.train.seed = request.probe.seed;
-  core::Detector start = core::Detector::Load(request.weights_path);
-  start.MoveTo(workplace.device);
-  const auto features = workplace.FeaturesOf(start, FeatureFolder::Room::kMake);
-  const int side = start.config().longest_side();
-
-  ProbeResult result;
-  const auto usable = [&](const std::vector<domain::Example>& examples) {
-    return UsableExamples(examples, side, workplace.images, progress, &result.left_out);
-  };
-  const auto labeled = usable(request.labeled);
-  if (!labeled.ok()) return labeled.status();
-  const auto batch = usable(request.batch);
-  if (!batch.ok()) return batch.status();
-  const auto validation = usable(request.validation);
-  if (!validation.ok()) return validation.status();
-  ExampleSamples labeled_samples(*labeled, side, workplace.images);
-  ExampleSamples batch_samples(*batch, side, workplace.images);
-  ExampleSamples validation_samples(*validation, side, workplace.images);
-  const bool has_batch = !request.probe.control && !batch->empty();
-  const core::ProbeOutcome outcome = core::RunProbe(
-      start, labeled_samples, has_batch && !request.probe.replay ? &batch_samples : nullptr,
-      has_batch && request.probe.replay ? &batch_samples : nullptr, validation_samples, config,
-      progress, features.get());
-  result.response = {outcome.class_ap50, outcome.class_loss, outcome.seconds};
-  return result;
-}
-
 }  // namespace
 
 absl::StatusOr<TrainResult> TorchRuntime::Train(const TrainRequest& request,
                                                 const domain::Progress& progress) {
   return device_->Run([&] { return TrainDetector(request, progress, workplace()); });
-}
-
-absl::StatusOr<ProbeResult> TorchRuntime::RunProbe(const ProbeRequest& request,
-                                                   const domain::Progress& progress) {
-  return device_->Run([&] { return Probe(request, progress, workplace()); });
 }
 
 }  // namespace mgral::runtime

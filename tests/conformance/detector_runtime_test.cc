@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -58,6 +57,17 @@ class DetectorRuntimeTest : public testing::TestWithParam<DetectorKind> {
     EXPECT_TRUE(trained.ok()) << trained.status();
     return trained.ok() ? trained->weights_path : "";
   }
+  static DetectorRuntime::ReplayRequest ReplayRequest(const std::string& weights) {
+    DetectorRuntime::ReplayRequest request;
+    request.weights_path = weights;
+    request.num_classes = 1;
+    for (int i = 8; i < 20; ++i) request.labeled.push_back(test::FakeLoader::Example(i));
+    for (int i = 4; i < 6; ++i) request.validation.push_back(test::FakeLoader::Example(i));
+    request.base = 1;
+    request.probes = 5;
+    request.seed = 4;
+    return request;
+  }
   static std::vector<domain::Image> Images(int count) {
     std::vector<domain::Image> images;
     for (int i = 0; i < count; ++i) images.push_back(test::FakeLoader::Example(20 + i).image);
@@ -80,7 +90,6 @@ TEST_P(DetectorRuntimeTest, KnowsItsProfiles) {
     const auto profile = runtime_->Profile({name});
     ASSERT_TRUE(profile.ok()) << profile.status();
     EXPECT_GT(profile->input_size, 0);
-    EXPECT_GT(profile->probes, 0);
     EXPECT_GT(profile->replay_probes, 0);
   }
   const auto blamed = [&](const char* profile, int input_size) {
@@ -168,30 +177,26 @@ TEST_P(DetectorRuntimeTest, EmbedsInOrderAndTheSameForTheSameSeed) {
             absl::StatusCode::kUnavailable);
 }
 
-TEST_P(DetectorRuntimeTest, ProbesEveryClassAndTheSameForTheSameSeed) {
-  DetectorRuntime::ProbeRequest request;
-  request.weights_path = Weights();
-  const auto train = TrainRequest("unused");
-  request.detector = train.detector;
-  request.num_classes = 1;
-  request.labeled = train.training;
-  request.validation = train.validation;
-  for (int i = 8; i < 11; ++i) request.batch.push_back(test::FakeLoader::Example(i));
-  request.probe.seed = 4;
-  for (const bool replay : {false, true}) {
-    request.probe.replay = replay;
-    const auto result = runtime_->RunProbe(request, nullptr);
-    ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_THAT(result->response.class_ap50, SizeIs(1));
-    EXPECT_THAT(result->response.class_loss, SizeIs(1));
-    EXPECT_GT(result->response.seconds, 0);
-    EXPECT_THAT(result->left_out, IsEmpty());
-    EXPECT_EQ(runtime_->RunProbe(request, nullptr)->response.class_loss,
-              result->response.class_loss);
+TEST_P(DetectorRuntimeTest, ReplaysBatchesThatAreNotInTheirBase) {
+  DetectorRuntime::ReplayRequest request = ReplayRequest(Weights());
+  const auto result = runtime_->Replay(request, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->left_out, IsEmpty());
+  ASSERT_THAT(result->base.probes, SizeIs(5));
+  for (const domain::ReplayProbe& probe : result->base.probes) {
+    EXPECT_THAT(probe.image_keys, testing::Not(IsEmpty()));
+    for (const int64_t key : probe.image_keys) {
+      EXPECT_THAT(result->base.image_keys, testing::Not(testing::Contains(key)));
+    }
+    for (const auto* values : {&probe.response, &probe.held_positives}) {
+      EXPECT_THAT(*values, SizeIs(1));
+    }
   }
-  EXPECT_EQ(runtime_->RunProbe(request, Stop).status().code(), absl::StatusCode::kCancelled);
-  request.weights_path = folder_ + "/missing.pt";
-  EXPECT_FALSE(runtime_->RunProbe(request, nullptr).ok());
+  const auto again = runtime_->Replay(request, nullptr);
+  EXPECT_EQ(again->base.probes[3].response, result->base.probes[3].response);
+  EXPECT_EQ(runtime_->Replay(request, Stop).status().code(), absl::StatusCode::kCancelled);
+  request.labeled.resize(3);
+  EXPECT_THAT(runtime_->Replay(request, nullptr)->base.probes, IsEmpty());
 }
 
 TEST_P(DetectorRuntimeTest, NamesTheExamplesThatItGoesWithout) {
@@ -208,20 +213,15 @@ TEST_P(DetectorRuntimeTest, NamesTheExamplesThatItGoesWithout) {
   EXPECT_EQ(trained->left_out[1].image_key, train.validation[0].image.key);
   EXPECT_NE(trained->left_out[1].reason, "");
 
-  DetectorRuntime::ProbeRequest probe;
-  probe.weights_path = trained->weights_path;
-  probe.detector = train.detector;
-  probe.num_classes = 1;
-  probe.labeled = TrainRequest("unused").training;
-  probe.validation = TrainRequest("unused").validation;
-  probe.batch = {test::FakeLoader::Example(8), train.training[1]};
-  const auto probed = runtime_->RunProbe(probe, nullptr);
-  ASSERT_TRUE(probed.ok()) << probed.status();
-  ASSERT_THAT(probed->left_out, SizeIs(1));
-  EXPECT_EQ(probed->left_out[0].image_id, "bad");
+  DetectorRuntime::ReplayRequest replay = ReplayRequest(trained->weights_path);
+  replay.labeled.push_back(train.training[1]);
+  const auto replayed = runtime_->Replay(replay, nullptr);
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  ASSERT_THAT(replayed->left_out, SizeIs(1));
+  EXPECT_EQ(replayed->left_out[0].image_id, "bad");
 
-  probe.batch[1].image.source.location = train.training[1].image.source.location = "away";
-  EXPECT_EQ(runtime_->RunProbe(probe, nullptr).status().code(), absl::StatusCode::kUnavailable);
+  replay.labeled.back().image.source.location = train.training[1].image.source.location = "away";
+  EXPECT_EQ(runtime_->Replay(replay, nullptr).status().code(), absl::StatusCode::kUnavailable);
   train.checkpoint_folder = TrainRequest("b").checkpoint_folder;
   EXPECT_EQ(runtime_->Train(train, nullptr).status().code(), absl::StatusCode::kUnavailable);
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <string>
 
@@ -57,12 +58,10 @@ class SelectionRuntimeTest : public testing::TestWithParam<SelectionKind> {
     request.num_classes = 2;
     request.candidates = Signals(30, 1);
     request.labeled = Signals(12, 100);
-    request.newly_labeled = Signals(8, 100);
-    request.labeled_class_counts = {12, 5};
-    request.validation.classes.resize(2);
+    for (int i = 0; i < 12; ++i) request.labeled_objects.push_back({1, i % 3 == 0 ? 1.0f : 0.0f});
+    request.class_ap = {0.5, std::nan("")};
     request.batch_size = 4;
-    request.probes = 3;
-    request.replay_probes = 4;
+    request.replay_probes = 20;
     request.seed = 5;
     return request;
   }
@@ -72,11 +71,23 @@ class SelectionRuntimeTest : public testing::TestWithParam<SelectionKind> {
     const auto plan = runtime_->PlanProbes(request.inputs);
     EXPECT_TRUE(plan.ok()) << plan.status();
     request.plan = *plan;
-    for (const domain::ProbeBatch& probe : request.plan.probes) {
-      const double gain = 0.003 * static_cast<double>(probe.image_keys.size());
-      request.responses.push_back({{0.5 + gain, std::nan("")}, {1, 1}, 0.5});
+    int64_t batch = 0;
+    for (const int probes : request.plan.probes) {
+      domain::ReplayBase& base = request.bases.emplace_back();
+      for (int64_t key = 100; key < 106; ++key) base.image_keys.push_back(key);
+      for (int p = 0; p < probes; ++p) {
+        const double size = 1 + static_cast<double>(batch % 5);
+        domain::ReplayProbe& probe = base.probes.emplace_back();
+        for (int64_t key = 106; key < 106 + size; ++key) probe.image_keys.push_back(key);
+        probe.response = {0.05 * size, std::nan("")};
+        probe.half_response = {probe.response, probe.response};
+        probe.held_positives = {8, 0};
+        ++batch;
+      }
     }
-    request.realized = {{Signals(4, 100), {0.02, std::nan("")}}};
+    request.newly_labeled = {110, 111};
+    request.previous_class_ap = {0.4, std::nan("")};
+    request.class_gain = {0.02, std::nan("")};
     return request;
   }
 
@@ -90,34 +101,22 @@ INSTANTIATE_TEST_SUITE_P(All, SelectionRuntimeTest,
                            return kind.param == SelectionKind::kReal ? "Real" : "Fake";
                          });
 
-TEST_P(SelectionRuntimeTest, PlansAControlBeforeTheProbesOfEachKindAndSeed) {
-  const SelectionRuntime::PlanRequest request = PlanRequest();
+TEST_P(SelectionRuntimeTest, SpreadsTheProbesOverBases) {
+  SelectionRuntime::PlanRequest request = PlanRequest();
   const auto plan = runtime_->PlanProbes(request);
   ASSERT_TRUE(plan.ok()) << plan.status();
-  std::set<std::pair<bool, uint64_t>> controlled;
-  int semi_supervised = 0, replays = 0;
-  for (const domain::ProbeBatch& probe : plan->probes) {
-    if (probe.control) {
-      EXPECT_THAT(probe.image_keys, IsEmpty());
-      controlled.insert({probe.replay, probe.seed});
-      continue;
-    }
-    EXPECT_EQ(controlled.count({probe.replay, probe.seed}), 1u);
-    ++(probe.replay ? replays : semi_supervised);
-    EXPECT_EQ(std::set<int64_t>(probe.image_keys.begin(), probe.image_keys.end()).size(), 4u);
-    for (const int64_t key : probe.image_keys) {
-      EXPECT_EQ(probe.replay ? key >= 100 && key < 108 : key >= 1 && key < 31, true) << key;
-    }
-  }
-  EXPECT_EQ(semi_supervised, 3);
-  EXPECT_EQ(replays, 4);
+  EXPECT_EQ(std::accumulate(plan->probes.begin(), plan->probes.end(), 0), 20);
+  EXPECT_THAT(plan->probes, Each(testing::Gt(0)));
+  EXPECT_EQ(plan->seed, 5u);
   EXPECT_EQ(runtime_->PlanProbes(request)->cells, plan->cells);
-  SelectionRuntime::PlanRequest none;
-  none.num_classes = 2;
-  none.probes = none.replay_probes = 4;
-  const auto empty = runtime_->PlanProbes(none);
-  ASSERT_TRUE(empty.ok()) << empty.status();
-  EXPECT_THAT(empty->probes, IsEmpty());
+  SelectionRuntime::PlanRequest none = request;
+  none.candidates.clear();
+  EXPECT_THAT(runtime_->PlanProbes(none)->probes, IsEmpty());
+  request.replay_probes = 0;
+  EXPECT_THAT(runtime_->PlanProbes(request)->probes, IsEmpty());
+  request.replay_probes = 20;
+  request.labeled.resize(3);
+  EXPECT_THAT(runtime_->PlanProbes(request)->probes, IsEmpty()) << "too few are labeled";
 }
 
 TEST_P(SelectionRuntimeTest, FitsATableWhoseEntriesAddUp) {
@@ -128,11 +127,19 @@ TEST_P(SelectionRuntimeTest, FitsATableWhoseEntriesAddUp) {
   EXPECT_THAT(table->cells, SizeIs(30));
   EXPECT_THAT(table->expected_gain, SizeIs(30));
   EXPECT_THAT(table->expected_gain, Each(SizeIs(2)));
-  EXPECT_EQ(table->report.probes, 3);
-  EXPECT_EQ(table->report.replay_probes, 4);
+  EXPECT_EQ(table->report.replay_probes, 20);
+  EXPECT_THAT(table->newest.features, testing::Not(IsEmpty()));
+  EXPECT_EQ(table->newest.class_ap[0], 0.4);
+  EXPECT_EQ(table->newest.class_gain[0], 0.02);
   EXPECT_GT(table->report.cells, 0);
   for (const int cell : table->cells) EXPECT_LT(cell, table->report.cells);
   EXPECT_EQ(runtime_->FitTable(request)->entries, table->entries);
+  SelectionRuntime::TableRequest later = request;
+  later.realized = {table->newest};
+  later.newly_labeled.clear();
+  const auto next = runtime_->FitTable(later);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_THAT(next->newest.features, IsEmpty());
 
   for (const size_t i : {size_t{0}, size_t{29}}) {
     const auto alone = runtime_->EstimateGain(table->table, {table->entries[i]});
@@ -158,7 +165,7 @@ TEST_P(SelectionRuntimeTest, RefusesWhatIsOfAnotherTable) {
   request.plan.cells = "no cells";
   EXPECT_EQ(runtime_->FitTable(request).status().code(), absl::StatusCode::kDataLoss);
   request = TableRequest();
-  request.responses.pop_back();
+  request.bases.pop_back();
   EXPECT_EQ(runtime_->FitTable(request).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

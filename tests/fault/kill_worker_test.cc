@@ -14,12 +14,12 @@ using domain::CycleState;
 
 class KillWorkerTest : public testing::Test {
  protected:
-  Workplace place_{16};
+  Workplace place_{20};
   WorkerProcesses workers_{&place_};
 };
 
 TEST_F(KillWorkerTest, InEveryStageAnotherWorkerTakesOverAndTheResultIsTheSame) {
-  const domain::Pool undisturbed = place_.MakePool("undisturbed", "mgral", 3, 5, 4);
+  const domain::Pool undisturbed = place_.MakePool("undisturbed", "mgral", 3, 9, 4);
   {
     const auto worker = workers_.Start("");
     const domain::Cycle cycle = workers_.WaitForEnd(undisturbed, workers_.StartCycle(undisturbed));
@@ -29,7 +29,7 @@ TEST_F(KillWorkerTest, InEveryStageAnotherWorkerTakesOverAndTheResultIsTheSame) 
   for (const std::string stage :
        {"train", "embed", "plan", "probe", "table", "selector", "publish"}) {
     SCOPED_TRACE(stage);
-    const domain::Pool pool = place_.MakePool(stage, "mgral", 3, 5, 4);
+    const domain::Pool pool = place_.MakePool(stage, "mgral", 3, 9, 4);
     const domain::Cycle cycle = workers_.StartCycle(pool);
     for (const char* point : {":working", ":before_complete"}) {
       const auto worker = workers_.Start(stage + point);

@@ -15,12 +15,11 @@ using domain::JobKind;
 class SeveralWorkersTest : public testing::Test {
  protected:
   // More unlabeled images than fit into one shard of the embedding.
-  static constexpr int kImages = 600, kLabeled = 6, kValidation = 4;
+  static constexpr int kImages = 600, kLabeled = 12, kValidation = 4;
 
   domain::Pool MakePool(const std::string& pool_id) {
     domain::Pool settings = TinyPool(pool_id, "mgral", 3);
-    settings.selection.probes = 6;
-    settings.selection.replay_probes = 4;
+    settings.selection.replay_probes = 32;
     return place_.MakePool(settings, kLabeled, kValidation);
   }
 
@@ -37,7 +36,7 @@ class SeveralWorkersTest : public testing::Test {
     const auto worker = workers_.Start("");
     const domain::Cycle cycle = workers_.WaitForEnd(pool, workers_.StartCycle(pool));
     EXPECT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error << worker->log();
-    EXPECT_EQ(cycle.table->probes, 6);
+    EXPECT_EQ(cycle.table->replay_probes, 32);
     EXPECT_EQ(worker->Terminate(), 0);
     return workers_.Published(pool);
   }

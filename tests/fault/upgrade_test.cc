@@ -66,7 +66,7 @@ TEST_F(UpgradeTest, ACycleInProgressBeginsAnewAndUsesWhatTheReleaseLeft) {
   ASSERT_EQ(cycle.state, CycleState::kSucceeded) << cycle.error;
   EXPECT_EQ(cycle.training_images, 20);
   EXPECT_EQ(cycle.validation_images, 6);
-  // Replay probes begin from the weights, signals and examples of the snapshot before.
+  // What was labeled since is known from the examples of the snapshot before.
   ASSERT_TRUE(cycle.table.has_value());
   EXPECT_EQ(cycle.table->replay_probes, 2);
   EXPECT_TRUE(cycle.realized_gain.has_value());

@@ -33,7 +33,6 @@ domain::Pool TinyPool(const std::string& pool_id, const std::string& strategy, i
   pool.detector.input_size = 96;
   pool.selection.strategy = strategy;
   pool.selection.batch_size = 4;
-  pool.selection.probes = 2;
   pool.selection.replay_probes = 2;
   pool.selection.seed = seed;
   return pool;

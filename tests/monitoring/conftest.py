@@ -19,8 +19,8 @@ from prometheus_process import Prometheus, wait_until  # noqa: E402
 
 _COMMAND = (os.environ.get("MGRAL_COMMAND_BINARY") or
             str(pathlib.Path(__file__).resolve().parents[2] / "build/release/client/cpp/mgral"))
-_POOL = ["--profile", "micro", "--training-steps", "8", "--input-size", "64", "--probes", "2",
-         "--replay-probes", "3", "--seed", "1"]
+_POOL = ["--profile", "micro", "--training-steps", "8", "--input-size", "64",
+         "--replay-probes", "32", "--seed", "1"]
 
 
 class Service(NamedTuple):

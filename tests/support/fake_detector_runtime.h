@@ -22,6 +22,9 @@ namespace mgral::test {
 // (tests/conformance/detector_runtime_test.cc). Thread-safe.
 class FakeDetectorRuntime : public domain::DetectorRuntime {
  public:
+  // Fewer labeled images are not replayed.
+  static constexpr size_t kFewestReplayed = 8;
+
   // Without a loader every image can be decoded, and has 100 x 100 pixels.
   explicit FakeDetectorRuntime(domain::ImageLoader* loader = nullptr) : loader_(loader) {}
 
@@ -31,7 +34,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       return base::InvalidField("detector.input_size", "is no multiple of 32");
     }
     for (const char* known : {"micro", "tiny", "small", "base", "large"}) {
-      if (settings.profile == known) return ProfileInfo{96, 4, 4};
+      if (settings.profile == known) return ProfileInfo{96, 12};
     }
     return base::InvalidField("detector.profile", "is unknown");
   }
@@ -94,23 +97,31 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
     return signals;
   }
 
-  // A batch brings a hundredth per image to every class.
-  absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
-                                       const domain::Progress& progress) override {
+  // A base is the half of the labeled images that begins at its number; every other image is a
+  // batch in turn, and takes a tenth off the loss of every class.
+  absl::StatusOr<ReplayResult> Replay(const ReplayRequest& request,
+                                      const domain::Progress& progress) override {
     const auto weights = Read(request.weights_path);
     if (!weights.ok()) return weights.status();
     const absl::Status stopped = Stopped(progress);
     if (!stopped.ok()) return stopped;
-    const double gain =
-        request.probe.control ? 0 : 0.01 * static_cast<double>(request.batch.size());
-    ProbeResult result;
-    for (const auto* examples : {&request.labeled, &request.batch, &request.validation}) {
-      const absl::Status status = Check(*examples, &result.left_out);
-      if (!status.ok()) return status;
+    ReplayResult result;
+    std::vector<int64_t> usable;
+    absl::Status status = Check(request.labeled, &result.left_out, &usable);
+    if (status.ok()) status = Check(request.validation, &result.left_out);
+    if (!status.ok()) return status;
+    if (usable.size() < kFewestReplayed) return result;
+    std::rotate(usable.begin(), usable.begin() + request.base % usable.size(), usable.end());
+    const size_t half = usable.size() / 2;
+    result.base.image_keys.assign(usable.begin(), usable.begin() + half);
+    const std::vector<double> response(request.num_classes, 0.1);
+    for (int p = 0; p < request.probes; ++p) {
+      result.base.probes.push_back({{usable[half + p % (usable.size() - half)]},
+                                    response,
+                                    {response, response},
+                                    std::vector<double>(request.num_classes, 1.0)});
     }
-    result.response.class_ap50.assign(request.num_classes, 0.5 + gain);
-    result.response.class_loss.assign(request.num_classes, 1 - gain);
-    result.response.seconds = 0.01;
+    result.base.seconds = 0.01 * request.probes;
     return result;
   }
 
@@ -219,9 +230,10 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
   static bool IsOfImage(const absl::Status& status) {
     return domain::FaultOf(status) == domain::ImageFault::kContent;
   }
-  // Appends the examples that cannot be used to `left_out`.
+  // Appends the examples that cannot be used to `left_out`, the keys of the others to `usable`.
   absl::Status Check(const std::vector<domain::Example>& examples,
-                     std::vector<domain::LeftOutImage>* left_out) {
+                     std::vector<domain::LeftOutImage>* left_out,
+                     std::vector<int64_t>* usable = nullptr) {
     for (const domain::Example& example : examples) {
       const domain::Image& image = example.image;
       const auto size = SizeOf(image.source, "");
@@ -231,6 +243,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       const std::string reason =
           size.ok() ? "has another size" : std::string(size.status().message());
       if (!fits) left_out->push_back({image.key, image.image_id, reason});
+      if (fits && usable != nullptr) usable->push_back(image.key);
     }
     return absl::OkStatus();
   }

@@ -13,28 +13,31 @@
 namespace mgral::test {
 
 // A table by which every image is worth 0.01 of AP in every class, and strategies that rank by the
-// images' keys. Keeps what SelectionRuntime promises (tests/conformance/selection_runtime_test.cc).
-// Thread-safe.
+// images' keys; the features of a gain are the number of its images, and 1. Keeps what
+// SelectionRuntime promises (tests/conformance/selection_runtime_test.cc). Thread-safe.
 class FakeSelectionRuntime : public domain::SelectionRuntime {
  public:
+  // Fewer labeled images are not replayed.
+  static constexpr size_t kFewestReplayed = 8;
+  static constexpr int kProbesPerBase = 8;  // at most
+
   static std::string Table(int classes) { return absl::StrCat("fake table ", classes); }
   static std::string Entry() { return "fake entry"; }
 
   absl::StatusOr<domain::ProbePlan> PlanProbes(const PlanRequest& request) override {
     domain::ProbePlan plan;
     plan.cells = Cells(request);
-    if (!request.candidates.empty()) {
-      AddProbes(false, request.probes, request.candidates, request, &plan);
-    }
-    if (!request.newly_labeled.empty()) {
-      AddProbes(true, request.replay_probes, request.newly_labeled, request, &plan);
+    plan.seed = request.seed;
+    if (request.candidates.empty() || request.labeled.size() < kFewestReplayed) return plan;
+    for (int left = request.replay_probes; left > 0; left -= kProbesPerBase) {
+      plan.probes.push_back(std::min(left, kProbesPerBase));
     }
     return plan;
   }
 
   absl::StatusOr<TableResult> FitTable(const TableRequest& request) override {
-    if (request.responses.size() != request.plan.probes.size()) {
-      return absl::InvalidArgumentError("there must be one response per probe");
+    if (request.bases.size() != request.plan.probes.size()) {
+      return absl::InvalidArgumentError("bases: there must be one per base of the plan");
     }
     if (request.plan.cells != Cells(request.inputs)) {
       return absl::DataLossError("the plan's cells cannot be read");
@@ -42,10 +45,12 @@ class FakeSelectionRuntime : public domain::SelectionRuntime {
     TableResult result;
     result.table = Table(request.inputs.num_classes);
     result.report.cells = 1;
-    for (const domain::ProbeBatch& probe : request.plan.probes) {
-      if (!probe.control) {
-        ++(probe.replay ? result.report.replay_probes : result.report.probes);
-      }
+    for (const domain::ReplayBase& base : request.bases) {
+      result.report.replay_probes += static_cast<int64_t>(base.probes.size());
+    }
+    if (!request.newly_labeled.empty()) {
+      const auto labels = static_cast<double>(request.newly_labeled.size());
+      result.newest = {{labels, 1.0}, request.previous_class_ap, request.class_gain};
     }
     const size_t images = request.inputs.candidates.size();
     result.cells.assign(images, 0);
@@ -101,26 +106,6 @@ class FakeSelectionRuntime : public domain::SelectionRuntime {
 
   static std::string Cells(const PlanRequest& request) {
     return absl::StrCat("fake cells of ", request.candidates.size(), " images");
-  }
-
-  static void AddProbes(bool replay, int probes, const std::vector<domain::ImageSignals>& images,
-                        const PlanRequest& request, domain::ProbePlan* plan) {
-    if (probes <= 0) return;
-    domain::ProbeBatch control;
-    control.replay = replay;
-    control.control = true;
-    control.seed = request.seed;
-    plan->probes.push_back(control);
-    const size_t size = std::min<size_t>(images.size(), request.batch_size);
-    for (int p = 0; p < probes; ++p) {
-      domain::ProbeBatch probe;
-      probe.replay = replay;
-      probe.seed = request.seed;
-      for (size_t i = 0; i < size; ++i) {
-        probe.image_keys.push_back(images[(p + i) % images.size()].image_key);
-      }
-      plan->probes.push_back(probe);
-    }
   }
 };
 

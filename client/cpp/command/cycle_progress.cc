@@ -95,8 +95,8 @@ void PrintCycle(const v1::Cycle& cycle, std::ostream& out) {
   }
   const v1::TableReport& table = cycle.table();
   if (!cycle.has_table() || table.cells() == 0) return;
-  out << "  look-up table    " << table.cells() << " cells from " << table.probes()
-      << " probes and " << table.replay_probes() << " replay probes";
+  out << "  look-up table    " << table.cells() << " cells from " << table.replay_probes()
+      << " replay probes";
   if (table.has_fidelity()) out << absl::StrFormat(", fidelity %.2f", table.fidelity());
   out << "\n";
 }

@@ -214,7 +214,7 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
       "Images to label between two cycles (default: 20)");
   number(
       "--probes", [options, selection](int32_t v) { selection->set_probes(v); },
-      "Semi-supervised probes per cycle (default: the profile's)");
+      "Has no effect: cycles make replay probes only");
   number(
       "--replay-probes", [options, selection](int32_t v) { selection->set_replay_probes(v); },
       "Replay probes per cycle (default: the profile's)");

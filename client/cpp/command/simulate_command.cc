@@ -115,8 +115,7 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
                       "Training steps per cycle; 0: the profile's");
   command->add_option("--input-size", options.input_size,
                       "Longest side of the detector's input; 0: the profile's");
-  command->add_option("--probes", options.probes,
-                      "Semi-supervised probes per cycle; 0: the profile's");
+  command->add_option("--probes", options.probes, "Has no effect: cycles make replay probes only");
   command->add_option("--replay-probes", options.replay_probes,
                       "Replay probes per cycle; 0: the profile's");
   command->add_flag("--warm-start", options.warm_start,

@@ -41,7 +41,7 @@ std::string GainSection(const Results& results) {
       "standard error, against the change of mAP@.5 that the next cycle measured on the "
       "validation images. Hollow: the change on the test images. On the dashed line the promise "
       "was kept. A gain also contains the luck of two trainings; compare its spread with the "
-      "table’s test-retest figure below.</p></div></div></section>");
+      "table’s ceiling below.</p></div></div></section>");
 }
 
 std::string FidelitySection(const Results& results) {
@@ -50,11 +50,9 @@ std::string FidelitySection(const Results& results) {
   for (const LookupRow& row : results.lookup) {
     absl::StrAppend(&rows, "<tr>", StrategyCell(results, row.strategy),
                     Cell(absl::StrCat(row.seed)), Cell(absl::StrCat(row.cycle)),
-                    Cell(absl::StrCat(row.cells)), Cell(absl::StrCat(row.probes)),
-                    Cell(absl::StrCat(row.replay_probes)));
+                    Cell(absl::StrCat(row.cells)), Cell(absl::StrCat(row.replay_probes)));
     absl::StrAppend(&rows, Cell(Decimal(row.fidelity, 2)), Cell(Decimal(row.test_retest, 2)),
-                    Cell(Decimal(row.response_fidelity, 2)), Cell(Points(row.selector_gain)),
-                    Cell(Points(row.greedy_gain)), "</tr>");
+                    Cell(Points(row.selector_gain)), Cell(Points(row.greedy_gain)), "</tr>");
   }
   std::string means;
   for (const std::string& strategy : StrategyNames(results)) {
@@ -64,23 +62,21 @@ std::string FidelitySection(const Results& results) {
                     Cell(absl::StrCat(mean.tables)), Cell(Decimal(Mean(mean.fidelity), 2)),
                     Cell(Range(mean.fidelity) ? IntervalText(Range(mean.fidelity), 2) : "–"));
     absl::StrAppend(&means, Cell(Decimal(Mean(mean.test_retest), 2)),
-                    Cell(Decimal(Mean(mean.response), 2)), Cell(Points(Mean(mean.selector))),
-                    Cell(Points(Mean(mean.greedy))), "</tr>");
+                    Cell(Points(Mean(mean.selector))), Cell(Points(Mean(mean.greedy))), "</tr>");
   }
   return absl::StrCat(
       "<section><h2>The look-up table’s fidelity</h2>",
-      Table({"strategy", "tables", "fidelity", "lowest … highest", "test-retest", "response",
-             "selector’s gain", "greedy’s gain"},
+      Table({"strategy", "tables", "fidelity", "lowest … highest", "ceiling", "selector’s gain",
+             "greedy’s gain"},
             means),
-      "<p class='note'>Means over all tables that were fitted. Fidelity: leave-one-out rank "
-      "correlation of estimated and measured gain "
-      "over replay probes (1 is perfect, 0 is chance). Test-retest: what repeating the "
-      "measurement itself reaches, so the most that fidelity can be expected to. Response: the "
-      "same over semi-supervised responses, which says how smooth they are and not how true. "
-      "Gains of the selector’s and of the greedy maximizer’s batch are by the table, in "
+      "<p class='note'>Means over all tables that were fitted. Fidelity: rank correlation of "
+      "what the table says of replay probes, fitted without those of their base, and what they "
+      "measured (1 is perfect, 0 is chance). Ceiling: the fidelity of a perfect table, as far as "
+      "the measurement repeats. Gains of the selector’s and of the greedy maximizer’s batch are by "
+      "the table, in "
       "points. A dash: not measured.</p><details class='plain'><summary>Every table</summary>",
-      Table({"strategy", "seed", "cycle", "cells", "probes", "replay probes", "fidelity",
-             "test-retest", "response", "selector’s gain", "greedy’s gain"},
+      Table({"strategy", "seed", "cycle", "cells", "replay probes", "fidelity", "ceiling",
+             "selector’s gain", "greedy’s gain"},
             rows),
       "</details></section>");
 }

@@ -134,7 +134,6 @@ LookupMeans MeanOfTables(const Results& results, const std::string& strategy) {
     ++means.tables;
     add(row.fidelity, &means.fidelity);
     add(row.test_retest, &means.test_retest);
-    add(row.response_fidelity, &means.response);
     add(row.selector_gain, &means.selector);
     add(row.greedy_gain, &means.greedy);
     add(row.seconds_per_probe, &means.probe);

@@ -21,7 +21,7 @@ void Summarize(Results* results);
 // The figures of a strategy's tables, missing ones left out.
 struct LookupMeans {
   int64_t tables = 0;
-  std::vector<double> fidelity, test_retest, response, selector, greedy, probe, lookup;
+  std::vector<double> fidelity, test_retest, selector, greedy, probe, lookup;
 };
 
 LookupMeans MeanOfTables(const Results& results, const std::string& strategy);

@@ -9,7 +9,7 @@
 
 namespace mgral::core {
 
-// A pool of Gaussian clusters with random signals, and the prior's table for it.
+// A pool of Gaussian clusters with random expected objects, and the prior's table for it.
 struct BenchTable {
   std::vector<float> embeddings;
   LookupTable table;
@@ -31,14 +31,15 @@ struct BenchTable {
       }
       for (int64_t c = 0; c < classes; ++c) {
         signals.expected_objects.push_back(static_cast<float>(random.Uniform()));
-        signals.uncertainty.push_back(static_cast<float>(random.Uniform()));
       }
     }
     input.clustering = ClusterCells(signals.embeddings, images, dim, cells, 1);
-    input.labeled_objects.assign(classes, 50.0);
-    input.labeled_images = 500;
+    const int64_t labeled = images < 500 ? images : 500;
+    input.labeled_embeddings.assign(signals.embeddings.begin(),
+                                    signals.embeddings.begin() + labeled * dim);
+    input.labeled_objects.assign(labeled * classes, 0.5f);
     input.class_ap.assign(classes, 0.5);
-    table = FitTable(input);
+    table = FitTable(DescribePool(input));
     embeddings = signals.embeddings;
   }
 };

@@ -136,8 +136,6 @@ DetectorProfile TinyProfile(int num_classes) {
   p.train.smooth_l1_beta = 0.3;
   p.train.brightness = p.train.contrast = p.train.saturation = 0.1;
   p.probe.train = p.train;
-  p.semi_supervised_probes = 6;
-  p.replay_probes = 8;
   p.probe.train.steps = 12;
   p.probe.train.learning_rate = 0.005;
   p.probe.train.warmup_steps = 2;
@@ -176,8 +174,6 @@ DetectorProfile FrozenProfile(int num_classes) {
   p.probe.train.steps = 40;
   p.probe.train.learning_rate = 0.002;
   p.probe.train.warmup_steps = 4;
-  p.semi_supervised_probes = 6;
-  p.replay_probes = 8;
   p.probe.predict = p.predict;
   return p;
 }
@@ -197,8 +193,6 @@ DetectorProfile MicroProfile(int num_classes) {
   p.name = "micro";
   p.detector.input_size = 192;
   p.train.steps = 280;
-  p.semi_supervised_probes = 4;
-  p.replay_probes = 4;
   p.probe.train.steps = 8;
   return p;
 }

@@ -15,8 +15,6 @@ struct DetectorProfile {
   TrainConfig train;  // of 100 labeled images; see StepsFor
   PredictConfig predict;
   ProbeConfig probe;
-  // Probes that a cycle makes by default: more where a device makes them cheap.
-  int semi_supervised_probes = 16, replay_probes = 24;
 
   // Training steps for that many labeled images: grows with the root of their number, so that a
   // cycle's time grows mildly. At least 1.

@@ -3,106 +3,126 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 
 namespace mgral::core {
 namespace {
 
-constexpr double kSmallestHead = 1e-3;
 constexpr int64_t kTimedLookups = 2000;
-constexpr int kTabulated = 64;  // counts whose phi and psi are kept ready
 
-std::vector<double> Heads(const LookupTable& table) {
-  std::vector<double> head;
-  for (double ap : table.class_ap) head.push_back(std::max(kSmallestHead, 1 - ap));
-  return head;
+// What the gain of the batch is made of: gain = sum_c growth_c f_growth + sum_kc local_kc log(...).
+struct Factors {
+  std::vector<double> growth;  // [C]
+  std::vector<double> local;   // [K, C]
+};
+
+Factors FactorsOf(const LookupTable& table) {
+  Factors out;
+  const std::vector<double> slopes = table.ApSlopes();
+  std::vector<double> local;
+  for (int64_t c = 0; c < table.classes; ++c) {
+    const double unit = table.kappa * slopes[c] / static_cast<double>(table.classes);
+    out.growth.push_back(unit * table.weights[c * kNumFeatures + kGrowth]);
+    local.push_back(unit * table.weights[c * kNumFeatures + kLocal]);
+  }
+  for (size_t kc = 0; kc < table.cell_share.size(); ++kc) {
+    out.local.push_back(local[kc % table.classes] * table.cell_share[kc]);
+  }
+  return out;
+}
+
+// log(x) of x in [1, 1e30] to 2e-7: branch-free, so that the compiler can take several at a time.
+// The exponent is read off; the rest, within sqrt(1/2) of 1, is a polynomial (Cephes, logf).
+inline float FastLog(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  const uint32_t shifted = bits - 0x3f3504f3u;  // of sqrt(1/2)
+  const float exponent = static_cast<float>(static_cast<int32_t>(shifted) >> 23);
+  bits = (shifted & 0x007fffffu) + 0x3f3504f3u;
+  float m;
+  std::memcpy(&m, &bits, sizeof(m));
+  m -= 1;
+  float p = 7.0376836292e-2f;
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  const float square = m * m;
+  return m + square * (m * p - 0.5f) + 0.69314718056f * exponent;
+}
+
+// sum_c factor_c log(1 + added_c unit_c), in a fixed order of summation.
+float LogSum(const float* factor, const float* added, const float* unit, int64_t classes) {
+  constexpr int kLanes = 8;
+  float lanes[kLanes] = {};
+  int64_t c = 0;
+  for (; c + kLanes <= classes; c += kLanes) {
+    for (int l = 0; l < kLanes; ++l) {
+      lanes[l] += factor[c + l] * FastLog(1 + added[c + l] * unit[c + l]);
+    }
+  }
+  for (; c < classes; ++c) lanes[c % kLanes] += factor[c] * FastLog(1 + added[c] * unit[c]);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+  }
+  return lanes[0];
 }
 
 }  // namespace
 
-double Saturate(double x, double head) { return x > 0 ? -head * std::expm1(-x / head) : x; }
-
-double SaturateSlope(double x, double head) { return x > 0 ? std::exp(-x / head) : 1.0; }
-
-BatchState::BatchState(const LookupTable& table)
-    : table_(&table), pairs_of_(table.cells.count), head_(Heads(table)) {
-  for (size_t p = 0; p < table.pairs.size(); ++p) {
-    pairs_of_[table.pairs[p].k].push_back(static_cast<int32_t>(p));
-    pairs_of_[table.pairs[p].l].push_back(static_cast<int32_t>(p));
-  }
+BatchState::BatchState(const LookupTable& table) : table_(&table) {
+  Factors factors = FactorsOf(table);
+  growth_ = std::move(factors.growth);
+  local_ = std::move(factors.local);
   Clear();
 }
 
 void BatchState::Clear() {
+  known_ = table_->labeled;
+  for (double& value : known_) value += 1;
+  cell_known_ = table_->labeled_in_cell;
+  for (double& value : cell_known_) value += kCellOffset;
   count_.assign(table_->cells.count, 0.0);
-  power_.assign(table_->cells.count, 1.0);
-  x_.assign(table_->classes, 0.0);
-  value_.assign(table_->classes, 0.0);
   taken_.assign(table_->images, false);
   group_count_.assign(table_->groups, 0);
   gain_ = 0;
 }
 
-double BatchState::PairSum(int64_t cell, double psi_change, int64_t c) const {
+double BatchState::CellMarginal(int64_t cell, const float* expected) const {
+  const int64_t classes = table_->classes;
+  const double* local = &local_[cell * classes];
+  const double* cell_known = &cell_known_[cell * classes];
   double sum = 0;
-  for (int32_t p : pairs_of_[cell]) {
-    const CellPair& pair = table_->pairs[p];
-    const int32_t other = pair.k == cell ? pair.l : pair.k;
-    sum += table_->pair_gain[p * table_->classes + c] * (1 - power_[other]);
+  for (int64_t c = 0; c < classes; ++c) {
+    if (expected[c] == 0) continue;
+    sum += growth_[c] * std::log1p(expected[c] / known_[c]) +
+           local[c] * std::log1p(expected[c] / cell_known[c]);
   }
-  return sum * psi_change;
-}
-
-double BatchState::CellMarginal(int64_t cell) const {
-  const double power = power_[cell];
-  const double psi_change = power * (1 - table_->rho[cell]);
-  const float* gain = &table_->cell_gain[cell * table_->classes];
-  const bool paired = !pairs_of_[cell].empty();
-  double sum = 0;
-  for (int64_t c = 0; c < table_->classes; ++c) {
-    double x = x_[c] + gain[c] * power;
-    if (paired) x += PairSum(cell, psi_change, c);
-    sum += Saturate(x, head_[c]) - value_[c];
-  }
-  return sum / static_cast<double>(table_->classes);
+  return sum;
 }
 
 double BatchState::Marginal(int64_t image) const {
-  if (taken_[image] || group_count_[table_->group_of[image]] > 0) return 0;
-  const int32_t cell = table_->cell_of[image];
-  const double power = power_[cell];
-  const double psi_change = power * (1 - table_->rho[cell]);
-  const float* gain = &table_->cell_gain[cell * table_->classes];
-  const float* own = &table_->image_gain[image * table_->classes];
-  const bool paired = !pairs_of_[cell].empty();
-  double sum = 0;
-  for (int64_t c = 0; c < table_->classes; ++c) {
-    double x = x_[c] + gain[c] * power + own[c];
-    if (paired) x += PairSum(cell, psi_change, c);
-    sum += Saturate(x, head_[c]) - value_[c];
-  }
-  return sum / static_cast<double>(table_->classes);
+  if (taken_[image] || GroupTaken(image)) return 0;
+  return CellMarginal(table_->cell_of[image], &table_->expected[image * table_->classes]);
 }
 
 void BatchState::Shift(int64_t image, int direction) {
-  const int32_t cell = table_->cell_of[image];
-  const double count = count_[cell] + direction;
-  const double power = std::pow(table_->rho[cell], count);
-  const double psi_change = power_[cell] - power;
-  const double phi_change = psi_change / (1 - table_->rho[cell]);
-  const float* gain = &table_->cell_gain[cell * table_->classes];
-  const float* own = &table_->image_gain[image * table_->classes];
-  const bool paired = !pairs_of_[cell].empty();
-  gain_ = 0;
-  for (int64_t c = 0; c < table_->classes; ++c) {
-    x_[c] += gain[c] * phi_change + direction * own[c];
-    if (paired) x_[c] += PairSum(cell, psi_change, c);
-    value_[c] = Saturate(x_[c], head_[c]);
-    gain_ += value_[c];
+  const int64_t classes = table_->classes, cell = table_->cell_of[image];
+  const float* expected = &table_->expected[image * classes];
+  double* cell_known = &cell_known_[cell * classes];
+  if (direction > 0) gain_ += CellMarginal(cell, expected);
+  for (int64_t c = 0; c < classes; ++c) {
+    known_[c] = std::max(table_->labeled[c] + 1, known_[c] + direction * expected[c]);
+    cell_known[c] = std::max(table_->labeled_in_cell[cell * classes + c] + kCellOffset,
+                             cell_known[c] + direction * expected[c]);
   }
-  gain_ /= static_cast<double>(table_->classes);
-  count_[cell] = count;
-  power_[cell] = power;
+  if (direction < 0) gain_ -= CellMarginal(cell, expected);
+  count_[cell] += direction;
 }
 
 void BatchState::Add(int64_t image) {
@@ -117,44 +137,35 @@ void BatchState::Remove(int64_t image) {
   if (--group_count_[table_->group_of[image]] == 0) Shift(image, -1);
 }
 
-std::vector<double> BatchState::PairPotential() const {
-  std::vector<double> out(count_.size(), 0.0);
-  const std::vector<double> slopes = ClassSlopes();
-  for (size_t p = 0; p < table_->pairs.size(); ++p) {
-    const CellPair& pair = table_->pairs[p];
-    double sum = 0;
-    for (int64_t c = 0; c < table_->classes; ++c) {
-      sum += slopes[c] * table_->pair_gain[p * table_->classes + c];
-    }
-    const double now = (1 - power_[pair.k]) * (1 - power_[pair.l]);
-    const double then =
-        (1 - power_[pair.k] * table_->rho[pair.k]) * (1 - power_[pair.l] * table_->rho[pair.l]);
-    sum *= (then - now) / static_cast<double>(table_->classes);
-    out[pair.k] = std::max(out[pair.k], sum);
-    out[pair.l] = std::max(out[pair.l], sum);
+std::vector<double> BatchState::ClassSlopes() const {
+  std::vector<double> slopes;
+  for (size_t c = 0; c < known_.size(); ++c) {
+    slopes.push_back(growth_[c] * static_cast<double>(table_->classes) / known_[c]);
   }
-  return out;
+  return slopes;
 }
 
-std::vector<double> BatchState::ClassSlopes() const {
-  std::vector<double> slopes(x_.size());
-  for (size_t c = 0; c < x_.size(); ++c) slopes[c] = SaturateSlope(x_[c], head_[c]);
+std::vector<double> BatchState::ObjectSlopes(int64_t cell) const {
+  std::vector<double> slopes;
+  for (int64_t c = 0; c < table_->classes; ++c) {
+    const int64_t kc = cell * table_->classes + c;
+    slopes.push_back(growth_[c] / known_[c] + local_[kc] / cell_known_[kc]);
+  }
   return slopes;
 }
 
 GainEvaluator::GainEvaluator(const LookupTable& table)
     : table_(&table),
-      head_(Heads(table)),
-      phi_(table.cells.count * kTabulated),
-      psi_(table.cells.count * kTabulated),
-      count_(table.cells.count, 0),
-      seen_(table.groups, 0),
-      x_(table.classes) {
-  for (int64_t k = 0; k < table.cells.count; ++k) {
-    for (int n = 0; n < kTabulated; ++n) {
-      psi_[k * kTabulated + n] = 1 - std::pow(table.rho[k], n);
-      phi_[k * kTabulated + n] = psi_[k * kTabulated + n] / (1 - table.rho[k]);
-    }
+      added_(table.classes),
+      cell_added_(table.cells.count * table.classes),
+      cell_seen_(table.cells.count, 0),
+      seen_(table.groups, 0) {
+  const Factors factors = FactorsOf(table);
+  growth_.assign(factors.growth.begin(), factors.growth.end());
+  local_.assign(factors.local.begin(), factors.local.end());
+  for (const double n : table.labeled) growth_unit_.push_back(static_cast<float>(1 / (n + 1)));
+  for (const double n : table.labeled_in_cell) {
+    local_unit_.push_back(static_cast<float>(1 / (n + kCellOffset)));
   }
 }
 
@@ -162,51 +173,49 @@ double GainEvaluator::Gain(const int64_t* images, int64_t count) {
   const int64_t classes = table_->classes;
   if (++call_ == 0) {  // the counter went round: old marks could be mistaken for new ones
     std::fill(seen_.begin(), seen_.end(), 0);
+    std::fill(cell_seen_.begin(), cell_seen_.end(), 0);
     call_ = 1;
   }
-  std::fill(count_.begin(), count_.end(), 0);
-  std::fill(x_.begin(), x_.end(), 0.0f);
+  touched_.clear();
   for (int64_t s = 0; s < count; ++s) {
     const int64_t image = images[s];
     if (image < 0 || image >= table_->images) throw std::out_of_range("image is not in the table");
     uint32_t& seen = seen_[table_->group_of[image]];
     if (seen == call_) continue;
     seen = call_;
-    ++count_[table_->cell_of[image]];
-    const float* own = &table_->image_gain[image * classes];
-    for (int64_t c = 0; c < classes; ++c) x_[c] += own[c];
+    const int32_t cell = table_->cell_of[image];
+    float* sum = &cell_added_[cell * classes];
+    if (cell_seen_[cell] != call_) {
+      cell_seen_[cell] = call_;
+      touched_.push_back(cell);
+      std::fill(sum, sum + classes, 0.0f);
+    }
+    const float* expected = &table_->expected[image * classes];
+    for (int64_t c = 0; c < classes; ++c) sum[c] += expected[c];
   }
-  const auto phi = [&](int64_t k, const std::vector<double>& tabulated, double divisor) {
-    if (count_[k] < kTabulated) return tabulated[k * kTabulated + count_[k]];
-    return (1 - std::pow(table_->rho[k], count_[k])) / divisor;
-  };
-  for (int64_t k = 0; k < table_->cells.count; ++k) {
-    if (count_[k] == 0) continue;
-    const float share = static_cast<float>(phi(k, phi_, 1 - table_->rho[k]));
-    const float* gain = &table_->cell_gain[k * classes];
-    for (int64_t c = 0; c < classes; ++c) x_[c] += gain[c] * share;
+  std::fill(added_.begin(), added_.end(), 0.0f);
+  double gain = 0;
+  for (const int32_t cell : touched_) {
+    const float* sum = &cell_added_[cell * classes];
+    for (int64_t c = 0; c < classes; ++c) added_[c] += sum[c];
+    gain += LogSum(&local_[cell * classes], sum, &local_unit_[cell * classes], classes);
   }
-  for (size_t p = 0; p < table_->pairs.size(); ++p) {
-    const CellPair& pair = table_->pairs[p];
-    if (count_[pair.k] == 0 || count_[pair.l] == 0) continue;
-    const float share = static_cast<float>(phi(pair.k, psi_, 1) * phi(pair.l, psi_, 1));
-    const float* gain = &table_->pair_gain[p * classes];
-    for (int64_t c = 0; c < classes; ++c) x_[c] += gain[c] * share;
-  }
-  double sum = 0;
-  for (int64_t c = 0; c < classes; ++c) sum += Saturate(x_[c], head_[c]);
-  return sum / static_cast<double>(classes);
+  return gain + LogSum(growth_.data(), added_.data(), growth_unit_.data(), classes);
 }
 
 std::vector<float> GainsAlone(const LookupTable& table) {
-  const std::vector<double> head = Heads(table);
+  const Factors factors = FactorsOf(table);
+  const int64_t classes = table.classes;
   std::vector<float> gains;
-  gains.reserve(table.images * table.classes);
+  gains.reserve(table.images * classes);
   for (int64_t i = 0; i < table.images; ++i) {
-    for (int64_t c = 0; c < table.classes; ++c) {
-      const double x = table.cell_gain[table.cell_of[i] * table.classes + c] +
-                       table.image_gain[i * table.classes + c];
-      gains.push_back(static_cast<float>(Saturate(x, head[c])));
+    for (int64_t c = 0; c < classes; ++c) {
+      const int64_t kc = table.cell_of[i] * classes + c;
+      const double expected = table.expected[i * classes + c];
+      gains.push_back(static_cast<float>(
+          static_cast<double>(classes) *
+          (factors.growth[c] * std::log1p(expected / (table.labeled[c] + 1)) +
+           factors.local[kc] * std::log1p(expected / (table.labeled_in_cell[kc] + kCellOffset)))));
     }
   }
   return gains;

@@ -17,8 +17,6 @@ Matrix Multiply(const Matrix& a, const Matrix& b) {
   return out;
 }
 
-Matrix MultiplyTransposed(const Matrix& a, const Matrix& b) { return Multiply(a, Transpose(b)); }
-
 Matrix Transpose(const Matrix& a) {
   Matrix out(a.cols, a.rows);
   for (int64_t i = 0; i < a.rows; ++i) {
@@ -61,17 +59,12 @@ Matrix SolveLower(const Matrix& lower, const Matrix& b) {
   return out;
 }
 
-std::vector<double> SolveLower(const Matrix& lower, const std::vector<double>& b) {
+std::vector<double> SolveCholesky(const Matrix& lower, const std::vector<double>& b) {
   std::vector<double> out = b;
   for (int64_t i = 0; i < lower.rows; ++i) {
     for (int64_t k = 0; k < i; ++k) out[i] -= lower(i, k) * out[k];
     out[i] = lower(i, i) > 0 ? out[i] / lower(i, i) : 0;
   }
-  return out;
-}
-
-std::vector<double> SolveCholesky(const Matrix& lower, const std::vector<double>& b) {
-  std::vector<double> out = SolveLower(lower, b);
   for (int64_t i = lower.rows - 1; i >= 0; --i) {
     for (int64_t k = i + 1; k < lower.rows; ++k) out[i] -= lower(k, i) * out[k];
     out[i] = lower(i, i) > 0 ? out[i] / lower(i, i) : 0;

@@ -20,8 +20,6 @@ struct Matrix {
 
 // a * b.
 Matrix Multiply(const Matrix& a, const Matrix& b);
-// a * b'.
-Matrix MultiplyTransposed(const Matrix& a, const Matrix& b);
 Matrix Transpose(const Matrix& a);
 
 // Lower L with L L' = a, for symmetric positive semi-definite a: a pivot that is lost in rounding
@@ -29,7 +27,6 @@ Matrix Transpose(const Matrix& a);
 Matrix Cholesky(const Matrix& a);
 // L^-1 b for every column of b; columns of L that are zero give zero.
 Matrix SolveLower(const Matrix& lower, const Matrix& b);
-std::vector<double> SolveLower(const Matrix& lower, const std::vector<double>& b);
 // (L L')^-1 b.
 std::vector<double> SolveCholesky(const Matrix& lower, const std::vector<double>& b);
 double LogDeterminant(const Matrix& lower);  // of L L'

@@ -5,178 +5,117 @@
 #include <stdexcept>
 #include <string>
 
-#include "server/core/lookup/batch_state.h"
+#include "server/core/lookup/dense.h"
+#include "server/core/lookup/prior.h"
 #include "server/core/random.h"
 
 namespace mgral::core {
 namespace {
 
-// How a batch reads the table: x_c = unit terms times these.
-struct Reading {
-  std::vector<double> phi;        // [K]
-  std::vector<double> pair;       // [P]
-  std::vector<double> x;          // [C] posterior mean
-  std::vector<double> deviation;  // [C, kNumImageFeatures], summed, scaled
-};
-
-Reading Read(const LookupTable& table, const std::vector<int64_t>& images) {
-  const int64_t classes = table.classes, cells = table.cells.count;
-  Reading out;
-  out.phi.resize(cells);
-  out.x.assign(classes, 0.0);
-  out.deviation.assign(classes * kNumImageFeatures, 0.0);
-  std::vector<int64_t> count(cells, 0);
+// The features [C, F] of the batch.
+std::vector<double> Features(const LookupTable& table, const std::vector<int64_t>& images) {
+  std::vector<int64_t> distinct;
   std::vector<bool> seen(table.groups, false);
-  for (int64_t image : images) {
+  for (const int64_t image : images) {
     if (image < 0 || image >= table.images) {
       throw std::out_of_range("image " + std::to_string(image) + " is not in the table");
     }
-    const int32_t group = table.group_of[image];
-    if (seen[group]) continue;
-    seen[group] = true;
-    ++count[table.cell_of[image]];
-    for (int64_t c = 0; c < classes; ++c) out.x[c] += table.image_gain[image * classes + c];
-    if (table.deviation.empty()) continue;
-    const float* deviation = &table.deviation[image * classes * kNumImageFeatures];
-    for (size_t j = 0; j < out.deviation.size(); ++j) out.deviation[j] += deviation[j];
+    if (!seen[table.group_of[image]]) distinct.push_back(image);
+    seen[table.group_of[image]] = true;
   }
-  std::vector<double> psi(cells);
-  for (int64_t k = 0; k < cells; ++k) {
-    psi[k] = 1 - std::pow(table.rho[k], static_cast<double>(count[k]));
-    out.phi[k] = psi[k] / (1 - table.rho[k]);
-    for (int64_t c = 0; c < classes; ++c) {
-      out.x[c] += table.cell_gain[k * classes + c] * out.phi[k];
-    }
-  }
-  for (size_t p = 0; p < table.pairs.size(); ++p) {
-    out.pair.push_back(psi[table.pairs[p].k] * psi[table.pairs[p].l]);
-    for (int64_t c = 0; c < classes; ++c) {
-      out.x[c] += table.pair_gain[p * classes + c] * out.pair[p];
-    }
-  }
-  return out;
+  const ObjectCounts batch =
+      CountObjects(table.expected, table.cell_of, distinct, table.cells.count, table.classes);
+  return BatchFeatures({table.labeled, table.labeled_in_cell}, batch, table.cell_share);
 }
 
-// The derivative of x_c by (u_c, w_c, J_c) [D].
-std::vector<double> Gradient(const LookupTable& table, const Reading& reading, int64_t c) {
-  std::vector<double> out = reading.phi;
-  for (int f = 0; f < kNumFeatures; ++f) {
-    double sum =
-        f < kNumImageFeatures ? table.lambda * reading.deviation[c * kNumImageFeatures + f] : 0.0;
-    for (int64_t k = 0; k < table.cells.count; ++k) {
-      sum += reading.phi[k] * table.cell_features[(k * table.classes + c) * kNumFeatures + f];
-    }
-    out.push_back(table.unit[c] * sum);
-  }
-  out.insert(out.end(), reading.pair.begin(), reading.pair.end());
-  return out;
-}
-
-// |L_c' q|^2.
-double OwnVariance(const LookupTable& table, const std::vector<double>& q, int64_t c) {
-  const int64_t size = table.Dimension();
-  const float* factor = &table.factor[c * (size * (size + 1) / 2)];
-  std::vector<double> product(size, 0.0);
-  for (int64_t r = 0; r < size; ++r) {
-    for (int64_t j = 0; j <= r; ++j) product[j] += factor[j] * q[r];
-    factor += r + 1;
-  }
+// x' M x for M [F, F].
+double Quadratic(const double* matrix, const std::vector<double>& x) {
   double sum = 0;
-  for (double value : product) sum += value * value;
+  for (int f = 0; f < kNumFeatures; ++f) {
+    for (int g = 0; g < kNumFeatures; ++g) sum += x[f] * matrix[f * kNumFeatures + g] * x[g];
+  }
   return sum;
 }
 
-// V' (A_c' q) [F], with V V' the covariance of the shared weights.
-std::vector<double> SharedPart(const LookupTable& table, const std::vector<double>& q, int64_t c) {
-  const int64_t size = table.Dimension();
-  std::vector<double> coupled(kNumFeatures, 0.0), out(kNumFeatures, 0.0);
-  for (int64_t r = 0; r < size; ++r) {
-    const float* row = &table.coupling[(c * size + r) * kNumFeatures];
-    for (int f = 0; f < kNumFeatures; ++f) coupled[f] += row[f] * q[r];
-  }
-  for (int f = 0; f < kNumFeatures; ++f) {
-    for (int g = 0; g <= f; ++g) out[g] += table.shared_factor[f * kNumFeatures + g] * coupled[f];
-  }
+Matrix Square(const double* values) {
+  Matrix out(kNumFeatures, kNumFeatures);
+  std::copy_n(values, kNumFeatures * kNumFeatures, out.values.begin());
   return out;
 }
 
-double SquaredLength(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value * value;
-  return sum;
+std::vector<double> DrawFrom(const double* covariance, RandomStream* random) {
+  const Matrix lower = Cholesky(Square(covariance));
+  std::vector<double> out(kNumFeatures, 0.0);
+  for (int g = 0; g < kNumFeatures; ++g) {
+    const double z = random->Normal();
+    for (int f = g; f < kNumFeatures; ++f) out[f] += lower(f, g) * z;
+  }
+  return out;
 }
 
 }  // namespace
 
 Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& images) {
-  const Reading reading = Read(table, images);
+  const std::vector<double> features = Features(table, images), slopes = table.ApSlopes();
   const double classes = static_cast<double>(table.classes);
+  constexpr int64_t kSquare = kNumFeatures * kNumFeatures;
+  const bool uncertain = !table.shared_covariance.empty();
   Estimate out;
-  std::vector<double> shared(kNumFeatures, 0.0);
   double own = 0;
+  std::vector<double> shared(kNumFeatures, 0.0);  // derivative of the sum over classes by w
+  const auto common = [&](double gain) {  // variance by kappa and by what the features cannot say
+    return std::pow(gain * table.kappa_sd / table.kappa, 2) +
+           std::pow(gain * table.residual_share, 2);
+  };
   for (int64_t c = 0; c < table.classes; ++c) {
-    const double head = std::max(1e-3, 1 - table.class_ap[c]);
-    out.class_gain.push_back(Saturate(reading.x[c], head));
-    out.gain += out.class_gain[c] / classes;
-    out.class_error.push_back(0);
-    if (table.factor.empty()) continue;
-    const double slope = SaturateSlope(reading.x[c], head);
-    const std::vector<double> q = Gradient(table, reading, c);
-    const double own_variance = OwnVariance(table, q, c);
-    const std::vector<double> part = SharedPart(table, q, c);
-    out.class_error[c] = slope * std::sqrt(own_variance + SquaredLength(part));
-    own += slope * slope * own_variance;
-    for (int f = 0; f < kNumFeatures; ++f) shared[f] += slope * part[f];
+    const double unit = table.kappa * slopes[c];
+    std::vector<double> x(&features[c * kNumFeatures], &features[c * kNumFeatures] + kNumFeatures);
+    double gain = 0;
+    for (int f = 0; f < kNumFeatures; ++f) {
+      x[f] *= unit;
+      gain += table.weights[c * kNumFeatures + f] * x[f];
+    }
+    double variance = common(gain);
+    if (uncertain) {
+      std::vector<double> coupled(kNumFeatures, 0.0);
+      for (int64_t fg = 0; fg < kSquare; ++fg) {
+        coupled[fg % kNumFeatures] += table.coupling[c * kSquare + fg] * x[fg / kNumFeatures];
+      }
+      const double of_class = Quadratic(&table.class_covariance[c * kSquare], x);
+      own += of_class;
+      variance += of_class + Quadratic(table.shared_covariance.data(), coupled);
+      for (int f = 0; f < kNumFeatures; ++f) shared[f] += coupled[f];
+    }
+    out.class_gain.push_back(gain);
+    out.class_error.push_back(std::sqrt(std::max(0.0, variance)));
+    out.gain += gain / classes;
   }
-  out.standard_error = std::sqrt(own + SquaredLength(shared)) / classes;
+  double variance = own;
+  if (uncertain) variance += Quadratic(table.shared_covariance.data(), shared);
+  out.standard_error = std::sqrt(std::max(0.0, variance / (classes * classes) + common(out.gain)));
   return out;
 }
 
 LookupTable Draw(const LookupTable& table, uint64_t seed, double scale) {
   LookupTable out = table;
-  out.factor.clear();
+  out.shared_covariance.clear();
+  out.class_covariance.clear();
   out.coupling.clear();
-  out.shared_factor.clear();
-  if (table.factor.empty() || scale == 0) return out;
+  out.kappa_sd = out.residual_share = 0;
+  if (scale == 0) return out;
   RandomStream random(seed);
-  const int64_t size = table.Dimension(), cells = table.cells.count, classes = table.classes;
-  std::vector<double> shared(kNumFeatures, 0.0);
-  for (int g = 0; g < kNumFeatures; ++g) {
-    const double z = random.Normal();
-    for (int f = g; f < kNumFeatures; ++f)
-      shared[f] += table.shared_factor[f * kNumFeatures + g] * z;
-  }
-  std::vector<double> weight_change(classes * kNumFeatures);
-  for (int64_t c = 0; c < classes; ++c) {
-    std::vector<double> z(size), change(size, 0.0);
-    for (double& value : z) value = random.Normal();
-    const float* factor = &table.factor[c * (size * (size + 1) / 2)];
-    for (int64_t r = 0; r < size; ++r) {
-      for (int64_t j = 0; j <= r; ++j) change[r] += factor[j] * z[j];
-      factor += r + 1;
-      const float* row = &table.coupling[(c * size + r) * kNumFeatures];
-      for (int f = 0; f < kNumFeatures; ++f) change[r] += row[f] * shared[f];
-      change[r] *= scale;
+  out.kappa = std::max(prior::kLeastKappa, table.kappa + scale * table.kappa_sd * random.Normal());
+  if (table.shared_covariance.empty()) return out;
+  constexpr int64_t kSquare = kNumFeatures * kNumFeatures;
+  const std::vector<double> shared = DrawFrom(table.shared_covariance.data(), &random);
+  for (int64_t c = 0; c < table.classes; ++c) {
+    std::vector<double> change = DrawFrom(&table.class_covariance[c * kSquare], &random);
+    for (int64_t fg = 0; fg < kSquare; ++fg) {
+      change[fg / kNumFeatures] += table.coupling[c * kSquare + fg] * shared[fg % kNumFeatures];
     }
-    const double* weight = &change[cells];
-    std::copy(weight, weight + kNumFeatures, &weight_change[c * kNumFeatures]);
-    for (int64_t k = 0; k < cells; ++k) {
-      double sum = change[k];
-      const double* features = &table.cell_features[(k * classes + c) * kNumFeatures];
-      for (int f = 0; f < kNumFeatures; ++f) sum += table.unit[c] * weight[f] * features[f];
-      out.cell_gain[k * classes + c] += static_cast<float>(sum);
-    }
-    for (size_t p = 0; p < table.pairs.size(); ++p) {
-      out.pair_gain[p * classes + c] += static_cast<float>(change[cells + kNumFeatures + p]);
-    }
-  }
-  for (int64_t i = 0; i < table.images; ++i) {
-    for (int64_t c = 0; c < classes; ++c) {
-      const float* deviation = &table.deviation[(i * classes + c) * kNumImageFeatures];
-      const double* weight = &weight_change[c * kNumFeatures];
-      double sum = 0;
-      for (int f = 0; f < kNumImageFeatures; ++f) sum += weight[f] * deviation[f];
-      out.image_gain[i * classes + c] += static_cast<float>(table.lambda * table.unit[c] * sum);
+    for (int f = 0; f < kNumFeatures; ++f) {
+      double& weight = out.weights[c * kNumFeatures + f];
+      weight = std::max(0.0, weight + scale * change[f]);
     }
   }
   return out;

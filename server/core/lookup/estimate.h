@@ -14,12 +14,13 @@ struct Estimate {
   std::vector<double> class_error;  // [C]
 };
 
-// Posterior mean through h, standard error by equation 22 of docs/method.md. Repeated images count
-// once. O(|S| C + C D^2). Throws std::out_of_range for an image that is not in [0, N).
+// Posterior mean, standard error by equation 20 of docs/method.md. Repeated images and
+// near-duplicates count once. O((|S| + K) C). Throws std::out_of_range for an image that is not in
+// [0, N).
 Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& images);
 
-// The entries of one posterior draw: the same table with other numbers in cell_gain, image_gain
-// and pair_gain, without the uncertainty arrays. `scale` multiplies the deviation from the mean.
+// One posterior draw: the same table with other weights (>= 0) and kappa, without their
+// uncertainty. `scale` multiplies the deviation from the mean.
 LookupTable Draw(const LookupTable& table, uint64_t seed, double scale = 1.0);
 
 }  // namespace mgral::core

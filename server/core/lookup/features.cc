@@ -1,101 +1,54 @@
 #include "server/core/lookup/features.h"
 
-#include <algorithm>
 #include <cmath>
 #include <stdexcept>
-#include <string>
 
 namespace mgral::core {
-namespace {
 
-void CheckArray(const std::vector<float>& values, int64_t wanted, bool signed_values,
-                const char* name) {
-  if (static_cast<int64_t>(values.size()) != wanted) {
-    throw std::invalid_argument(std::string(name) + ": has " + std::to_string(values.size()) +
-                                " values, wants " + std::to_string(wanted));
+ObjectCounts CountObjects(const std::vector<float>& objects, const std::vector<int32_t>& cell,
+                          const std::vector<int64_t>& which, int64_t cells, int64_t classes) {
+  const int64_t images = static_cast<int64_t>(cell.size());
+  if (static_cast<int64_t>(objects.size()) != images * classes) {
+    throw std::invalid_argument("objects: has a wrong number of values");
   }
-  for (float value : values) {
-    if (!std::isfinite(value)) {
-      throw std::invalid_argument(std::string(name) + ": holds a value that is not finite");
-    }
-    if (!signed_values && value < 0) {
-      throw std::invalid_argument(std::string(name) + ": holds a negative value");
-    }
-  }
-}
-
-}  // namespace
-
-std::vector<double> ClassRarity(const std::vector<double>& labeled_objects) {
-  double mean = 0;
-  for (double count : labeled_objects) {
-    if (!std::isfinite(count) || count < 0) {
-      throw std::invalid_argument("labeled_objects: holds a value that is negative or not finite");
-    }
-    mean += count / static_cast<double>(labeled_objects.size());
-  }
-  std::vector<double> rarity;
-  for (double count : labeled_objects) {
-    rarity.push_back(std::clamp(std::sqrt((mean + 1) / (count + 1)), 0.25, 4.0));
-  }
-  return rarity;
-}
-
-void CheckSignals(const ImageSignals& signals) {
-  if (signals.images < 0) throw std::invalid_argument("images: must not be negative");
-  if (signals.classes <= 0) throw std::invalid_argument("classes: must be positive");
-  if (signals.dim < 0) throw std::invalid_argument("dim: must not be negative");
-  const int64_t n = signals.images, c = signals.classes;
-  CheckArray(signals.embeddings, n * signals.dim, true, "embeddings");
-  CheckArray(signals.expected_objects, n * c, false, "expected_objects");
-  CheckArray(signals.uncertainty, n * c, false, "uncertainty");
-  if (!signals.disagreement.empty()) {
-    const bool shared = static_cast<int64_t>(signals.disagreement.size()) == n;
-    CheckArray(signals.disagreement, shared ? n : n * c, false, "disagreement");
-  }
-}
-
-ImageFeatures ComputeFeatures(const ImageSignals& signals,
-                              const std::vector<double>& labeled_objects) {
-  if (static_cast<int64_t>(labeled_objects.size()) != signals.classes) {
-    throw std::invalid_argument("labeled_objects: wants one value per class");
-  }
-  return ComputeFeaturesWithRarity(signals, ClassRarity(labeled_objects));
-}
-
-ImageFeatures ComputeFeaturesWithRarity(const ImageSignals& signals,
-                                        const std::vector<double>& rarity) {
-  CheckSignals(signals);
-  const int64_t n = signals.images, classes = signals.classes;
-  if (static_cast<int64_t>(rarity.size()) != classes) {
-    throw std::invalid_argument("rarity: wants one value per class");
-  }
-  const bool shared = static_cast<int64_t>(signals.disagreement.size()) == n && classes > 1;
-  ImageFeatures out;
-  out.images = n;
-  out.classes = classes;
-  out.values.resize(n * classes * kNumImageFeatures);
-  for (int64_t i = 0; i < n; ++i) {
-    // An image without a confident object spreads its disagreement evenly.
-    double objects = 0;
+  ObjectCounts out;
+  out.total.assign(classes, 0.0);
+  out.in_cell.assign(cells * classes, 0.0);
+  for (const int64_t image : which) {
+    if (image < 0 || image >= images) throw std::invalid_argument("which: no such image");
+    if (cell[image] < 0 || cell[image] >= cells) throw std::invalid_argument("cell: out of range");
     for (int64_t c = 0; c < classes; ++c) {
-      objects += signals.expected_objects[i * classes + c] + 0.01;
+      out.total[c] += objects[image * classes + c];
+      out.in_cell[cell[image] * classes + c] += objects[image * classes + c];
     }
-    for (int64_t c = 0; c < classes; ++c) {
-      const int64_t at = i * classes + c;
-      float disagreement = 0;
-      if (shared) {
-        disagreement = static_cast<float>(signals.disagreement[i] *
-                                          (signals.expected_objects[at] + 0.01) / objects);
-      } else if (!signals.disagreement.empty()) {
-        disagreement = signals.disagreement[at];
-      }
-      float* values = &out.values[at * kNumImageFeatures];
-      values[kExpectedObjects] = signals.expected_objects[at];
-      values[kUncertainty] = signals.uncertainty[at];
-      values[kDisagreement] = disagreement;
-      values[kRareUncertainty] = static_cast<float>(signals.uncertainty[at] * rarity[c]);
-    }
+  }
+  return out;
+}
+
+std::vector<double> CellShares(const ObjectCounts& all) {
+  const size_t classes = all.total.size();
+  std::vector<double> share = all.in_cell, sum(classes, 0.0);
+  for (size_t i = 0; i < share.size(); ++i) sum[i % classes] += share[i];
+  for (size_t i = 0; i < share.size(); ++i) {
+    share[i] = sum[i % classes] > 0 ? share[i] / sum[i % classes] : 0;
+  }
+  return share;
+}
+
+std::vector<double> BatchFeatures(const ObjectCounts& labeled, const ObjectCounts& batch,
+                                  const std::vector<double>& cell_share) {
+  const size_t classes = labeled.total.size();
+  if (batch.total.size() != classes || batch.in_cell.size() != labeled.in_cell.size() ||
+      cell_share.size() != labeled.in_cell.size()) {
+    throw std::invalid_argument("batch: is of other cells or classes than what is labeled");
+  }
+  std::vector<double> out(classes * kNumFeatures, 0.0);
+  for (size_t c = 0; c < classes; ++c) {
+    out[c * kNumFeatures + kGrowth] = std::log1p(batch.total[c] / (labeled.total[c] + 1));
+  }
+  for (size_t kc = 0; kc < cell_share.size(); ++kc) {
+    out[kc % classes * kNumFeatures + kLocal] +=
+        cell_share[kc] * std::log1p(batch.in_cell[kc] / (labeled.in_cell[kc] + kCellOffset));
   }
   return out;
 }

@@ -1,62 +1,39 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "server/core/lookup/kmeans.h"
-
 namespace mgral::core {
 
-// What the table knows of class c in image i. All but kResponse are >= 0; they are divided by a
-// scale, never centered, so that an image without any signal has no expected gain.
+// What a batch is to a class, in numbers that grow with its objects, ever slower: the gain is
+// linear in them (equations 11 to 13 of docs/method.md). To add one: its value in BatchFeatures,
+// its change in BatchState, its sum in GainEvaluator and GainsAlone, its prior weight in prior.h.
 enum Feature : int {
-  kExpectedObjects = 0,  // expected number of objects of class c
-  kUncertainty,          // uncertainty about class c
-  kDisagreement,         // disagreement between the image and its mirror image
-  kRareUncertainty,      // uncertainty x rarity of class c among the labels
-  kResponse,             // semi-supervised response of the image's cell (see observation.h)
+  kGrowth = 0,  // log growth of the class's labeled objects
+  kLocal,       // the same within cells, averaged over where the class is
   kNumFeatures,
 };
-// Features that differ between the images of a cell; kResponse does not.
-inline constexpr int kNumImageFeatures = kResponse;
 
-// One embedding pass over a set of images.
-struct ImageSignals {
-  int64_t images = 0;                   // N
-  int64_t classes = 0;                  // C
-  int64_t dim = 0;                      // d
-  std::vector<float> embeddings;        // [N, d]
-  std::vector<float> expected_objects;  // [N, C], >= 0
-  std::vector<float> uncertainty;       // [N, C], >= 0
-  // [N, C], or [N]: then shared out over the classes by their expected objects. Empty: zero.
-  std::vector<float> disagreement;
+// Objects of a cell that are taken to be known before any is labeled there.
+inline constexpr double kCellOffset = 0.5;
+
+// Objects of each class in a set of images, labeled or expected. Plain data.
+struct ObjectCounts {
+  std::vector<double> total;    // [C]
+  std::vector<double> in_cell;  // [K, C]
 };
 
-// Raw (unscaled) image features [N, C, kNumImageFeatures].
-struct ImageFeatures {
-  int64_t images = 0;
-  int64_t classes = 0;
-  std::vector<float> values;
+// Of the images `which` among those of `objects` [m, C] that lie in `cell` [m]. Throws
+// std::invalid_argument for an image or a cell that is out of range.
+ObjectCounts CountObjects(const std::vector<float>& objects, const std::vector<int32_t>& cell,
+                          const std::vector<int64_t>& which, int64_t cells, int64_t classes);
 
-  const float* At(int64_t image, int64_t c) const {
-    return &values[(image * classes + c) * kNumImageFeatures];
-  }
-};
+// Share of each class that lies in each cell, omega [K, C]: columns sum to 1, or to 0 for a class
+// without objects.
+std::vector<double> CellShares(const ObjectCounts& all);
 
-// Rarity of each class by equation 16 of docs/method.md, in [1/4, 4]: a class never labeled is the
-// rarest. [C]
-std::vector<double> ClassRarity(const std::vector<double>& labeled_objects);
-
-// Throws std::invalid_argument naming the field for a wrong size or a value that is not finite
-// (or negative where it may not be).
-void CheckSignals(const ImageSignals& signals);
-
-// `labeled_objects` [C]: objects of each class in the labeled set. Throws as CheckSignals.
-ImageFeatures ComputeFeatures(const ImageSignals& signals,
-                              const std::vector<double>& labeled_objects);
-// The same with the rarity of each class given [C].
-ImageFeatures ComputeFeaturesWithRarity(const ImageSignals& signals,
-                                        const std::vector<double>& rarity);
+// The features [C, F] of a batch of `batch` objects beside `labeled` ones.
+std::vector<double> BatchFeatures(const ObjectCounts& labeled, const ObjectCounts& batch,
+                                  const std::vector<double>& cell_share);
 
 }  // namespace mgral::core

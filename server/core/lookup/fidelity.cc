@@ -6,82 +6,10 @@
 #include <numeric>
 #include <utility>
 
-#include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/choose_pairs.h"
-
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kFewestRealized = 5;
-constexpr int64_t kFewestRepeated = 4;
-
-double MeanResponse(const Truth& truth, const Observation& observation, int64_t o) {
-  double sum = 0, count = 0;
-  for (int64_t c = 0; c < truth.classes; ++c) {
-    if (!std::isfinite(truth.variance[c][o])) continue;
-    sum += observation.response[c];
-    count += 1;
-  }
-  return count > 0 ? sum / count : 0;
-}
-
-// Rows of the kind that counts as truth here, by batch.
-std::vector<std::vector<int64_t>> Batches(const std::vector<const Observation*>& observations) {
-  int64_t replay = 0;
-  for (const Observation* observation : observations) {
-    replay += observation->kind == ObservationKind::kReplay ? 1 : 0;
-  }
-  const ObservationKind kind = replay > 0 ? ObservationKind::kReplay : ObservationKind::kRealized;
-  std::map<int64_t, std::vector<int64_t>> repeated;
-  std::vector<std::vector<int64_t>> out;
-  for (size_t o = 0; o < observations.size(); ++o) {
-    if (observations[o]->kind != kind) continue;
-    if (observations[o]->batch_id < 0) {
-      out.push_back({static_cast<int64_t>(o)});
-    } else {
-      repeated[observations[o]->batch_id].push_back(static_cast<int64_t>(o));
-    }
-  }
-  for (auto& [id, rows] : repeated) out.push_back(std::move(rows));
-  if (kind == ObservationKind::kRealized && static_cast<int64_t>(out.size()) < kFewestRealized) {
-    out.clear();
-  }
-  return out;
-}
-
-// Rows of `truth` with keep[o] only.
-Truth Subset(const Truth& truth, const std::vector<bool>& keep) {
-  std::vector<int64_t> rows;
-  for (int64_t o = 0; o < truth.rows(); ++o) {
-    if (keep[o]) rows.push_back(o);
-  }
-  const auto pick = [&](const Matrix& from) {
-    Matrix to(static_cast<int64_t>(rows.size()), from.cols);
-    for (int64_t i = 0; i < to.rows; ++i) {
-      for (int64_t j = 0; j < to.cols; ++j) to(i, j) = from(rows[i], j);
-    }
-    return to;
-  };
-  Truth out = truth;
-  out.phi = pick(truth.phi);
-  out.psi = pick(truth.psi);
-  out.kind.clear();
-  out.intercept.clear();
-  for (int64_t row : rows) {
-    out.kind.push_back(truth.kind[row]);
-    out.intercept.push_back(truth.intercept[row]);
-  }
-  for (int64_t c = 0; c < truth.classes; ++c) {
-    out.x[c] = pick(truth.x[c]);
-    out.y[c].clear();
-    out.variance[c].clear();
-    for (int64_t row : rows) {
-      out.y[c].push_back(truth.y[c][row]);
-      out.variance[c].push_back(truth.variance[c][row]);
-    }
-  }
-  return out;
-}
+constexpr size_t kMostPairs = 600;  // of probes that are left out for the concordance
 
 std::vector<double> Ranks(const std::vector<double>& values) {
   std::vector<size_t> order(values.size());
@@ -96,6 +24,119 @@ std::vector<double> Ranks(const std::vector<double>& values) {
     i = end;
   }
   return ranks;
+}
+
+// Over the classes that the probe measured; `responses` may be those of a half, with gaps.
+double MeanResponse(const ReplayProbe& probe, const std::vector<double>& responses) {
+  double sum = 0, count = 0;
+  for (size_t c = 0; c < responses.size(); ++c) {
+    if (!probe.Measured(static_cast<int64_t>(c)) || std::isnan(responses[c])) continue;
+    sum += responses[c];
+    count += 1;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+double PredictedResponse(const ReplayProbe& probe, const WeightPosterior& posterior) {
+  double sum = 0, count = 0;
+  for (size_t c = 0; c < posterior.classes.size(); ++c) {
+    if (!probe.Measured(static_cast<int64_t>(c))) continue;
+    for (int f = 0; f < kNumFeatures; ++f) {
+      sum += posterior.classes[c].mean[f] * probe.features[c * kNumFeatures + f];
+    }
+    count += 1;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+using Bases = std::map<int, std::vector<size_t>>;  // the probes of each
+
+// Rank correlation within each base, mean weighted by probes; a constant side says nothing: 0.
+double WithinBases(const Bases& bases, const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0, weight = 0;
+  for (const auto& [id, members] : bases) {
+    if (members.size() < 3) continue;
+    std::vector<double> x, y;
+    for (const size_t p : members) {
+      x.push_back(a[p]);
+      y.push_back(b[p]);
+    }
+    const double correlation = RankCorrelation(x, y);
+    sum += static_cast<double>(members.size()) * (std::isnan(correlation) ? 0 : correlation);
+    weight += static_cast<double>(members.size());
+  }
+  return weight > 0 ? sum / weight : std::nan("");
+}
+
+double SpreadWithin(const Bases& bases, const std::vector<double>& values) {
+  double square = 0, freedom = 0;
+  for (const auto& [id, members] : bases) {
+    double mean = 0;
+    for (const size_t p : members) mean += values[p] / static_cast<double>(members.size());
+    for (const size_t p : members) square += (values[p] - mean) * (values[p] - mean);
+    freedom += static_cast<double>(members.size()) - 1;
+  }
+  return freedom > 0 ? std::sqrt(square / freedom) : std::nan("");
+}
+
+// Each from the probes of the other bases.
+std::vector<double> PredictFromOtherBases(const ProbeRows& probes, const Bases& bases,
+                                          int64_t classes) {
+  std::vector<double> predicted(probes.size());
+  for (const auto& [id, members] : bases) {
+    ProbeRows others;
+    for (const ReplayProbe* probe : probes) {
+      if (probe->base != id) others.push_back(probe);
+    }
+    const WeightPosterior posterior = SolveWeights(others, classes, ChooseHyper(others, classes));
+    for (const size_t p : members) predicted[p] = PredictedResponse(*probes[p], posterior);
+  }
+  return predicted;
+}
+
+// Evenly chosen where there are too many.
+std::vector<std::pair<size_t, size_t>> Pairs(const Bases& bases) {
+  std::vector<std::pair<size_t, size_t>> all, out;
+  for (const auto& [id, members] : bases) {
+    for (size_t i = 0; i < members.size(); ++i) {
+      for (size_t j = i + 1; j < members.size(); ++j) all.emplace_back(members[i], members[j]);
+    }
+  }
+  const size_t step = (all.size() + kMostPairs - 1) / kMostPairs;
+  for (size_t i = 0; i < all.size(); i += step) out.push_back(all[i]);
+  return out;
+}
+
+double Concordance(const ProbeRows& probes, const Bases& bases, const std::vector<double>& measured,
+                   int64_t classes, const Hyper& hyper) {
+  double sum = 0, count = 0;
+  for (const auto& [a, b] : Pairs(bases)) {
+    if (measured[a] == measured[b]) continue;
+    ProbeRows others;
+    for (size_t p = 0; p < probes.size(); ++p) {
+      if (p != a && p != b) others.push_back(probes[p]);
+    }
+    const WeightPosterior posterior = SolveWeights(others, classes, hyper);
+    const double difference =
+        PredictedResponse(*probes[a], posterior) - PredictedResponse(*probes[b], posterior);
+    const double sign = difference > 0 ? 1 : difference < 0 ? -1 : 0;
+    sum += measured[a] > measured[b] ? sign : -sign;
+    count += 1;
+  }
+  return count > 0 ? sum / count : std::nan("");
+}
+
+// sqrt(2 r / (1 + r)), with r the correlation of the two halves (Spearman and Brown).
+double Ceiling(const ProbeRows& probes, const Bases& bases) {
+  std::vector<double> halves[2];
+  for (int half = 0; half < 2; ++half) {
+    for (const ReplayProbe* probe : probes) {
+      if (probe->half_response[half].empty()) return std::nan("");
+      halves[half].push_back(MeanResponse(*probe, probe->half_response[half]));
+    }
+  }
+  const double r = WithinBases(bases, halves[0], halves[1]);
+  return r < 0 ? 0 : std::sqrt(2 * r / (1 + r));
 }
 
 }  // namespace
@@ -113,66 +154,21 @@ double RankCorrelation(const std::vector<double>& a, const std::vector<double>& 
   return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : std::nan("");
 }
 
-double PredictRow(const Truth& truth, const Posterior& posterior, const Hyper& hyper,
-                  const std::vector<PairTerm>& pairs, int64_t o, int64_t c) {
-  const std::vector<double>& mean = posterior.classes[c].mean;
-  const int64_t cells = truth.phi.cols;
-  double sum = 0;
-  for (int64_t k = 0; k < cells; ++k) sum += truth.phi(o, k) * mean[k];
-  for (int f = 0; f < kNumFeatures; ++f) {
-    sum += hyper.level * truth.unit[c] * truth.x[c](o, f) * mean[cells + f];
-  }
-  for (size_t p = 0; p < pairs.size(); ++p) {
-    sum += truth.psi(o, pairs[p].cells.k) * truth.psi(o, pairs[p].cells.l) *
-           mean[cells + kNumFeatures + static_cast<int64_t>(p)];
-  }
-  return sum;
-}
-
-TableFidelity MeasureFidelity(const Truth& truth,
-                              const std::vector<const Observation*>& observations,
-                              const std::vector<std::vector<double>>& head, const Hyper& hyper,
-                              bool with_pairs) {
+TableFidelity MeasureFidelity(const ProbeRows& probes, int64_t classes, const Hyper& hyper) {
   TableFidelity out;
-  const std::vector<std::vector<int64_t>> batches = Batches(observations);
-  out.truth_batches = static_cast<int64_t>(batches.size());
-  std::vector<double> predicted, measured, first, second;
-  for (const std::vector<int64_t>& rows : batches) {
-    std::vector<bool> keep(truth.rows(), true);
-    double response = 0, rest = 0;
-    for (int64_t o : rows) {
-      keep[o] = false;
-      response += MeanResponse(truth, *observations[o], o) / static_cast<double>(rows.size());
-    }
-    const Truth others = Subset(truth, keep);
-    const std::vector<PairTerm> pairs =
-        with_pairs ? ChoosePairs(others, hyper) : std::vector<PairTerm>();
-    const Posterior posterior = Solve(others, hyper, pairs);
-    double gain = 0, classes = 0;
-    for (int64_t c = 0; c < truth.classes; ++c) {
-      if (!std::isfinite(truth.variance[c][rows[0]])) continue;
-      gain += Saturate(PredictRow(truth, posterior, hyper, pairs, rows[0], c), head[c][rows[0]]);
-      classes += 1;
-    }
-    predicted.push_back(classes > 0 ? gain / classes : 0);
-    measured.push_back(response);
-    if (rows.size() < 2) continue;
-    first.push_back(MeanResponse(truth, *observations[rows[0]], rows[0]));
-    for (size_t r = 1; r < rows.size(); ++r) {
-      rest += MeanResponse(truth, *observations[rows[r]], rows[r]);
-    }
-    second.push_back(rest / static_cast<double>(rows.size() - 1));
+  Bases bases;
+  std::vector<double> measured;
+  for (size_t p = 0; p < probes.size(); ++p) {
+    bases[probes[p]->base].push_back(p);
+    measured.push_back(MeanResponse(*probes[p], probes[p]->response));
   }
-  if (static_cast<int64_t>(first.size()) >= kFewestRepeated) {
-    out.ceiling = RankCorrelation(first, second);
-  }
-  if (measured.size() >= 2) {
-    double mean = 0, square = 0;
-    for (double value : measured) mean += value / static_cast<double>(measured.size());
-    for (double value : measured) square += (value - mean) * (value - mean);
-    out.truth_spread = std::sqrt(square / static_cast<double>(measured.size() - 1));
-  }
-  out.fidelity = RankCorrelation(predicted, measured);
+  out.probes = static_cast<int64_t>(probes.size());
+  out.bases = static_cast<int64_t>(bases.size());
+  if (probes.size() < kFewestProbes) return out;
+  out.fidelity = WithinBases(bases, PredictFromOtherBases(probes, bases, classes), measured);
+  out.concordance = Concordance(probes, bases, measured, classes, hyper);
+  out.ceiling = Ceiling(probes, bases);
+  out.truth_spread = SpreadWithin(bases, measured);
   return out;
 }
 

@@ -1,15 +1,25 @@
 #pragma once
 
+#include <vector>
+
+#include "server/core/lookup/regression.h"
 #include "server/core/lookup/table.h"
 #include "server/core/lookup/table_input.h"
 
 namespace mgral::core {
 
-// Closed-form Gaussian posterior per class around the shipped prior (prior.h); noise, amplitude of
-// the Gaussian process and size of the prior by marginal likelihood over a small grid; pairs of
-// cells by forward selection, from kReplay and kRealized only. Weak evidence leaves the prior.
-// Deterministic to the byte, single-threaded: the same input gives the same table.
+// A batch of an earlier cycle whose labels have come in: what it really did to AP. Plain data.
+struct RealizedGain {
+  std::vector<double> features;    // [C, F] beside what was labeled then, from true counts
+  std::vector<double> class_ap;    // [C] before it; 0 or NaN: unknown
+  std::vector<double> class_gain;  // [C] change of AP; NaN: unknown
+};
+
+// The table of the pool that DescribePool described: weights from the replay probes (regression.h),
+// kappa from the realized gains, both around the shipped prior (prior.h), at which weak evidence
+// leaves them. Deterministic to the byte, single-threaded: the same input gives the same table.
 // Throws std::invalid_argument naming the field for wrong sizes and values that are not finite.
-LookupTable FitTable(const TableInput& input);
+LookupTable FitTable(LookupTable pool, const std::vector<ReplayProbe>& probes = {},
+                     const std::vector<RealizedGain>& realized = {});
 
 }  // namespace mgral::core

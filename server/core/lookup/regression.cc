@@ -1,129 +1,157 @@
 #include "server/core/lookup/regression.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "server/core/lookup/prior.h"
 
 namespace mgral::core {
 namespace {
 
-constexpr double kLogTwoPi = 1.8378770664093453;
-
-Matrix SharedPrior() {
-  Matrix out(kNumFeatures, kNumFeatures);
-  for (int f = 0; f < kNumFeatures; ++f) {
-    for (int g = 0; g < kNumFeatures; ++g) {
-      out(f, g) = prior::kScaleSd * prior::kScaleSd * prior::kWeight[f] * prior::kWeight[g];
-    }
-    out(f, f) += prior::kSharedSd[f] * prior::kSharedSd[f];
-  }
-  return out;
-}
-
-// One class's rows with its covariance given w_s, factored.
-struct ClassSystem {
-  std::vector<int64_t> rows;
-  double unit = 0;
-  Matrix lower;                           // Cholesky of S = B D B' + R
-  Matrix x;                               // [n, F], in AP
-  Matrix whitened_x;                      // lower^-1 x
-  std::vector<double> y;                  // [n]
-  std::vector<double> residual;           // y - x w0
-  std::vector<double> whitened_residual;  // lower^-1 residual
+// Sums of one class over its rows, weighted with the inverse of R = noise + offsets.
+struct ClassSums {
+  Matrix information{kNumFeatures, kNumFeatures};                     // X' R^-1 X
+  std::vector<double> pull = std::vector<double>(kNumFeatures, 0.0);  // X' R^-1 r, r = y - X w0
+  double square = 0;                                                  // r' R^-1 r
+  double null_square = 0;                                             // y' R^-1 y
+  double log_determinant = 0;                                         // of R
 };
 
-double PairValue(const Truth& truth, int64_t row, const CellPair& pair) {
-  return truth.psi(row, pair.k) * truth.psi(row, pair.l);
-}
+// Sums over the rows of one base, before the offset is integrated out.
+struct BaseSums {
+  double weight = 0, y = 0, residual = 0;
+  std::vector<double> x = std::vector<double>(kNumFeatures, 0.0);
+};
 
-// phi kernel phi' over all rows: shared by the classes.
-Matrix CellGram(const Truth& truth) {
-  return MultiplyTransposed(Multiply(truth.phi, truth.kernel), truth.phi);
-}
-
-Matrix Covariance(const Truth& truth, const Matrix& gram, const Hyper& hyper,
-                  const std::vector<PairTerm>& pairs, int64_t c, const ClassSystem& system) {
-  const int64_t n = static_cast<int64_t>(system.rows.size());
-  const double unit = system.unit, cell_variance = std::pow(hyper.amplitude * unit, 2);
-  Matrix out(n, n);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t a = system.rows[i];
-    for (int64_t j = 0; j <= i; ++j) {
-      const int64_t b = system.rows[j];
-      double sum = cell_variance * gram(a, b);
-      for (int f = 0; f < kNumFeatures; ++f) {
-        sum += prior::kClassSd[f] * prior::kClassSd[f] * system.x(i, f) * system.x(j, f);
-      }
-      if (truth.kind[a] == truth.kind[b]) {
-        sum += unit * unit * truth.intercept[a] * truth.intercept[b];
-      }
-      for (const PairTerm& pair : pairs) {
-        if (!pair.active[c]) continue;
-        sum += std::pow(pair.sd * unit, 2) * PairValue(truth, a, pair.cells) *
-               PairValue(truth, b, pair.cells);
-      }
-      out(i, j) = out(j, i) = sum;
-    }
-    out(i, i) += hyper.noise * truth.variance[c][a];
-  }
-  return out;
-}
-
-ClassSystem MakeSystem(const Truth& truth, const Matrix& gram, const Hyper& hyper,
-                       const std::vector<PairTerm>& pairs, int64_t c) {
-  ClassSystem out;
-  out.unit = hyper.level * truth.unit[c];
-  for (int64_t o = 0; o < truth.rows(); ++o) {
-    if (std::isfinite(truth.variance[c][o])) out.rows.push_back(o);
-  }
-  const int64_t n = static_cast<int64_t>(out.rows.size());
-  out.x = Matrix(n, kNumFeatures);
-  for (int64_t i = 0; i < n; ++i) {
-    double residual = truth.y[c][out.rows[i]];
-    out.y.push_back(residual);
+ClassSums SumClass(const ProbeRows& probes, int64_t c, const Hyper& hyper) {
+  ClassSums out;
+  std::map<int, BaseSums> bases;
+  for (const ReplayProbe* probe : probes) {
+    if (!probe->Measured(c)) continue;
+    const double* x = &probe->features[c * kNumFeatures];
+    const double y = probe->response[c];
+    const double variance = hyper.noise * (1 + prior::kFewHeld / probe->held_positives[c]);
+    double residual = y;
+    for (int f = 0; f < kNumFeatures; ++f) residual -= x[f] * prior::kWeight[f];
+    BaseSums& base = bases[probe->base];
+    base.weight += 1 / variance;
+    base.y += y / variance;
+    base.residual += residual / variance;
     for (int f = 0; f < kNumFeatures; ++f) {
-      out.x(i, f) = out.unit * truth.x[c](out.rows[i], f);
-      residual -= out.x(i, f) * prior::kWeight[f];
+      base.x[f] += x[f] / variance;
+      out.pull[f] += x[f] * residual / variance;
+      for (int g = 0; g < kNumFeatures; ++g) out.information(f, g) += x[f] * x[g] / variance;
     }
-    out.residual.push_back(residual);
+    out.square += residual * residual / variance;
+    out.null_square += y * y / variance;
+    out.log_determinant += std::log(variance);
   }
-  out.lower = Cholesky(Covariance(truth, gram, hyper, pairs, c, out));
-  out.whitened_x = SolveLower(out.lower, out.x);
-  out.whitened_residual = SolveLower(out.lower, out.residual);
+  for (const auto& [id, base] : bases) {  // Sherman-Morrison per base
+    const double offset = hyper.offset_sd * hyper.offset_sd;
+    const double shrink = offset / (1 + offset * base.weight);
+    for (int f = 0; f < kNumFeatures; ++f) {
+      out.pull[f] -= shrink * base.x[f] * base.residual;
+      for (int g = 0; g < kNumFeatures; ++g) {
+        out.information(f, g) -= shrink * base.x[f] * base.x[g];
+      }
+    }
+    out.square -= shrink * base.residual * base.residual;
+    out.null_square -= shrink * base.y * base.y;
+    out.log_determinant += std::log1p(offset * base.weight);
+  }
   return out;
 }
 
-// Posterior of w_s - w0 from all classes: precision P = shared^-1 + sum x' S^-1 x, b = sum x' S^-1
-// r. Worked in the basis of shared = M M' so that nothing is inverted that may be singular.
+// With V = D D the prior covariance of v_c: K = D (I + D G D)^-1 D, its posterior covariance, and
+// what w sees of the class after v_c is integrated out.
+struct ClassSystem {
+  Matrix own;                // K
+  Matrix shrunk;             // I - K G, the coupling
+  Matrix information;        // G - G K G
+  std::vector<double> pull;  // h - G K h
+  double square = 0;         // r' S^-1 r
+  double log_determinant = 0;
+};
+
+std::vector<double> Apply(const Matrix& matrix, const std::vector<double>& x) {
+  std::vector<double> out(matrix.rows, 0.0);
+  for (int64_t i = 0; i < matrix.rows; ++i) {
+    for (int64_t j = 0; j < matrix.cols; ++j) out[i] += matrix(i, j) * x[j];
+  }
+  return out;
+}
+
+double Dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+Matrix Diagonal(const std::vector<double>& values) {
+  Matrix out(static_cast<int64_t>(values.size()), static_cast<int64_t>(values.size()));
+  for (int64_t i = 0; i < out.rows; ++i) out(i, i) = values[i];
+  return out;
+}
+
+// D (I + D A D)^-1 D for a diagonal D, and the logarithm of the determinant of the bracket.
+std::pair<Matrix, double> Shrink(const Matrix& a, const std::vector<double>& diagonal) {
+  const Matrix d = Diagonal(diagonal);
+  Matrix bracket = Multiply(Multiply(d, a), d);
+  for (int64_t f = 0; f < bracket.rows; ++f) bracket(f, f) += 1;
+  const Matrix lower = Cholesky(bracket);
+  const Matrix root = SolveLower(lower, d);
+  return {Multiply(Transpose(root), root), LogDeterminant(lower)};
+}
+
+ClassSystem MakeSystem(const ClassSums& sums, double class_sd) {
+  std::vector<double> sd;
+  for (const double weight : prior::kWeight) sd.push_back(class_sd * weight);
+  auto [own, log_determinant] = Shrink(sums.information, sd);
+  ClassSystem out;
+  const Matrix seen = Multiply(sums.information, own);  // G K
+  const Matrix seen_twice = Multiply(seen, sums.information);
+  const std::vector<double> own_pull = Apply(own, sums.pull);
+  const std::vector<double> lost = Apply(sums.information, own_pull);
+  out.shrunk = Multiply(own, sums.information);
+  out.information = sums.information;
+  out.pull = sums.pull;
+  for (int f = 0; f < kNumFeatures; ++f) {
+    out.pull[f] -= lost[f];
+    for (int g = 0; g < kNumFeatures; ++g) {
+      out.shrunk(f, g) = (f == g ? 1.0 : 0.0) - out.shrunk(f, g);
+      out.information(f, g) -= seen_twice(f, g);
+    }
+  }
+  out.square = sums.square - Dot(sums.pull, own_pull);
+  out.log_determinant = sums.log_determinant + log_determinant;
+  out.own = std::move(own);
+  return out;
+}
+
 struct SharedPosterior {
-  Matrix prior_factor;       // M
-  Matrix lower;              // Cholesky of I + M' A M
-  std::vector<double> pull;  // M' b
+  std::vector<double> step;  // mean - w0
+  Matrix covariance;
+  double log_determinant = 0;  // of prior covariance times precision
+  double fit = 0;              // pull' covariance pull
 };
 
 SharedPosterior CombineClasses(const std::vector<ClassSystem>& systems) {
   Matrix information(kNumFeatures, kNumFeatures);
   std::vector<double> pull(kNumFeatures, 0.0);
   for (const ClassSystem& system : systems) {
-    for (int64_t i = 0; i < system.whitened_x.rows; ++i) {
-      for (int f = 0; f < kNumFeatures; ++f) {
-        pull[f] += system.whitened_x(i, f) * system.whitened_residual[i];
-        for (int g = 0; g < kNumFeatures; ++g) {
-          information(f, g) += system.whitened_x(i, f) * system.whitened_x(i, g);
-        }
-      }
+    for (size_t i = 0; i < information.values.size(); ++i) {
+      information.values[i] += system.information.values[i];
     }
+    for (int f = 0; f < kNumFeatures; ++f) pull[f] += system.pull[f];
   }
   SharedPosterior out;
-  out.prior_factor = Cholesky(SharedPrior());
-  const Matrix transposed = Transpose(out.prior_factor);
-  Matrix precision = Multiply(Multiply(transposed, information), out.prior_factor);
-  out.pull.assign(kNumFeatures, 0.0);
-  for (int f = 0; f < kNumFeatures; ++f) {
-    precision(f, f) += 1;
-    for (int g = 0; g < kNumFeatures; ++g) out.pull[f] += transposed(f, g) * pull[g];
-  }
-  out.lower = Cholesky(precision);
+  std::tie(out.covariance, out.log_determinant) =
+      Shrink(information, {prior::kSharedSd.begin(), prior::kSharedSd.end()});
+  out.step = Apply(out.covariance, pull);
+  out.fit = Dot(pull, out.step);
   return out;
 }
 
@@ -132,147 +160,132 @@ double LogNormal(double value, double center, double sd) {
   return -0.5 * z * z;
 }
 
-// Covariance of (u, v, J) with the rows' y, [D, n].
-Matrix CrossCovariance(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs,
-                       int64_t c, const ClassSystem& system) {
-  const int64_t cells = truth.phi.cols, n = static_cast<int64_t>(system.rows.size());
-  const double cell_variance = std::pow(hyper.amplitude * system.unit, 2);
-  Matrix out(cells + kNumFeatures + static_cast<int64_t>(pairs.size()), n);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t row = system.rows[i];
-    for (int64_t k = 0; k < cells; ++k) {
-      double sum = 0;
-      for (int64_t l = 0; l < cells; ++l) sum += truth.kernel(k, l) * truth.phi(row, l);
-      out(k, i) = cell_variance * sum;
+// Variance within bases and root mean square of all responses.
+std::pair<double, double> Scales(const ProbeRows& probes, int64_t classes) {
+  double within = 0, freedom = 0, square = 0, rows = 0;
+  for (int64_t c = 0; c < classes; ++c) {
+    std::map<int, std::vector<double>> bases;
+    for (const ReplayProbe* probe : probes) {
+      if (probe->Measured(c)) bases[probe->base].push_back(probe->response[c]);
     }
-    for (int f = 0; f < kNumFeatures; ++f) {
-      out(cells + f, i) = prior::kClassSd[f] * prior::kClassSd[f] * system.x(i, f);
-    }
-    for (size_t p = 0; p < pairs.size(); ++p) {
-      if (!pairs[p].active[c]) continue;
-      out(cells + kNumFeatures + static_cast<int64_t>(p), i) =
-          std::pow(pairs[p].sd * system.unit, 2) * PairValue(truth, row, pairs[p].cells);
-    }
-  }
-  return out;
-}
-
-Matrix PriorCovariance(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs,
-                       int64_t c, double unit) {
-  const int64_t cells = truth.kernel.rows;
-  const int64_t size = cells + kNumFeatures + static_cast<int64_t>(pairs.size());
-  Matrix out(size, size);
-  for (int64_t k = 0; k < cells; ++k) {
-    for (int64_t l = 0; l < cells; ++l) {
-      out(k, l) = std::pow(hyper.amplitude * unit, 2) * truth.kernel(k, l);
-    }
-  }
-  for (int f = 0; f < kNumFeatures; ++f) {
-    out(cells + f, cells + f) = prior::kClassSd[f] * prior::kClassSd[f];
-  }
-  for (size_t p = 0; p < pairs.size(); ++p) {
-    const int64_t at = cells + kNumFeatures + static_cast<int64_t>(p);
-    if (pairs[p].active[c]) out(at, at) = std::pow(pairs[p].sd * unit, 2);
-  }
-  return out;
-}
-
-ClassPosterior SolveClass(const Truth& truth, const Hyper& hyper,
-                          const std::vector<PairTerm>& pairs, int64_t c, const ClassSystem& system,
-                          const std::vector<double>& shared_mean) {
-  const int64_t cells = truth.kernel.rows;
-  const Matrix whitened = SolveLower(
-      system.lower, Transpose(CrossCovariance(truth, hyper, pairs, c, system)));  // [n,D]
-  const int64_t n = whitened.rows, size = whitened.cols;
-  std::vector<double> residual = system.y;
-  for (int64_t i = 0; i < n; ++i) {
-    for (int f = 0; f < kNumFeatures; ++f) residual[i] -= system.x(i, f) * shared_mean[f];
-  }
-  residual = SolveLower(system.lower, residual);
-  ClassPosterior out;
-  out.covariance = PriorCovariance(truth, hyper, pairs, c, system.unit);
-  out.mean.assign(size, 0.0);
-  out.coupling = Matrix(size, kNumFeatures);
-  for (int f = 0; f < kNumFeatures; ++f) {
-    out.mean[cells + f] = shared_mean[f];
-    out.coupling(cells + f, f) = 1;
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t a = 0; a < size; ++a) {
-      const double value = whitened(i, a);
-      if (value == 0) continue;
-      out.mean[a] += value * residual[i];
-      for (int f = 0; f < kNumFeatures; ++f) {
-        out.coupling(a, f) -= value * system.whitened_x(i, f);
+    for (const auto& [id, values] : bases) {
+      double mean = 0;
+      for (const double value : values) mean += value / static_cast<double>(values.size());
+      for (const double value : values) {
+        within += (value - mean) * (value - mean);
+        square += value * value;
       }
-      for (int64_t b = 0; b < size; ++b) out.covariance(a, b) -= value * whitened(i, b);
+      freedom += static_cast<double>(values.size()) - 1;
+      rows += static_cast<double>(values.size());
     }
   }
-  return out;
+  constexpr double kLeast = 1e-12;  // all responses alike
+  const double mean_square = std::max(kLeast, rows > 0 ? square / rows : 0);
+  return {freedom > 0 ? std::max(kLeast, within / freedom) : mean_square, std::sqrt(mean_square)};
 }
 
 }  // namespace
 
-double Evidence(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs) {
-  const Matrix gram = CellGram(truth);
-  std::vector<ClassSystem> systems;
-  double log_likelihood = 0;
-  for (int64_t c = 0; c < truth.classes; ++c) {
-    systems.push_back(MakeSystem(truth, gram, hyper, pairs, c));
-    const ClassSystem& system = systems.back();
-    log_likelihood -= 0.5 * LogDeterminant(system.lower);
-    for (double value : system.whitened_residual) {
-      log_likelihood -= 0.5 * (value * value + kLogTwoPi);
-    }
-  }
-  const SharedPosterior shared = CombineClasses(systems);
-  log_likelihood -= 0.5 * LogDeterminant(shared.lower);
-  for (double value : SolveLower(shared.lower, shared.pull)) log_likelihood += 0.5 * value * value;
-  return log_likelihood + LogNormal(hyper.noise, truth.noise_center, prior::kNoiseLogSd) +
-         LogNormal(hyper.amplitude, prior::kAmplitude, prior::kAmplitudeLogSd) +
-         LogNormal(hyper.level, 1.0, prior::kLevelLogSd);
+bool ReplayProbe::Measured(int64_t c) const {
+  return std::isfinite(response[c]) && held_positives[c] > 0;
 }
 
-Hyper ChooseHyper(const Truth& truth, const std::vector<PairTerm>& pairs) {
-  Hyper best{1, prior::kAmplitude, 1};
-  if (truth.rows() < prior::kFewestObservations) return best;
-  double most = -INFINITY;
-  for (double level : prior::kLevels) {
-    for (double amplitude : prior::kAmplitudes) {
-      for (double noise : prior::kNoises) {
-        const Hyper hyper{noise, amplitude, level};
-        const double evidence = Evidence(truth, hyper, pairs);
-        if (evidence > most) {
-          most = evidence;
-          best = hyper;
+Hyper ChooseHyper(const ProbeRows& probes, int64_t classes) {
+  Hyper best;
+  best.class_sd = prior::kClassSd;
+  const auto [variance, size] = Scales(probes, classes);
+  double most = -INFINITY, most_without = -INFINITY;
+  for (const double noise : prior::kNoises) {
+    for (const double offset : prior::kOffsets) {
+      Hyper hyper{true, noise * variance, offset * size, 0};
+      const double belief = LogNormal(noise, prior::kNoise, prior::kNoiseLogSd) +
+                            LogNormal(offset, prior::kOffset, prior::kOffsetLogSd);
+      std::vector<ClassSums> sums;
+      double without = belief;
+      for (int64_t c = 0; c < classes; ++c) {
+        sums.push_back(SumClass(probes, c, hyper));
+        without -= 0.5 * (sums.back().log_determinant + sums.back().null_square);
+      }
+      most_without = std::max(most_without, without);
+      for (const double class_sd : prior::kClassSds) {
+        double evidence = belief + LogNormal(class_sd, prior::kClassSd, prior::kClassLogSd);
+        std::vector<ClassSystem> systems;
+        for (const ClassSums& sum : sums) {
+          systems.push_back(MakeSystem(sum, class_sd));
+          evidence -= 0.5 * (systems.back().log_determinant + systems.back().square);
         }
+        const SharedPosterior shared = CombineClasses(systems);
+        evidence += 0.5 * (shared.fit - shared.log_determinant);
+        if (evidence <= most) continue;
+        most = evidence;
+        hyper.class_sd = class_sd;
+        best = hyper;
       }
     }
   }
+  best.informative = most > most_without;
   return best;
 }
 
-Posterior Solve(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs) {
-  const Matrix gram = CellGram(truth);
+WeightPosterior SolveWeights(const ProbeRows& probes, int64_t classes, const Hyper& hyper) {
+  std::vector<ClassSums> sums;
   std::vector<ClassSystem> systems;
-  for (int64_t c = 0; c < truth.classes; ++c) {
-    systems.push_back(MakeSystem(truth, gram, hyper, pairs, c));
+  for (int64_t c = 0; c < classes; ++c) {
+    sums.push_back(hyper.informative ? SumClass(probes, c, hyper) : ClassSums());
+    systems.push_back(
+        MakeSystem(sums.back(), hyper.informative ? hyper.class_sd : prior::kClassSd));
   }
   const SharedPosterior shared = CombineClasses(systems);
-  Posterior out;
-  // mean = w0 + M P^-1 M' b and covariance M P^-1 M'.
-  const std::vector<double> step = SolveCholesky(shared.lower, shared.pull);
-  out.shared_mean.assign(prior::kWeight.begin(), prior::kWeight.end());
-  for (int f = 0; f < kNumFeatures; ++f) {
-    for (int g = 0; g < kNumFeatures; ++g)
-      out.shared_mean[f] += shared.prior_factor(f, g) * step[g];
-  }
-  const Matrix root = SolveLower(shared.lower, Transpose(shared.prior_factor));
-  out.shared_factor = Cholesky(Multiply(Transpose(root), root));
-  for (int64_t c = 0; c < truth.classes; ++c) {
-    out.classes.push_back(SolveClass(truth, hyper, pairs, c, systems[c], out.shared_mean));
+  WeightPosterior out;
+  out.shared_covariance = shared.covariance;
+  for (int64_t c = 0; c < classes; ++c) {
+    const ClassSystem& system = systems[c];
+    // w_c = w + K (h - G (w - w0)), at the mean of w.
+    std::vector<double> mean = Apply(system.own, sums[c].pull);
+    const std::vector<double> moved = Apply(system.shrunk, shared.step);
+    for (int f = 0; f < kNumFeatures; ++f) mean[f] += prior::kWeight[f] + moved[f];
+    Matrix covariance =
+        Multiply(Multiply(system.shrunk, shared.covariance), Transpose(system.shrunk));
+    for (size_t i = 0; i < covariance.values.size(); ++i) {
+      covariance.values[i] += system.own.values[i];
+    }
+    out.classes.push_back({ProjectToPositive(mean, covariance), system.own, system.shrunk});
   }
   return out;
+}
+
+std::vector<double> ProjectToPositive(const std::vector<double>& mean, const Matrix& covariance) {
+  const int64_t n = static_cast<int64_t>(mean.size());
+  std::vector<double> best;
+  double least = INFINITY;
+  for (uint32_t zeros = 0; zeros < (1u << n); ++zeros) {
+    std::vector<int64_t> at;
+    for (int64_t f = 0; f < n; ++f) {
+      if (zeros >> f & 1u) at.push_back(f);
+    }
+    const int64_t count = static_cast<int64_t>(at.size());
+    Matrix block(count, count);
+    std::vector<double> step(count);
+    for (int64_t i = 0; i < count; ++i) {
+      step[i] = -mean[at[i]];
+      for (int64_t j = 0; j < count; ++j) block(i, j) = covariance(at[i], at[j]);
+    }
+    // The others follow by their regression on those that are set to zero.
+    const std::vector<double> force = SolveCholesky(Cholesky(block), step);
+    std::vector<double> point = mean;
+    bool inside = true;
+    for (int64_t f = 0; f < n; ++f) {
+      for (int64_t i = 0; i < count; ++i) point[f] += covariance(f, at[i]) * force[i];
+      if (zeros >> f & 1u) point[f] = 0;
+      inside = inside && point[f] >= 0;
+    }
+    const double distance = Dot(step, force);
+    if (inside && distance < least) {
+      least = distance;
+      best = point;
+    }
+  }
+  return best;
 }
 
 }  // namespace mgral::core

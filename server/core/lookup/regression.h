@@ -1,71 +1,66 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "server/core/lookup/dense.h"
 #include "server/core/lookup/features.h"
-#include "server/core/lookup/table.h"
 
-// The Bayesian linear regression behind a look-up table (Rasmussen and Williams, Gaussian
-// Processes for Machine Learning, 2006, chapter 2; equations 18 to 21 of docs/method.md):
+// The Bayesian linear regression behind a look-up table's weights (Rasmussen and Williams, Gaussian
+// Processes for Machine Learning, 2006, chapter 2; equations 14 to 18 of docs/method.md):
 //
-//   y = phi_o.u_c + unit_c x_oc.w_c + z_o.J_c + b + noise,   w_c = w_s + v_c
-//   u_c ~ N(0, (amplitude unit_c)^2 kernel), w_s ~ N(w0, shared), v_c ~ N(0, own),
-//   J_c ~ N(0, (pair_sd unit_c)^2), b ~ N(0, intercept_c^2) per kind of truth.
+//   y_oc = f_oc.w_c + b_(base of o, c) + noise,   w_c = w + v_c
+//   w ~ N(w0, diag(sd0)^2),  v_c ~ N(0, (class_sd w0)^2),  b ~ N(0, offset_sd^2),
+//   noise ~ N(0, nu (1 + 4 / h_oc))
 //
-// Given w_s the classes are independent, so that everything is closed form per class and exact.
+// b and v_c are integrated out, so that all is closed form in F x F matrices.
 namespace mgral::core {
 
-// The truth, as design matrices. All `y` are of x_c, that is before h.
-struct Truth {
-  int64_t classes = 0;
-  std::vector<double> unit;                   // [C] at level 1
-  Matrix kernel;                              // [K, K]
-  Matrix phi;                                 // [O, K]
-  Matrix psi;                                 // [O, K]
-  std::vector<Matrix> x;                      // C of [O, F], in units
-  std::vector<int> kind;                      // [O] 0 or 1: which intercept
-  std::vector<double> intercept;              // [O] standard deviation in units
-  std::vector<std::vector<double>> y;         // [C][O]
-  std::vector<std::vector<double>> variance;  // [C][O]; infinity: not measured
-  double noise_center = 1;                    // likeliest multiple of the variance
+// A readout trained on a base subset of the labeled images and on the base with a batch: what the
+// batch's true labels did to the loss on images that are in neither. Plain data.
+struct ReplayProbe {
+  int base = 0;                        // probes of one base share its offset
+  std::vector<double> features;        // [C, F] of the batch beside the base, from true counts
+  std::vector<double> response;        // [C] drop of the log loss; NaN: not measurable
+  std::vector<double> held_positives;  // [C] objects among the held-out images; 0: not measurable
+  // The response on two disjoint halves of the held-out images; both may be empty.
+  std::array<std::vector<double>, 2> half_response;
 
-  int64_t rows() const { return phi.rows; }
+  bool Measured(int64_t c) const;
 };
 
-// A pair of cells and the classes that it matters for.
-struct PairTerm {
-  CellPair cells;
-  std::vector<bool> active;  // [C]
-  double sd = 0;             // in units
-};
+using ProbeRows = std::vector<const ReplayProbe*>;
 
+// What the evidence chooses. Noise is a variance, `class_sd` a share of the prior's weights.
 struct Hyper {
-  double noise = 1;
-  double amplitude = 0;
-  double level = 1;
+  // The features explain the responses better than noise alone would; if not, the weights stay at
+  // the prior.
+  bool informative = false;
+  double noise = 0;
+  double offset_sd = 0;
+  double class_sd = 0;
 };
 
-// What a class knows after the truth, given the shared weights; then integrated over them.
+// What is known of w_c after the probes. All [F] or [F, F].
 struct ClassPosterior {
-  std::vector<double> mean;  // [D] of (u, w, J)
-  Matrix covariance;         // [D, D] given w_s
-  Matrix coupling;           // [D, F] derivative of the mean by w_s
+  std::vector<double> mean;  // >= 0
+  Matrix covariance;         // of v_c given w
+  Matrix coupling;           // derivative of the mean by w
 };
 
-struct Posterior {
-  std::vector<double> shared_mean;  // [F]
-  Matrix shared_factor;             // [F, F] lower, of the covariance of w_s
+struct WeightPosterior {
+  Matrix shared_covariance;  // of w
   std::vector<ClassPosterior> classes;
 };
 
-// Logarithm of the marginal likelihood plus that of the prior of `hyper`.
-double Evidence(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs);
+// The grid point of the largest evidence, and whether that is larger than without any features.
+Hyper ChooseHyper(const ProbeRows& probes, int64_t classes);
 
-// The grid point with the largest evidence; the prior's own when there is little truth.
-Hyper ChooseHyper(const Truth& truth, const std::vector<PairTerm>& pairs);
+WeightPosterior SolveWeights(const ProbeRows& probes, int64_t classes, const Hyper& hyper);
 
-Posterior Solve(const Truth& truth, const Hyper& hyper, const std::vector<PairTerm>& pairs);
+// The point of x >= 0 nearest to `mean` by the metric of `covariance`: the mode of a Gaussian that
+// is cut off at 0. Tries every set of zeros.
+std::vector<double> ProjectToPositive(const std::vector<double>& mean, const Matrix& covariance);
 
 }  // namespace mgral::core

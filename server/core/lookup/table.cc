@@ -1,24 +1,36 @@
 #include "server/core/lookup/table.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "server/core/bytes.h"
+#include "server/core/lookup/prior.h"
 
 namespace mgral::core {
 namespace {
 
 constexpr uint32_t kMagic = 0x54524c4d;  // "MLRT"
-constexpr uint32_t kVersion = 1;
-constexpr int64_t kMost = int64_t{1} << 20;  // classes, cells, dimensions, pairs: no overflow below
+constexpr uint32_t kVersion = 2;
+constexpr int64_t kMost = int64_t{1} << 20;  // classes, cells, dimensions: no overflow below
+constexpr double kMostObjects = 1e12;        // likewise
 
 void Want(bool holds, const char* name, const char* what) {
   if (!holds) throw std::invalid_argument(std::string(name) + ": " + what);
 }
 
 template <typename T>
-void CheckFinite(const std::vector<T>& values, int64_t wanted, const char* name) {
+void CheckWithin(const std::vector<T>& values, int64_t wanted, double least, double most,
+                 const char* name) {
   Want(static_cast<int64_t>(values.size()) == wanted, name, "has a wrong number of values");
-  for (T value : values) Want(std::isfinite(value), name, "holds a value that is not finite");
+  for (T value : values) {
+    Want(std::isfinite(value), name, "holds a value that is not finite");
+    Want(value >= least && value <= most, name, "holds a value that is out of range");
+  }
+}
+
+template <typename T>
+void CheckFinite(const std::vector<T>& values, int64_t wanted, const char* name) {
+  CheckWithin(values, wanted, -INFINITY, INFINITY, name);
 }
 
 void CheckIndices(const std::vector<int32_t>& values, int64_t wanted, int64_t limit,
@@ -37,58 +49,83 @@ void CheckCells(const Cells& cells) {
   Want(std::isfinite(cells.spread) && cells.spread >= 0, "cells.spread", "out of range");
 }
 
-void CheckUncertainty(const LookupTable& table) {
-  const int64_t classes = table.classes, size = table.Dimension();
-  CheckFinite(table.factor, classes * (size * (size + 1) / 2), "factor");
-  CheckFinite(table.coupling, classes * size * kNumFeatures, "coupling");
-  CheckFinite(table.shared_factor, kNumFeatures * kNumFeatures, "shared_factor");
-}
-
-void CheckDescription(const LookupTable& table) {
-  const int64_t classes = table.classes;
-  CheckFinite(table.weights, classes * kNumFeatures, "weights");
-  CheckFinite(table.unit, classes, "unit");
-  CheckFinite(table.scale, kNumFeatures, "scale");
-  for (double value : table.scale) Want(value > 0, "scale", "must be positive");
-  CheckFinite(table.rarity, classes, "rarity");
-  CheckFinite(table.cell_features, table.cells.count * classes * kNumFeatures, "cell_features");
-  CheckFinite(table.deviation, table.images * classes * kNumImageFeatures, "deviation");
-  Want(std::isfinite(table.lambda), "lambda", "is not finite");
+void CheckWeights(const LookupTable& table) {
+  const int64_t square = kNumFeatures * kNumFeatures;
+  CheckWithin(table.weights, table.classes * kNumFeatures, 0, 1e6, "weights");
+  Want(table.kappa > 0 && table.kappa < 1e6, "kappa", "out of range");
+  Want(table.kappa_sd >= 0 && table.kappa_sd < 1e6, "kappa_sd", "out of range");
+  Want(table.residual_share >= 0 && table.residual_share < 1e6, "residual_share", "out of range");
+  Want(table.noise >= 0 && table.noise < 1e6, "noise", "out of range");
+  Want(table.offset_sd >= 0 && table.offset_sd < 1e6, "offset_sd", "out of range");
+  Want(table.class_sd >= 0 && table.class_sd < 1e6, "class_sd", "out of range");
+  if (table.shared_covariance.empty()) {
+    Want(table.class_covariance.empty(), "class_covariance", "has a wrong number of values");
+    Want(table.coupling.empty(), "coupling", "has a wrong number of values");
+    return;
+  }
+  CheckWithin(table.shared_covariance, square, -1e6, 1e6, "shared_covariance");
+  CheckWithin(table.class_covariance, table.classes * square, -1e6, 1e6, "class_covariance");
+  CheckWithin(table.coupling, table.classes * square, -1e6, 1e6, "coupling");
 }
 
 }  // namespace
 
+double ApSlope(double ap) {
+  const double clamped =
+      std::isnan(ap) ? prior::kLeastAp : std::clamp(ap, prior::kLeastAp, prior::kMostAp);
+  return std::sqrt(clamped * (1 - clamped));
+}
+
+std::vector<double> LookupTable::ApSlopes() const {
+  std::vector<double> out;
+  for (const double ap : class_ap) out.push_back(ApSlope(ap));
+  return out;
+}
+
+void SetPrior(LookupTable* table) {
+  table->kappa = prior::kKappa;
+  table->kappa_sd = prior::kKappaSd;
+  table->residual_share = prior::kResidualShare;
+  table->shared_covariance.assign(kNumFeatures * kNumFeatures, 0.0);
+  table->weights.clear();
+  table->coupling.assign(table->classes * kNumFeatures * kNumFeatures, 0.0);
+  table->class_covariance = table->coupling;
+  for (int f = 0; f < kNumFeatures; ++f) {
+    table->shared_covariance[f * (kNumFeatures + 1)] = std::pow(prior::kSharedSd[f], 2);
+  }
+  for (int64_t c = 0; c < table->classes; ++c) {
+    for (int f = 0; f < kNumFeatures; ++f) {
+      const int64_t at = (c * kNumFeatures + f) * kNumFeatures + f;
+      table->weights.push_back(prior::kWeight[f]);
+      table->class_covariance[at] = std::pow(prior::kClassSd * prior::kWeight[f], 2);
+      table->coupling[at] = 1;
+    }
+  }
+}
+
 void CheckTable(const LookupTable& table) {
+  const int64_t classes = table.classes;
   Want(table.images >= 0 && table.images <= INT32_MAX, "images", "out of range");
-  Want(table.classes > 0 && table.classes <= kMost, "classes", "out of range");
-  Want(static_cast<int64_t>(table.pairs.size()) <= kMost, "pairs", "too many");
+  Want(classes > 0 && classes <= kMost, "classes", "out of range");
   CheckCells(table.cells);
   Want(table.images == 0 || table.cells.count > 0, "cells", "there are none for the images");
-  CheckFinite(table.rho, table.cells.count, "rho");
-  for (double rho : table.rho) Want(rho >= 0 && rho < 1, "rho", "must lie in [0, 1)");
-  CheckFinite(table.class_ap, table.classes, "class_ap");
-  for (double ap : table.class_ap) Want(ap >= 0 && ap <= 1, "class_ap", "must lie in [0, 1]");
-  CheckFinite(table.cell_gain, table.cells.count * table.classes, "cell_gain");
-  CheckFinite(table.image_gain, table.images * table.classes, "image_gain");
   CheckIndices(table.cell_of, table.images, table.cells.count, "cell_of");
   Want(table.groups >= 0 && table.groups <= table.images, "groups", "out of range");
   CheckIndices(table.group_of, table.images, table.groups, "group_of");
-  for (const CellPair& pair : table.pairs) {
-    Want(pair.k >= 0 && pair.k < pair.l && pair.l < table.cells.count, "pairs", "out of range");
-  }
-  CheckFinite(table.pair_gain, static_cast<int64_t>(table.pairs.size()) * table.classes,
-              "pair_gain");
-  if (!table.weights.empty()) CheckDescription(table);
-  if (!table.factor.empty()) {
-    Want(!table.weights.empty(), "weights", "are missing");
-    CheckUncertainty(table);
-  }
+  CheckWithin(table.expected, table.images * classes, 0, kMostObjects, "expected");
+  CheckWithin(table.labeled, classes, 0, kMostObjects, "labeled");
+  CheckWithin(table.labeled_in_cell, table.cells.count * classes, 0, kMostObjects,
+              "labeled_in_cell");
+  CheckWithin(table.cell_share, table.cells.count * classes, 0, 1 + 1e-6, "cell_share");
+  CheckWithin(table.class_ap, classes, 0, 1, "class_ap");
+  CheckWeights(table);
 }
 
 std::string LookupTable::Serialize() const {
   ByteWriter out;
   out.Put(kMagic);
   out.Put(kVersion);
+  out.Put<int32_t>(kNumFeatures);
   out.Put(images);
   out.Put(classes);
   out.Put(cells.count);
@@ -96,34 +133,30 @@ std::string LookupTable::Serialize() const {
   out.PutArray(cells.centroids);
   out.PutArray(cells.tightness);
   out.Put(cells.spread);
-  out.PutArray(rho);
-  out.PutArray(class_ap);
-  out.PutArray(cell_gain);
-  out.PutArray(image_gain);
   out.PutArray(cell_of);
   out.PutArray(group_of);
   out.Put(groups);
-  out.PutArray(pairs);
-  out.PutArray(pair_gain);
+  out.PutArray(expected);
+  out.PutArray(labeled);
+  out.PutArray(labeled_in_cell);
+  out.PutArray(cell_share);
+  out.PutArray(class_ap);
+  out.Put(kappa);
+  out.Put(kappa_sd);
   out.PutArray(weights);
-  out.PutArray(factor);
+  out.PutArray(shared_covariance);
+  out.PutArray(class_covariance);
   out.PutArray(coupling);
-  out.PutArray(shared_factor);
-  out.PutArray(unit);
-  out.PutArray(scale);
-  out.PutArray(rarity);
-  out.PutArray(cell_features);
-  out.PutArray(deviation);
-  out.Put(lambda);
+  out.Put(residual_share);
+  out.Put(noise);
+  out.Put(offset_sd);
+  out.Put(class_sd);
   out.Put(fidelity.fidelity);
-  out.Put(fidelity.truth_batches);
+  out.Put(fidelity.concordance);
   out.Put(fidelity.ceiling);
   out.Put(fidelity.truth_spread);
-  out.Put(fidelity.response_fidelity);
-  out.Put(fidelity.response_batches);
-  out.Put(noise);
-  out.Put(amplitude);
-  out.Put(level);
+  out.Put(fidelity.probes);
+  out.Put(fidelity.bases);
   return out.Take();
 }
 
@@ -131,6 +164,7 @@ LookupTable LookupTable::Parse(const std::string& bytes) {
   ByteReader in(bytes);
   Want(in.Get<uint32_t>() == kMagic, "bytes", "not a look-up table");
   Want(in.Get<uint32_t>() == kVersion, "bytes", "a version of the look-up table not known here");
+  Want(in.Get<int32_t>() == kNumFeatures, "bytes", "a look-up table of other features");
   LookupTable out;
   out.images = in.Get<int64_t>();
   out.classes = in.Get<int64_t>();
@@ -139,81 +173,32 @@ LookupTable LookupTable::Parse(const std::string& bytes) {
   out.cells.centroids = in.GetArray<float>();
   out.cells.tightness = in.GetArray<double>();
   out.cells.spread = in.Get<double>();
-  out.rho = in.GetArray<double>();
-  out.class_ap = in.GetArray<double>();
-  out.cell_gain = in.GetArray<float>();
-  out.image_gain = in.GetArray<float>();
   out.cell_of = in.GetArray<int32_t>();
   out.group_of = in.GetArray<int32_t>();
   out.groups = in.Get<int32_t>();
-  out.pairs = in.GetArray<CellPair>();
-  out.pair_gain = in.GetArray<float>();
+  out.expected = in.GetArray<float>();
+  out.labeled = in.GetArray<double>();
+  out.labeled_in_cell = in.GetArray<double>();
+  out.cell_share = in.GetArray<double>();
+  out.class_ap = in.GetArray<double>();
+  out.kappa = in.Get<double>();
+  out.kappa_sd = in.Get<double>();
   out.weights = in.GetArray<double>();
-  out.factor = in.GetArray<float>();
-  out.coupling = in.GetArray<float>();
-  out.shared_factor = in.GetArray<double>();
-  out.unit = in.GetArray<double>();
-  out.scale = in.GetArray<double>();
-  out.rarity = in.GetArray<double>();
-  out.cell_features = in.GetArray<double>();
-  out.deviation = in.GetArray<float>();
-  out.lambda = in.Get<double>();
+  out.shared_covariance = in.GetArray<double>();
+  out.class_covariance = in.GetArray<double>();
+  out.coupling = in.GetArray<double>();
+  out.residual_share = in.Get<double>();
+  out.noise = in.Get<double>();
+  out.offset_sd = in.Get<double>();
+  out.class_sd = in.Get<double>();
   out.fidelity.fidelity = in.Get<double>();
-  out.fidelity.truth_batches = in.Get<int64_t>();
+  out.fidelity.concordance = in.Get<double>();
   out.fidelity.ceiling = in.Get<double>();
   out.fidelity.truth_spread = in.Get<double>();
-  out.fidelity.response_fidelity = in.Get<double>();
-  out.fidelity.response_batches = in.Get<int64_t>();
-  out.noise = in.Get<double>();
-  out.amplitude = in.Get<double>();
-  out.level = in.Get<double>();
+  out.fidelity.probes = in.Get<int64_t>();
+  out.fidelity.bases = in.Get<int64_t>();
   in.End();
   CheckTable(out);
-  return out;
-}
-
-void AppendImages(const CellAssignment& assignment, const ImageFeatures& features,
-                  LookupTable* table) {
-  const int64_t classes = table->classes, width = classes * kNumImageFeatures;
-  std::vector<double> sums(assignment.groups * width, 0.0);
-  std::vector<int64_t> members(assignment.groups, 0);
-  for (int64_t i = 0; i < features.images; ++i) {
-    const double* mean = &table->cell_features[assignment.cell[i] * classes * kNumFeatures];
-    double* sum = &sums[assignment.group[i] * width];
-    ++members[assignment.group[i]];
-    for (int64_t c = 0; c < classes; ++c) {
-      for (int f = 0; f < kNumImageFeatures; ++f) {
-        sum[c * kNumImageFeatures + f] +=
-            features.At(i, c)[f] / table->scale[f] - mean[c * kNumFeatures + f];
-      }
-    }
-  }
-  for (int64_t i = 0; i < features.images; ++i) {
-    const int32_t group = assignment.group[i];
-    table->cell_of.push_back(assignment.cell[i]);
-    table->group_of.push_back(table->groups + group);
-    for (int64_t c = 0; c < classes; ++c) {
-      double gain = 0;
-      for (int f = 0; f < kNumImageFeatures; ++f) {
-        const float deviation = static_cast<float>(sums[group * width + c * kNumImageFeatures + f] /
-                                                   static_cast<double>(members[group]));
-        table->deviation.push_back(deviation);
-        gain += table->weights[c * kNumFeatures + f] * deviation;
-      }
-      table->image_gain.push_back(static_cast<float>(table->lambda * table->unit[c] * gain));
-    }
-  }
-  table->images += features.images;
-  table->groups += assignment.groups;
-}
-
-LookupTable WithImages(const LookupTable& table, const ImageSignals& more) {
-  if (table.weights.empty()) throw std::invalid_argument("table: was not fitted");
-  if (more.classes != table.classes) throw std::invalid_argument("classes: not those of the table");
-  if (more.dim != table.cells.dim) throw std::invalid_argument("dim: not that of the table");
-  const ImageFeatures features = ComputeFeaturesWithRarity(more, table.rarity);
-  LookupTable out = table;
-  AppendImages(AssignCells(table.cells, more.embeddings, more.images), features, &out);
   return out;
 }
 

@@ -10,76 +10,68 @@
 
 namespace mgral::core {
 
-// How well a table predicts. Correlations are Spearman's, in [-1, 1]; NaN: could not be measured.
+// How well a table predicts what replay probes measured. Correlations are of ranks, in [-1, 1];
+// NaN: could not be measured, which needs 16 probes.
 struct TableFidelity {
-  // Leave-one-batch-out over the truth (replay, else realized from 5 batches on).
+  // Of the predicted and the measured mean response within a base, predicted from the probes of the
+  // other bases; mean over the bases, weighted by their probes.
   double fidelity = std::nan("");
-  int64_t truth_batches = 0;           // batches behind `fidelity`
-  double ceiling = std::nan("");       // test-retest correlation of the truth, from repeats
-  double truth_spread = std::nan("");  // standard deviation of the truth's mean response
-  // Leave-one-out over the semi-supervised responses by the response surface. Says how
-  // repeatable the responses are, not how well gains are predicted.
-  double response_fidelity = std::nan("");
-  int64_t response_batches = 0;
-};
-
-// Cells k < l that are worth more (or less) together than apart.
-struct CellPair {
-  int32_t k = 0;
-  int32_t l = 0;
+  // Share of the pairs of a base's probes in the right order, each predicted without the two,
+  // rescaled to [-1, 1].
+  double concordance = std::nan("");
+  // What a perfect table would reach, from the responses on two halves of the held-out images.
+  double ceiling = std::nan("");
+  double truth_spread = std::nan("");  // standard deviation of the mean response within a base
+  int64_t probes = 0;
+  int64_t bases = 0;
 };
 
 // What any batch S of the candidates is worth (equations 10 to 13 of docs/method.md):
 //
-//   gain(S) = mean_c h_c(x_c),  x_c = sum_k T[k,c] phi_k(n_k) + sum_{i in S} a[i,c]
-//                                   + sum_{(k,l)} J[kl,c] psi_k(n_k) psi_l(n_l)
-//   phi_k(n) = (1 - rho_k^n) / (1 - rho_k)      images that teach something new in cell k
-//   psi_k(n) = 1 - rho_k^n                      share of cell k that is known
-//   h_c(x)   = r (1 - exp(-x / r)), r = 1 - AP_c, for x > 0; x for x <= 0
+//   gain(S) = (1/C) sum_c kappa s_c sum_f w_cf f_fc(S),   s_c = sqrt(a_c (1 - a_c))
+//   f_growth = log((n_c + 1 + E_c) / (n_c + 1))
+//   f_local  = sum_k omega_kc log((M_kc + 1/2 + m_kc) / (M_kc + 1/2))
 //
-// n_k counts groups of near-duplicates, and a[] belongs to the group: a copy adds nothing.
+// n_c labeled and E_c expected objects of class c, M_kc and m_kc those in cell k, omega_kc the
+// share of the class that lies in cell k, a_c AP_c kept within [0.05, 0.95] (unknown: 0.05). E_c
+// and m_kc count a group of near-duplicates once. For w >= 0 the gain is monotone and submodular.
 // Units: change of AP. Everything is arrays; a table is immutable once fitted, and reading it is
-// thread-safe. Uncertainty is a Gaussian per class over (u_c, w_c, J_c), D = K + F + P, where
-// T[k,c] = u_c[k] + unit_c w_c.F[k,c] and a[i,c] = lambda unit_c w_c.dev[i,c]; what the classes
-// share (the shared weights) is kept apart as `coupling` times `shared_factor`.
+// thread-safe.
 struct LookupTable {
   int64_t images = 0;   // N
   int64_t classes = 0;  // C
   Cells cells;          // K cells
 
-  // Entries (posterior means).
-  std::vector<double> rho;        // [K] in [0, 1)
-  std::vector<double> class_ap;   // [C]
-  std::vector<float> cell_gain;   // T [K, C]
-  std::vector<float> image_gain;  // a [N, C]
   std::vector<int32_t> cell_of;   // [N]
   std::vector<int32_t> group_of;  // [N]
   int32_t groups = 0;
-  std::vector<CellPair> pairs;   // P
-  std::vector<float> pair_gain;  // J [P, C]
+  std::vector<float> expected;  // [N, C] expected objects, mean of the group, >= 0
 
-  // Uncertainty; empty when the table was made by hand (standard errors are then 0).
-  std::vector<double> weights;        // posterior mean of w [C, F]
-  std::vector<float> factor;          // lower triangles of L_c, L_c L_c' = covariance [C, D(D+1)/2]
-  std::vector<float> coupling;        // [C, D, F]
-  std::vector<double> shared_factor;  // [F, F] lower triangle, row-major full
+  std::vector<double> labeled;          // n [C], >= 0
+  std::vector<double> labeled_in_cell;  // M [K, C], >= 0
+  std::vector<double> cell_share;       // omega [K, C] in [0, 1]
+  std::vector<double> class_ap;         // [C] in [0, 1]; 0: unknown
 
-  // What is needed to describe further images and to rebuild a[] from drawn weights.
-  std::vector<double> unit;           // [C] AP units of one unit of w.f
-  std::vector<double> scale;          // [F] divisors of the raw features
-  std::vector<double> rarity;         // [C]
-  std::vector<double> cell_features;  // F [K, C, F], scaled
-  std::vector<float> deviation;       // [N, C, kNumImageFeatures], scaled, mean of the group
-  double lambda = 0;
+  double kappa = 0;             // AP per unit of s_c w.f, > 0
+  double kappa_sd = 0;          // its standard deviation
+  std::vector<double> weights;  // w [C, F], posterior means, >= 0
 
+  // Uncertainty of the weights: w_c = w + v_c; empty when the table was made by hand (their share
+  // of the standard errors is then 0).
+  std::vector<double> shared_covariance;  // of w [F, F]
+  std::vector<double> class_covariance;   // of v_c given w [C, F, F]
+  std::vector<double> coupling;           // derivative of the mean of w_c by w [C, F, F]
+  double residual_share = 0;              // standard deviation of gain(S) beside all this / gain(S)
+
+  // Fitted: variance of a response, standard deviations of a base's offset (both in units of log
+  // loss) and of a class's weights (share of the prior's); 0 without evidence.
+  double noise = 0;
+  double offset_sd = 0;
+  double class_sd = 0;
   TableFidelity fidelity;
-  double noise = 0;      // fitted multiple of the observations' variance
-  double amplitude = 0;  // fitted amplitude of the Gaussian process
-  double level = 0;      // fitted multiple of the prior's size
 
-  int64_t Dimension() const {
-    return cells.count + kNumFeatures + static_cast<int64_t>(pairs.size());
-  }
+  // a_c (1 - a_c), root: what a class's drop of log loss is worth in AP. [C]
+  std::vector<double> ApSlopes() const;
 
   // Versioned little-endian bytes; a round trip is exact.
   std::string Serialize() const;
@@ -89,18 +81,13 @@ struct LookupTable {
   static LookupTable Parse(const std::string& bytes);
 };
 
-// Throws std::invalid_argument naming the array that is inconsistent or not finite.
+// sqrt(a (1 - a)) for an AP; NaN or 0: unknown.
+double ApSlope(double ap);
+
+// Weights, kappa and their uncertainty of prior.h, for the table's classes.
+void SetPrior(LookupTable* table);
+
+// Throws std::invalid_argument naming the array that is inconsistent, out of range or not finite.
 void CheckTable(const LookupTable& table);
-
-// Appends images to a table whose cells, weights, scales and cell features are set: cell_of,
-// group_of, deviation and a[]. The terms of a group of near-duplicates are the mean of its
-// members', so that the gain does not depend on which of them is taken.
-void AppendImages(const CellAssignment& assignment, const ImageFeatures& features,
-                  LookupTable* table);
-
-// The same cells and entries, over the table's candidates followed by `more` (images that arrived
-// since): nearest cell, features scaled as before. Throws std::invalid_argument on mismatching
-// classes or dim.
-LookupTable WithImages(const LookupTable& table, const ImageSignals& more);
 
 }  // namespace mgral::core

@@ -1,5 +1,7 @@
 #include "server/core/lookup/table_entry.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
@@ -9,18 +11,10 @@
 namespace mgral::core {
 namespace {
 
-// The image's part of an array with as many values for each image; tables that were made by hand
-// have no deviation.
-void PutRow(const std::vector<float>& all, int64_t image, int64_t images, ByteWriter* out) {
-  const int64_t width = static_cast<int64_t>(all.size()) / images;
-  out->PutArray(all.data() + image * width, width);
-}
-
 struct Entry {
   int32_t cell = 0;
   int32_t group = 0;
-  std::vector<float> gain;       // [C]
-  std::vector<float> deviation;  // [C, kNumImageFeatures]
+  std::vector<float> expected;  // [C]
 };
 
 Entry ParseEntry(const std::string& bytes) {
@@ -28,10 +22,16 @@ Entry ParseEntry(const std::string& bytes) {
   Entry entry;
   entry.cell = in.Get<int32_t>();
   entry.group = in.Get<int32_t>();
-  entry.gain = in.GetArray<float>();
-  entry.deviation = in.GetArray<float>();
+  entry.expected = in.GetArray<float>();
   in.End();
   return entry;
+}
+
+bool Belongs(const Entry& entry, const LookupTable& shared) {
+  if (entry.cell < 0 || entry.cell >= shared.cells.count) return false;
+  if (static_cast<int64_t>(entry.expected.size()) != shared.classes) return false;
+  return std::all_of(entry.expected.begin(), entry.expected.end(),
+                     [](float value) { return std::isfinite(value) && value >= 0; });
 }
 
 }  // namespace
@@ -40,10 +40,9 @@ std::string SerializeShared(const LookupTable& table) {
   LookupTable shared = table;
   shared.images = 0;
   shared.groups = 0;
-  shared.image_gain.clear();
   shared.cell_of.clear();
   shared.group_of.clear();
-  shared.deviation.clear();
+  shared.expected.clear();
   return shared.Serialize();
 }
 
@@ -54,8 +53,7 @@ std::vector<std::string> SerializeEntries(const LookupTable& table) {
     ByteWriter out;
     out.Put(table.cell_of[i]);
     out.Put(table.group_of[i]);
-    PutRow(table.image_gain, i, table.images, &out);
-    PutRow(table.deviation, i, table.images, &out);
+    out.PutArray(&table.expected[i * table.classes], table.classes);
     entries.push_back(out.Take());
   }
   return entries;
@@ -65,20 +63,15 @@ LookupTable AssembleTable(const LookupTable& shared, const std::vector<std::stri
   LookupTable table = shared;
   table.images = static_cast<int64_t>(entries.size());
   std::map<int32_t, int32_t> groups;  // as stored, to 0, 1, ...
-  size_t deviation_size = 0;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const Entry entry = ParseEntry(entries[i]);
-    if (i == 0) deviation_size = entry.deviation.size();
-    if (entry.cell < 0 || entry.cell >= shared.cells.count ||
-        static_cast<int64_t>(entry.gain.size()) != shared.classes ||
-        entry.deviation.size() != deviation_size) {
+  for (const std::string& bytes : entries) {
+    const Entry entry = ParseEntry(bytes);
+    if (!Belongs(entry, shared)) {
       throw std::invalid_argument("entries: one does not belong to this look-up table");
     }
     table.cell_of.push_back(entry.cell);
     table.group_of.push_back(
         groups.emplace(entry.group, static_cast<int32_t>(groups.size())).first->second);
-    table.image_gain.insert(table.image_gain.end(), entry.gain.begin(), entry.gain.end());
-    table.deviation.insert(table.deviation.end(), entry.deviation.begin(), entry.deviation.end());
+    table.expected.insert(table.expected.end(), entry.expected.begin(), entry.expected.end());
   }
   table.groups = static_cast<int32_t>(groups.size());
   return table;

@@ -46,6 +46,8 @@ void CheckSelection(const LookupTable& table, const std::vector<float>& embeddin
   CheckTable(table);
   Want(static_cast<int64_t>(table.cells.centroids.size()) == table.cells.count * table.cells.dim,
        "cells.centroids: are missing");
+  Want(static_cast<int64_t>(table.cells.tightness.size()) == table.cells.count,
+       "cells.tightness: is missing");
   CheckEmbeddings(embeddings, table.images, table.cells.dim, "embeddings");
   Want(options.batch_size > 0 && options.batch_size < kMostImages, "batch_size: out of range");
   Want(options.queue_limit >= 0 && options.queue_limit < kMostImages, "queue_limit: out of range");

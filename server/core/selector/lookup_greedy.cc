@@ -1,77 +1,83 @@
 #include <algorithm>
+#include <cmath>
+#include <queue>
 #include <stdexcept>
+#include <utility>
 
 #include "server/core/lookup/batch_state.h"
-#include "server/core/selector/cell_frontier.h"
+#include "server/core/lookup/prior.h"
 #include "server/core/selector/strategies.h"
 
 namespace mgral::core {
 namespace {
 
-constexpr int64_t kExactWork = 100000000;  // images x n x classes up to which all are compared
+constexpr double kLeastCost = 1e-6;  // of an image in which nothing is expected
 
-int64_t BestImage(const BatchState& state, int64_t images) {
-  int64_t best = -1;
-  double most = 0;
-  for (int64_t i = 0; i < images; ++i) {
-    if (state.Taken(i)) continue;
-    const double marginal = state.Marginal(i);
-    if (best < 0 || marginal > most) {
-      best = i;
-      most = marginal;
-    }
-  }
-  return best;
-}
+struct GainBound {
+  double score;  // never too small
+  int64_t image;
+};
 
-int64_t BestFront(const BatchState& state, CellFrontier* frontier, int64_t cells) {
-  int64_t best = -1;
-  double most = 0;
-  for (int64_t k = 0; k < cells; ++k) {
-    const int64_t image = frontier->Front(k, state);
-    if (image < 0) continue;
-    const double marginal = state.Marginal(image);
-    if (best < 0 || marginal > most) {
-      best = image;
-      most = marginal;
-    }
+// The largest score on top, the lower index on ties.
+struct ScoresLess {
+  bool operator()(const GainBound& a, const GainBound& b) const {
+    return a.score != b.score ? a.score < b.score : a.image > b.image;
   }
-  return best;
+};
+
+// The labeling cost of every image to the power of prior.h; empty where that is 0.
+std::vector<double> CostDivisors(const RankInput& input) {
+  std::vector<double> out;
+  if (prior::kCostExponent == 0) return out;
+  const LookupTable& table = *input.table;
+  for (int64_t i = 0; i < table.images; ++i) {
+    double cost = input.cost_per_image;
+    for (int64_t c = 0; c < table.classes; ++c) {
+      cost += input.cost_per_box * table.expected[i * table.classes + c];
+    }
+    out.push_back(std::pow(std::max(kLeastCost, cost), prior::kCostExponent));
+  }
+  return out;
 }
 
 }  // namespace
 
 std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
-                                          const std::vector<int64_t>& taken, int64_t n) {
+                                          const std::vector<int64_t>& taken, int64_t n,
+                                          const std::vector<double>& cost) {
   CheckTable(table);
   if (n < 0) throw std::invalid_argument("n: must not be negative");
+  if (!cost.empty() && static_cast<int64_t>(cost.size()) != table.images) {
+    throw std::invalid_argument("cost: has a wrong number of values");
+  }
+  for (const double value : cost) {
+    if (!(value > 0) || std::isinf(value)) throw std::invalid_argument("cost: must be positive");
+  }
   BatchState state(table);
-  int64_t left = table.images;
   for (int64_t image : taken) {
     if (image < 0 || image >= table.images) throw std::invalid_argument("taken: no such image");
-    left -= state.Taken(image) ? 0 : 1;
     state.Add(image);
   }
-  n = std::min(n, left);
+  const auto score = [&](int64_t image) {
+    return state.Marginal(image) / (cost.empty() ? 1 : cost[image]);
+  };
+  std::vector<GainBound> bounds;
+  for (int64_t i = 0; i < table.images; ++i) {
+    if (!state.Taken(i)) bounds.push_back({score(i), i});
+  }
+  std::priority_queue<GainBound, std::vector<GainBound>, ScoresLess> queue(ScoresLess(),
+                                                                           std::move(bounds));
   std::vector<int64_t> order;
-  const bool exact = table.images * n * table.classes <= kExactWork;
-  const int64_t interval = RefreshInterval(table.images, n);
-  CellFrontier frontier(table);
-  int64_t rest = 0;  // near-duplicates of what is taken come last, by index
-  while (static_cast<int64_t>(order.size()) < n) {
-    int64_t image = -1;
-    if (exact) {
-      image = BestImage(state, table.images);
-    } else {
-      if (static_cast<int64_t>(order.size()) % interval == 0) frontier.Refresh(state);
-      image = BestFront(state, &frontier, table.cells.count);
+  while (static_cast<int64_t>(order.size()) < n && !queue.empty()) {
+    GainBound top = queue.top();
+    queue.pop();
+    top.score = score(top.image);
+    if (!queue.empty() && ScoresLess()(top, queue.top())) {
+      queue.push(top);
+      continue;
     }
-    if (image < 0) {
-      while (state.Taken(rest)) ++rest;
-      image = rest;
-    }
-    state.Add(image);
-    order.push_back(image);
+    state.Add(top.image);
+    order.push_back(top.image);
   }
   return order;
 }
@@ -79,7 +85,7 @@ std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
 Ranking RankLookupGreedy(const RankInput& input) {
   if (!input.table) throw std::invalid_argument("table: lookup_greedy needs one");
   Ranking out;
-  out.order = ContinueLookupGreedy(*input.table, {}, input.limit);
+  out.order = ContinueLookupGreedy(*input.table, {}, input.limit, CostDivisors(input));
   return out;
 }
 

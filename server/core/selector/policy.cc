@@ -10,7 +10,7 @@ namespace mgral::core {
 namespace {
 
 constexpr uint32_t kMagic = 0x50524c4d;  // "MLRP"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr int64_t kMostClasses = int64_t{1} << 20;
 // Best cell against one worth half as much: 20 to 1.
 constexpr float kInitialBeta = 6.0f;

@@ -8,7 +8,7 @@ namespace mgral::core {
 
 // Sizes of the policy. A step at time t (equations 24 to 26 of docs/method.md):
 //   h_t      = LSTM(input_t), input_t = [embedding of the image taken last, cell inputs of its
-//              cell, slopes h_c' of the classes, share of the batch that is taken, its gain]
+//              cell, slopes of the classes, share of the batch that is taken, its gain]
 //   cell k   : (W_query h).(W_key static_k) / sqrt(E) + v.relu(W_cell dynamic_k + W_state h + b)
 //              + beta dynamic_k[0]
 //   image i  : (W_image h).embedding_i / sqrt(P) + beta_image own_i
@@ -16,7 +16,7 @@ namespace mgral::core {
 inline constexpr int64_t kProjected = 12;  // P
 inline constexpr int64_t kHidden = 48;     // of the LSTM
 inline constexpr int64_t kKey = 24;        // E
-inline constexpr int64_t kCellInputs = 7;  // see rollout.cc
+inline constexpr int64_t kCellInputs = 5;  // see rollout.cc
 inline constexpr int64_t kCellStatic = kProjected + 2;
 inline constexpr int64_t kCellHidden = 16;
 inline constexpr int64_t kShortlist = 32;  // images of a cell that are pointed among

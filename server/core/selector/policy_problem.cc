@@ -43,6 +43,23 @@ void Center(const std::vector<float>& mean_of, std::vector<float>* values) {
   }
 }
 
+std::vector<float> CellMeans(const LookupTable& table) {
+  const int64_t classes = table.classes;
+  std::vector<double> sum(table.cells.count * classes, 0.0), images(table.cells.count, 0.0);
+  for (int64_t i = 0; i < table.images; ++i) {
+    const int32_t cell = table.cell_of[i];
+    images[cell] += 1;
+    for (int64_t c = 0; c < classes; ++c) {
+      sum[cell * classes + c] += table.expected[i * classes + c];
+    }
+  }
+  std::vector<float> out;
+  for (size_t kc = 0; kc < sum.size(); ++kc) {
+    out.push_back(static_cast<float>(sum[kc] / std::max(1.0, images[kc / classes])));
+  }
+  return out;
+}
+
 }  // namespace
 
 float LimitedInput(double value) {
@@ -62,22 +79,24 @@ PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& emb
   BatchState state(t);
   CellFrontier frontier(t);
   frontier.Refresh(state);
-  double best = 0;
+  double best = 0, steepest = 0;
   for (int64_t k = 0; k < cells.count; ++k) {
     const int64_t front = frontier.Front(k, state);
     cell_error.push_back(0);
     if (front < 0) continue;
-    best = std::max(best, std::fabs(state.Marginal(front)));
-    if (!t.factor.empty()) {
-      cell_error[k] = static_cast<float>(EstimateGain(t, {front}).standard_error);
-    }
+    const Estimate estimate = EstimateGain(t, {front});
+    best = std::max(best, estimate.gain);
+    if (estimate.gain > 0) cell_error[k] = LimitedInput(estimate.standard_error / estimate.gain);
   }
   scale = best > 0 ? best : 1;
+  for (const double slope : state.ClassSlopes()) steepest = std::max(steepest, slope);
+  slope_scale = steepest > 0 ? steepest : 1;
+  cell_mean = CellMeans(t);
   for (int64_t k = 0; k < cells.count; ++k) {
     cell_static.insert(cell_static.end(), &centroids[k * kProjected],
                        &centroids[k * kProjected] + kProjected);
-    cell_static.push_back(static_cast<float>(t.rho[k]));
-    cell_static.push_back(LimitedInput(cell_error[k] / scale));
+    cell_static.push_back(LimitedInput(cells.tightness[k]));
+    cell_static.push_back(cell_error[k]);
   }
   std::vector<bool> seen(t.groups, false);
   for (int32_t group : t.group_of) {

@@ -15,8 +15,10 @@ struct PolicyProblem {
   const LookupTable* table;
   std::vector<float> projected;    // [N, P]
   std::vector<float> cell_static;  // [K, kCellStatic]
-  std::vector<float> cell_error;   // [K] standard error of a first image's gain
+  std::vector<float> cell_mean;    // [K, C] expected objects of the cell's mean image
+  std::vector<float> cell_error;   // [K] standard error of the best image's gain, share of the gain
   double scale = 1;                // gain of the best first image, > 0
+  double slope_scale = 1;          // slope of the steepest class before anything is taken, > 0
   int64_t distinct = 0;            // groups of near-duplicates
 };
 

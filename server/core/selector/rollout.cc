@@ -102,20 +102,17 @@ void Rollout::SeeCells(const BatchState& state, int64_t batch, CellFrontier* fro
     if (front < 0) continue;
     look->open[k] = 1;
     first[k] = state.Marginal(front);
-    mean[k] = state.CellMarginal(k);
+    mean[k] = state.CellMarginal(k, &problem_.cell_mean[k * table.classes]);
     look->best = std::max(look->best, first[k]);
   }
   if (look->best <= 0) look->best = problem_.scale;
-  const std::vector<double> together = state.PairPotential();
   for (int64_t k = 0; k < cells; ++k) {
     float* out = &look->cells[k * kCellInputs];
     out[0] = LimitedInput(first[k] / look->best);
     out[1] = LimitedInput(mean[k] / look->best);
-    out[2] = static_cast<float>(state.CellDecay(k));
-    out[3] = LimitedInput(state.CellCount(k) / static_cast<double>(batch) * 4);
-    out[4] = static_cast<float>(frontier->Left(k));
-    out[5] = LimitedInput(together[k] / look->best);
-    out[6] = LimitedInput(problem_.cell_error[k] * state.CellDecay(k) / look->best);
+    out[2] = LimitedInput(state.CellCount(k) / static_cast<double>(batch) * 4);
+    out[3] = static_cast<float>(frontier->Left(k));
+    out[4] = LimitedInput(problem_.cell_error[k] * first[k] / look->best);
   }
 }
 
@@ -193,7 +190,7 @@ Trace Rollout::Run(BatchState state, int64_t steps, RandomStream* random,
     if (t % interval == 0) frontier.Refresh(state);
     const std::vector<double> slopes = state.ClassSlopes();
     for (int64_t c = 0; c < table.classes; ++c) {
-      input[kProjected + kCellInputs + c] = static_cast<float>(slopes[c]);
+      input[kProjected + kCellInputs + c] = LimitedInput(slopes[c] / problem_.slope_scale);
     }
     LstmStep(input);
     SeeCells(state, steps, &frontier, &look);

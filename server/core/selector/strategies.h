@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "server/core/evaluation/average_precision.h"
-#include "server/core/lookup/features.h"
 #include "server/core/lookup/object_embeddings.h"
 #include "server/core/lookup/table.h"
+#include "server/core/lookup/table_input.h"
 #include "server/core/progress.h"
 #include "server/core/selector/select_queue.h"
 
@@ -70,7 +70,8 @@ Ranking RankPpal(const RankInput& input);
 Ranking RankClassBalanced(const RankInput& input);
 // No labels yet: core_set over the embeddings of the untrained or imported backbone.
 Ranking RankColdStart(const RankInput& input);
-// The image with the largest marginal gain of the table comes next.
+// The image with the largest marginal gain of the table comes next, over its labeling cost to the
+// power prior::kCostExponent.
 Ranking RankLookupGreedy(const RankInput& input);
 // The LSTM policy's queue of a few batches, continued by the table's greedy order.
 Ranking RankMgral(const RankInput& input);
@@ -107,9 +108,10 @@ std::vector<int64_t> MaxHerding(const std::vector<float>& embeddings, int64_t im
                                 const std::vector<float>& labeled, int64_t n, uint64_t seed);
 
 // Up to `n` images by the largest marginal gain, continuing after `taken`, which is not repeated in
-// the answer; ties by index. Exact while images * n * classes <= 1e8; beyond, only the best image
-// of each cell is compared.
+// the answer; ties by index. With `cost` [N], > 0, by the largest marginal gain over it. Exact, and
+// lazy: gains only fall, so that they are upper bounds until an image comes to the top.
 std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
-                                          const std::vector<int64_t>& taken, int64_t n);
+                                          const std::vector<int64_t>& taken, int64_t n,
+                                          const std::vector<double>& cost = {});
 
 }  // namespace mgral::core

@@ -4,7 +4,6 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -21,12 +20,6 @@ class ByteWriter {
   void Text(absl::string_view text) {
     Number<uint64_t>(text.size());
     bytes_.append(text.data(), text.size());
-  }
-  template <typename T>
-  void Vector(const std::vector<T>& values) {
-    static_assert(std::is_arithmetic<T>::value, "numbers only");
-    Number<uint64_t>(values.size());
-    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
   }
   std::string Take() { return std::move(bytes_); }
 

@@ -1,4 +1,4 @@
-// What kProbe fine-tunes on, from which weights, and the response it leaves.
+// What kProbe replays, with which weights, and the base it leaves.
 #include "server/base/errors.h"
 #include "tests/unit/cycle/stage_fixture.h"
 
@@ -7,24 +7,20 @@ namespace {
 
 using domain::JobKind;
 using domain::NewJob;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 class ProbeTest : public StageTest {
  protected:
-  // The first probe of a kind, controls excepted, of a cycle that has come to its probes.
-  NewJob ProbeJob(bool replay) {
+  // The last base of a cycle that has come to its probes.
+  NewJob LastBase() {
+    AddReplayedPool();
     const std::vector<NewJob> jobs = RunBefore(JobKind::kProbe);
-    const CyclePlan plan = *ParsePlan(*artifacts_.Get(results_[JobKind::kPlan].at(0)));
-    for (const NewJob& job : jobs) {
-      const domain::ProbeBatch& probe = plan.plan.probes.at(job.shard);
-      if (!probe.control && probe.replay == replay) return job;
-    }
-    ADD_FAILURE() << "there is no such probe";
-    return {};
+    EXPECT_THAT(jobs, SizeIs(2));
+    return jobs.empty() ? NewJob() : jobs.back();
   }
   static std::vector<std::string> Ids(const std::vector<domain::Example>& examples) {
     std::vector<std::string> ids;
@@ -34,16 +30,14 @@ class ProbeTest : public StageTest {
 };
 
 TEST_F(ProbeTest, StopsWhenAskedTo) {
-  AddSmallPool();
-  const NewJob job = ProbeJob(false);
+  const NewJob job = LastBase();
   progress_ = Stop;
   EXPECT_TRUE(absl::IsCancelled(Run(job).status()));
 }
 
-TEST_F(ProbeTest, WhatThePlanDoesNotHaveIsDataLoss) {
-  AddSmallPool();
-  const NewJob job = ProbeJob(false);
-  for (const int shard : {-1, 99}) {
+TEST_F(ProbeTest, ABaseThatThePlanDoesNotHaveIsDataLoss) {
+  const NewJob job = LastBase();
+  for (const int shard : {-1, 2, 99}) {
     EXPECT_TRUE(absl::IsDataLoss(Run({JobKind::kProbe, shard, ""}).status())) << shard;
   }
   Damage(results_[JobKind::kPlan].at(0));
@@ -52,20 +46,8 @@ TEST_F(ProbeTest, WhatThePlanDoesNotHaveIsDataLoss) {
   EXPECT_FALSE(Run(job).ok());
 }
 
-TEST_F(ProbeTest, AReplayInAPoolsFirstCycleIsDataLoss) {
-  AddSmallPool();
-  RunBefore(JobKind::kPlan);
-  CyclePlan plan;
-  plan.plan.probes.resize(1);
-  plan.plan.probes[0].replay = true;
-  plan.images.resize(1);
-  results_[JobKind::kPlan] = {Put(SerializePlan(plan))};
-  EXPECT_TRUE(absl::IsDataLoss(Run(JobKind::kProbe).status()));
-}
-
 TEST_F(ProbeTest, DamagedWeightsAreNamed) {
-  AddSmallPool();
-  const NewJob job = ProbeJob(false);
+  const NewJob job = LastBase();
   const std::string weights = ParseTrained(results_[JobKind::kTrain].at(0))->weights_sha256;
   Damage(weights);
   const absl::Status lost = Run(job).status();
@@ -74,59 +56,61 @@ TEST_F(ProbeTest, DamagedWeightsAreNamed) {
 }
 
 TEST_F(ProbeTest, AnImageThatBreaksMeanwhileCostsThatImageOnly) {
-  AddSmallPool();
-  const NewJob job = ProbeJob(false);
-  ASSERT_TRUE(Run(job).ok());
-  const std::vector<std::string> batch = Ids(detector_.probe.batch);
+  const NewJob job = LastBase();
   detector_.errors = {base::Unavailable("no answer", absl::Seconds(1))};
-  loader_.sizes.erase(batch.at(0));
+  loader_.sizes.erase("t2");
+  loader_.sizes.erase("v1");
   ASSERT_TRUE(Run(job).ok());
-  EXPECT_THAT(Ids(detector_.probe.batch), ElementsAre(batch.at(1)));
-  EXPECT_THAT(LeftOut(), ElementsAre(batch.at(0)));
-  EXPECT_TRUE(Rejected(batch.at(0)));
+  EXPECT_THAT(Ids(detector_.replay.labeled), ElementsAre("t1", "t3", "t4", "t5", "t6", "t7", "t8"));
+  EXPECT_THAT(Ids(detector_.replay.validation), IsEmpty());
+  EXPECT_THAT(LeftOut(), UnorderedElementsAre("t2", "v1"));
+  EXPECT_TRUE(Rejected("t2"));
 }
 
 TEST_F(ProbeTest, AnImageThatTheDetectorGoesWithoutIsNamed) {
-  AddSmallPool();
-  const NewJob job = ProbeJob(false);
+  const NewJob job = LastBase();
+  loader_.sizes.erase("t2");
   loader_.sizes.erase("v1");
   ASSERT_TRUE(Run(job).ok());
-  EXPECT_THAT(LeftOut(), ElementsAre("v1"));
+  EXPECT_THAT(LeftOut(), UnorderedElementsAre("t2", "v1"));
 }
 
-TEST_F(ProbeTest, ACandidatesBatchGoesWithoutLabelsToTheCyclesDetector) {
-  AddSmallPool();
-  const NewJob job = ProbeJob(false);
+TEST_F(ProbeTest, TheCyclesDetectorReplaysAllLabels) {
+  const NewJob job = LastBase();
   ASSERT_TRUE(Run(job).ok());
-  EXPECT_EQ(detector_.probe.weights_path,
+  const auto& request = detector_.replay;
+  EXPECT_EQ(request.weights_path,
             *artifacts_.PathOf(ParseTrained(results_[JobKind::kTrain].at(0))->weights_sha256));
-  EXPECT_THAT(detector_.probe.batch, SizeIs(2));
-  for (const domain::Example& example : detector_.probe.batch) {
-    EXPECT_THAT(example.boxes, IsEmpty());
-  }
-  EXPECT_THAT(Ids(detector_.probe.labeled), ElementsAre("t1"));
-  EXPECT_THAT(Ids(detector_.probe.validation), ElementsAre("v1"));
-  EXPECT_EQ(detector_.probe.num_classes, 2);
+  EXPECT_THAT(Ids(request.labeled), ElementsAre("t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8"));
+  for (const domain::Example& example : request.labeled) EXPECT_THAT(example.boxes, SizeIs(1));
+  EXPECT_THAT(Ids(request.validation), ElementsAre("v1"));
+  EXPECT_EQ(request.num_classes, 2);
+  EXPECT_EQ(request.base, 1);
+  EXPECT_EQ(request.probes, 4);                   // of twelve, after the eight of base 0
+  EXPECT_EQ(request.seed, selection_.plan.seed);  // the same for every base
 }
 
-TEST_F(ProbeTest, AReplayGoesWithItsLabelsToThePreviousDetector) {
-  AddSmallPool();
-  RunCycleToEnd();
-  Label("u1");
-  const NewJob job = ProbeJob(true);
-  ASSERT_TRUE(Run(job).ok());
-  EXPECT_EQ(detector_.probe.weights_path, *artifacts_.PathOf(published_->model.weights_sha256));
-  EXPECT_THAT(Ids(detector_.probe.batch), ElementsAre("u1"));
-  EXPECT_THAT(detector_.probe.batch[0].boxes, SizeIs(1));
-  EXPECT_THAT(Ids(detector_.probe.labeled), ElementsAre("t1"));  // all that it was trained on
+TEST_F(ProbeTest, LeavesItsBaseForTheTable) {
+  const StageOutcome outcome = *Run(LastBase());
+  const domain::ReplayBase base = *ParseReplayBase(outcome.result);
+  EXPECT_THAT(base.image_keys, SizeIs(4));
+  ASSERT_THAT(base.probes, SizeIs(4));
+  EXPECT_THAT(base.probes[0].image_keys, SizeIs(1));
+  EXPECT_THAT(base.probes[0].response, ElementsAre(0.1, 0.1));
+  ASSERT_THAT(outcome.metrics, SizeIs(1));
+  EXPECT_EQ(outcome.metrics[0].first, "seconds_per_probe");
+  EXPECT_DOUBLE_EQ(outcome.metrics[0].second, 0.01);
+  ASSERT_THAT(outcome.next, SizeIs(1));
+  EXPECT_EQ(outcome.next[0].kind, JobKind::kTable);
 }
 
-TEST_F(ProbeTest, LeavesItsResponseForTheTable) {
-  AddSmallPool();
-  const StageOutcome outcome = *Run(ProbeJob(false));
-  const domain::ProbeResponse response = *ParseProbeResponse(outcome.result);
-  EXPECT_THAT(response.class_ap50, Each(testing::DoubleEq(0.52)));
-  EXPECT_THAT(response.class_loss, SizeIs(2));
+// So many labeled images broke since the plan was made that the others are too few.
+TEST_F(ProbeTest, ABaseWithoutProbesIsLeftToo) {
+  const NewJob job = LastBase();
+  loader_.sizes.erase("t2");
+  const StageOutcome outcome = *Run(job);
+  EXPECT_THAT(ParseReplayBase(outcome.result)->probes, IsEmpty());
+  EXPECT_THAT(outcome.metrics, IsEmpty());
   ASSERT_THAT(outcome.next, SizeIs(1));
   EXPECT_EQ(outcome.next[0].kind, JobKind::kTable);
 }

@@ -129,13 +129,9 @@ TEST_F(PublishTest, TheManifestNamesWhatTheNextCycleReadsAndTheSnapshotKeepsIt) 
   AddSmallPool();
   const auto snapshot = Published();
   const Manifest manifest = ManifestOf(snapshot);
-  EXPECT_EQ(manifest.signals, results_[JobKind::kEmbed]);
   EXPECT_EQ(ParseExamples(*artifacts_.Get(manifest.examples_sha256))->training.size(), 1u);
   EXPECT_THAT(manifest.realized, IsEmpty());
   EXPECT_THAT(snapshot.artifacts, Contains(manifest.examples_sha256));
-  for (const std::string& signals : manifest.signals) {
-    EXPECT_THAT(snapshot.artifacts, Contains(signals));
-  }
 }
 
 TEST_F(PublishTest, WhatTheLabelsSinceTheSnapshotBeforeBroughtIsRealized) {
@@ -159,9 +155,29 @@ TEST_F(PublishTest, WhatTheLabelsSinceTheSnapshotBeforeBroughtIsRealized) {
   const Manifest manifest = ManifestOf(snapshot);
   ASSERT_THAT(manifest.realized, SizeIs(1));
   EXPECT_THAT(manifest.realized[0].class_gain, ElementsAre(0.25, 0));
-  EXPECT_EQ(ParseSignals(*artifacts_.Get(manifest.realized[0].signals_sha256))->at(0).image_key,
-            KeyOf("u1"));
-  EXPECT_THAT(snapshot.artifacts, Contains(manifest.realized[0].signals_sha256));
+  EXPECT_THAT(manifest.realized[0].class_ap, ElementsAre(0.25, 0.5));
+  EXPECT_THAT(manifest.realized[0].features, ElementsAre(1, 1));
+}
+
+TEST_F(PublishTest, TheManifestKeepsTheGainsOfAllCycles) {
+  AddSmallPool();
+  for (const char* id : {"u1", "u2"}) {
+    RunCycleToEnd();
+    Label(id);
+  }
+  AddLabeled("t2");
+  auto snapshot = Published();
+  Manifest manifest = ManifestOf(snapshot);
+  ASSERT_THAT(manifest.realized, SizeIs(2));
+  EXPECT_THAT(manifest.realized[0].features, ElementsAre(1, 1));  // u1
+  EXPECT_THAT(manifest.realized[1].features, ElementsAre(2, 1));  // u2 and t2
+  // A cycle without a table adds none and loses none.
+  BeginAnotherCycle();
+  published_->manifest_sha256 = snapshot.manifest_sha256;
+  AddLabeled("t3");
+  cycle_.cycle.without_table = true;
+  manifest = ManifestOf(Published());
+  EXPECT_THAT(manifest.realized, SizeIs(2));
 }
 
 TEST_F(PublishTest, RemovesTheCyclesOwnWorkFolder) {

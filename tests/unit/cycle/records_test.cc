@@ -113,24 +113,34 @@ TEST(RecordsTest, Signals) {
 }
 
 TEST(RecordsTest, Plan) {
-  CyclePlan plan;
-  plan.plan.cells = "cells";
-  plan.plan.probes.resize(2);
-  plan.plan.probes[0].control = true;
-  plan.plan.probes[1].replay = true;
-  plan.plan.probes[1].seed = 77;
-  plan.plan.probes[1].image_keys = {3};
-  plan.images = {{}, {SizedImage(3)}};
+  const domain::ProbePlan plan{{8, 4}, uint64_t{1} << 61, "cells"};
   const std::string bytes = *SerializePlan(plan);
   ExpectOnlyWhole(bytes, ParsePlan);
-  const CyclePlan read = *ParsePlan(bytes);
-  EXPECT_TRUE(read.plan.probes[0].control);
-  EXPECT_TRUE(read.plan.probes[1].replay);
-  EXPECT_EQ(read.plan.probes[1].seed, 77u);
-  EXPECT_EQ(read.plan.probes[1].image_keys, std::vector<int64_t>{3});
-  EXPECT_EQ(read.images[1][0].key, 3);
-  plan.images.pop_back();
-  EXPECT_FALSE(SerializePlan(plan).ok());
+  const domain::ProbePlan read = *ParsePlan(bytes);
+  EXPECT_EQ(read.probes, plan.probes);
+  EXPECT_EQ(read.seed, plan.seed);
+  EXPECT_EQ(read.cells, "cells");
+}
+
+TEST(RecordsTest, ReplayBase) {
+  domain::ReplayBase base;
+  base.image_keys = {3, 1, 2};
+  base.probes = {{{7}, {0.5, std::nan("")}, {{{0.25, 1}, {0.75, 2}}}, {4, 0}}, {}};
+  base.seconds = 2.5;
+  const std::string bytes = *SerializeReplayBase(base);
+  ExpectOnlyWhole(bytes, ParseReplayBase);
+  const domain::ReplayBase read = *ParseReplayBase(bytes);
+  EXPECT_EQ(read.image_keys, base.image_keys);
+  EXPECT_EQ(read.seconds, 2.5);
+  ASSERT_EQ(read.probes.size(), 2u);
+  EXPECT_EQ(read.probes[0].image_keys, std::vector<int64_t>{7});
+  EXPECT_EQ(read.probes[0].response[0], 0.5);
+  EXPECT_TRUE(std::isnan(read.probes[0].response[1]));
+  EXPECT_EQ(read.probes[0].half_response, base.probes[0].half_response);
+  EXPECT_EQ(read.probes[0].held_positives, base.probes[0].held_positives);
+  EXPECT_TRUE(read.probes[1].response.empty());
+  // Of a cycle with too few labeled images.
+  EXPECT_TRUE(ParseReplayBase(*SerializeReplayBase({}))->probes.empty());
 }
 
 TEST(RecordsTest, TableInParts) {
@@ -139,13 +149,19 @@ TEST(RecordsTest, TableInParts) {
   parts.table.report.fidelity = -0.5;
   parts.table.report.cells = 3;
   parts.images = {"first", "second"};
+  parts.table.newest = {{3, 1}, {0.5, std::nan("")}, {-0.25, 0}};
   const std::string bytes = *SerializeTable(parts);
   ExpectOnlyWhole(bytes, ParseTable);
   EXPECT_EQ(*ParseTable(bytes)->table.report.fidelity, -0.5);
   EXPECT_EQ(ParseTable(bytes)->table.report.cells, 3);
   EXPECT_EQ(ParseTable(bytes)->images, parts.images);
+  EXPECT_EQ(ParseTable(bytes)->table.newest.features, parts.table.newest.features);
+  EXPECT_EQ(ParseTable(bytes)->table.newest.class_gain, parts.table.newest.class_gain);
+  EXPECT_TRUE(std::isnan(ParseTable(bytes)->table.newest.class_ap[1]));
   parts.table.report.fidelity.reset();
+  parts.table.newest = {};
   EXPECT_FALSE(ParseTable(*SerializeTable(parts))->table.report.fidelity.has_value());
+  EXPECT_TRUE(ParseTable(*SerializeTable(parts))->table.newest.features.empty());
 
   domain::SelectionRuntime::TableResult table;
   table.cells = {2, -1, 4};
@@ -206,24 +222,35 @@ TEST(RecordsTest, UnknownNumbersSurvive) {
   EXPECT_TRUE(std::isnan(read->map50));
   EXPECT_EQ(read->inputs.previous->class_ap50[0], 0.5);
   EXPECT_FALSE(ParseInputs(*SerializeInputs({}))->previous.has_value());
-  const auto response = ParseProbeResponse(*SerializeProbeResponse({{std::nan(""), 0.5}, {1}, 2}));
-  ASSERT_TRUE(response.ok());
-  EXPECT_TRUE(std::isnan(response->class_ap50[0]));
-  EXPECT_EQ(response->class_loss, std::vector<double>{1});
 }
 
 TEST(RecordsTest, Manifest) {
   const mgral::cycle::Manifest manifest{
-      {"a", "b"}, "examples", true, {{"signals", {0.5, std::nan("")}}}};
+      "examples", true, {{{3, 1}, {0.5, 0.25}, {0.5, std::nan("")}}}};
   const std::string bytes = *SerializeManifest(manifest);
   ExpectOnlyWhole(bytes, ParseManifest);
   const auto read = *ParseManifest(bytes);
-  EXPECT_EQ(read.signals, manifest.signals);
   EXPECT_EQ(read.examples_sha256, "examples");
   EXPECT_TRUE(read.cold_start);
-  EXPECT_EQ(read.realized[0].signals_sha256, "signals");
+  ASSERT_EQ(read.realized.size(), 1u);
+  EXPECT_EQ(read.realized[0].features, manifest.realized[0].features);
+  EXPECT_EQ(read.realized[0].class_ap, manifest.realized[0].class_ap);
   EXPECT_EQ(read.realized[0].class_gain[0], 0.5);
   EXPECT_TRUE(std::isnan(read.realized[0].class_gain[1]));
+}
+
+TEST(RecordsTest, GainsOfAnEarlierReleaseWhichHaveNoFeaturesAreDropped) {
+  constexpr char kBytes[] =
+      "\x62\x15"                                   // Manifest
+      "\x0A\x01s"                                  // signals, which were named then
+      "\x12\x01x"                                  // examples
+      "\x22\x0D"                                   // realized
+      "\x0A\x01r"                                  // its signals
+      "\x12\x08\x00\x00\x00\x00\x00\x00\xE0\x3F";  // class_gain: 0.5
+  const auto read = ParseManifest({kBytes, sizeof(kBytes) - 1});
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->examples_sha256, "x");
+  EXPECT_TRUE(read->realized.empty());
 }
 
 }  // namespace

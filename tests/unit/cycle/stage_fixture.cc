@@ -29,11 +29,11 @@ absl::StatusOr<std::vector<domain::ImageSignals>> SeenDetector::Embed(
   return FakeDetectorRuntime::Embed(weights_path, images, progress);
 }
 
-absl::StatusOr<domain::DetectorRuntime::ProbeResult> SeenDetector::RunProbe(
-    const ProbeRequest& request, const domain::Progress& progress) {
-  probe = request;
+absl::StatusOr<domain::DetectorRuntime::ReplayResult> SeenDetector::Replay(
+    const ReplayRequest& request, const domain::Progress& progress) {
+  replay = request;
   MGRAL_RETURN_IF_ERROR(NextError());
-  return FakeDetectorRuntime::RunProbe(request, progress);
+  return FakeDetectorRuntime::Replay(request, progress);
 }
 
 absl::StatusOr<domain::ProbePlan> SeenSelection::PlanProbes(const PlanRequest& request) {
@@ -158,6 +158,11 @@ void StageTest::AddSmallPool() {
   for (const char* id : {"u1", "u2", "u3"}) AddUnlabeled(id);
   AddLabeled("t1");
   AddLabeled("v1", domain::ImageUse::kValidation);
+}
+
+void StageTest::AddReplayedPool() {
+  AddSmallPool();
+  for (const char* id : {"t2", "t3", "t4", "t5", "t6", "t7", "t8"}) AddLabeled(id);
 }
 
 StageResult StageTest::Run(const NewJob& job) {

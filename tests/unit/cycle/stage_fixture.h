@@ -27,11 +27,11 @@ class SeenDetector : public test::FakeDetectorRuntime {
   absl::StatusOr<std::vector<domain::ImageSignals>> Embed(
       const std::string& weights_path, const std::vector<domain::Image>& images,
       const domain::Progress& progress) override;
-  absl::StatusOr<ProbeResult> RunProbe(const ProbeRequest& request,
-                                       const domain::Progress& progress) override;
+  absl::StatusOr<ReplayResult> Replay(const ReplayRequest& request,
+                                      const domain::Progress& progress) override;
 
   TrainRequest train;
-  ProbeRequest probe;
+  ReplayRequest replay;
   std::vector<absl::Status> errors;  // of the next calls, the last one first
 
  private:
@@ -63,6 +63,8 @@ class StageTest : public testing::Test {
   void Label(const std::string& id);
   // Three unlabeled images u1 to u3, a training image t1 and a validation image v1.
   void AddSmallPool();
+  // The small pool with the training images t2 to t8, which are enough to be replayed.
+  void AddReplayedPool();
   int64_t KeyOf(const std::string& id) { return images_.at(id).key; }
   bool Rejected(const std::string& id) {
     return images_.at(id).state == domain::ImageState::kRejected;

@@ -127,18 +127,21 @@ TEST_F(FrozenTrunkTest, EmbeddingAPoolKeepsItsFeatures) {
   EXPECT_EQ((*embedded)[1].embedding, (*again)[1].embedding);
 }
 
-TEST_F(FrozenTrunkTest, AProbeRunsOnFeatures) {
+TEST_F(FrozenTrunkTest, ReplayKeepsFeatures) {
   TorchRuntime runtime(options_, &loader_);
-  domain::DetectorRuntime::ProbeRequest probe;
-  probe.weights_path = TrainedBy(&runtime, "first");
-  probe.detector = request_.detector;
-  probe.num_classes = 1;
-  probe.labeled = request_.training;
-  probe.validation = request_.validation;
-  probe.batch = {test::FakeLoader::Example(30)};
-  const auto result = runtime.RunProbe(probe, nullptr);
+  domain::DetectorRuntime::ReplayRequest replay;
+  replay.weights_path = TrainedBy(&runtime, "first");
+  replay.num_classes = 1;
+  for (int i = 30; i < 40; ++i) replay.labeled.push_back(test::FakeLoader::Example(i));
+  replay.probes = 4;
+  const int64_t kept = FeatureFiles();
+  const auto result = runtime.Replay(replay, nullptr);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->response.class_loss.size(), 1u);
+  EXPECT_EQ(result->base.probes.size(), 4u);
+  EXPECT_EQ(FeatureFiles(), kept + 10);
+  const auto again = TorchRuntime(options_, &loader_).Replay(replay, nullptr);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->base.probes[2].response, result->base.probes[2].response);
 }
 
 TEST_F(FrozenTrunkTest, AFileThatHoldsNoTrunkIsRefusedByName) {

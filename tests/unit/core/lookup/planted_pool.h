@@ -3,24 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
-#include "server/core/lookup/batch_state.h"
-#include "server/core/lookup/estimate.h"
 #include "server/core/lookup/fit_table.h"
-#include "server/core/lookup/observation.h"
-#include "server/core/lookup/plan_probes.h"
-#include "server/core/lookup/prior.h"
 #include "server/core/random.h"
 
 namespace mgral::core {
 
-// A pool of Gaussian clusters with random signals, and a table that plays the truth.
+// A pool of Gaussian clusters that differ in what they show, with labeled images beside the
+// candidates, and probes whose truth is known.
 struct PlantedPool {
   TableInput input;
-  ImageFeatures features;
+  std::vector<int32_t> labeled_cell;
 
-  PlantedPool(int64_t images, int64_t classes, int64_t cells, uint64_t seed) {
+  PlantedPool(int64_t images, int64_t classes, int64_t cells, uint64_t seed, int64_t labeled = 60) {
     RandomStream random(seed);
     const int64_t dim = 8;
     ImageSignals& signals = input.candidates;
@@ -29,86 +26,80 @@ struct PlantedPool {
     signals.dim = dim;
     std::vector<double> center(cells * dim), level(cells * classes);
     for (double& value : center) value = 4 * random.Normal();
-    for (double& value : level) value = std::exp(0.7 * random.Normal());
-    for (int64_t i = 0; i < images; ++i) {
-      const int64_t cell = i % cells;
+    for (double& value : level) value = std::exp(random.Normal());
+    const auto draw = [&](int64_t image, std::vector<float>* embeddings,
+                          std::vector<float>* objects) {
+      const int64_t cell = image % cells;
       for (int64_t j = 0; j < dim; ++j) {
-        signals.embeddings.push_back(static_cast<float>(center[cell * dim + j] + random.Normal()));
+        embeddings->push_back(static_cast<float>(center[cell * dim + j] + random.Normal()));
       }
       for (int64_t c = 0; c < classes; ++c) {
-        const double here = level[cell * classes + c];
-        signals.expected_objects.push_back(
-            static_cast<float>(here * std::exp(0.3 * random.Normal())));
-        signals.uncertainty.push_back(static_cast<float>(std::exp(0.5 * random.Normal())));
+        const double most = 3 * level[cell * classes + c] / static_cast<double>(1 + c);
+        objects->push_back(static_cast<float>(std::floor(most * random.Uniform())));
       }
-      signals.disagreement.push_back(static_cast<float>(random.Uniform()));
+    };
+    for (int64_t i = 0; i < images; ++i) {
+      draw(i, &signals.embeddings, &signals.expected_objects);
+    }
+    for (int64_t i = 0; i < labeled; ++i) {
+      draw(i, &input.labeled_embeddings, &input.labeled_objects);
     }
     input.clustering = ClusterCells(signals.embeddings, images, dim, cells, 1);
-    for (int64_t c = 0; c < classes; ++c) input.labeled_objects.push_back(10.0 + 40.0 * c);
-    input.labeled_images = 60;
     input.class_ap.assign(classes, 0.5);
-    features = ComputeFeatures(signals, input.labeled_objects);
+    labeled_cell = AssignCells(input.clustering.cells, input.labeled_embeddings, labeled).cell;
   }
 
-  // The prior's own table with other numbers: the weights of `weights` and cells that deviate.
-  LookupTable Plant(const std::vector<double>& weights, double deviation, uint64_t seed) const {
-    TableInput bare = input;
-    bare.observations.clear();
-    LookupTable table = FitTable(bare);
+  // Probes of `bases` random bases of two thirds of the labeled images, `batches` batches each of
+  // 4 to 12 of the rest, every second one from few cells: response = features . weights [F] + an
+  // offset of the base + noise.
+  std::vector<ReplayProbe> Probes(int bases, int batches, const std::vector<double>& weights,
+                                  double noise, uint64_t seed) const {
     RandomStream random(seed);
-    const int64_t classes = table.classes;
-    for (int64_t c = 0; c < classes; ++c) {
-      for (int64_t k = 0; k < table.cells.count; ++k) {
-        double gain = deviation * table.unit[c] * random.Normal();
-        for (int f = 0; f < kNumFeatures; ++f) {
-          gain += table.unit[c] * weights[f] *
-                  table.cell_features[(k * classes + c) * kNumFeatures + f];
+    const int64_t classes = input.candidates.classes, cells = input.clustering.cells.count;
+    const std::vector<double> share = DescribePool(input).cell_share;
+    const auto count = [&](const std::vector<int64_t>& which) {
+      return CountObjects(input.labeled_objects, labeled_cell, which, cells, classes);
+    };
+    std::vector<int64_t> order(labeled_cell.size());
+    std::iota(order.begin(), order.end(), 0);
+    const int64_t size = static_cast<int64_t>(order.size()) * 2 / 3;
+    std::vector<ReplayProbe> out;
+    for (int base = 0; base < bases; ++base) {
+      random.Shuffle(&order);
+      const ObjectCounts known = count({order.begin(), order.begin() + size});
+      std::vector<int64_t> rest(order.begin() + size, order.end());
+      std::vector<double> offset(classes);
+      for (double& value : offset) value = 0.05 * random.Normal();
+      for (int batch = 0; batch < batches; ++batch) {
+        random.Shuffle(&rest);
+        if (batch % 2 == 1) {  // concentrated on few cells
+          const int32_t first = labeled_cell[rest[0]];
+          std::stable_sort(rest.begin(), rest.end(), [&](int64_t a, int64_t b) {
+            return (labeled_cell[a] + cells - first) % cells <
+                   (labeled_cell[b] + cells - first) % cells;
+          });
         }
-        table.cell_gain[k * classes + c] = static_cast<float>(gain);
-      }
-      for (int64_t i = 0; i < table.images; ++i) {
-        double gain = 0;
-        for (int f = 0; f < kNumImageFeatures; ++f) {
-          gain += weights[f] * table.deviation[(i * classes + c) * kNumImageFeatures + f];
+        ReplayProbe probe;
+        probe.base = base;
+        probe.features =
+            BatchFeatures(known, count({rest.begin(), rest.begin() + 4 + random.Below(9)}), share);
+        for (int64_t c = 0; c < classes; ++c) {
+          double response = offset[c];
+          for (int f = 0; f < kNumFeatures; ++f) {
+            response += weights[f] * probe.features[c * kNumFeatures + f];
+          }
+          const double halves[2] = {response + noise * std::sqrt(2) * random.Normal(),
+                                    response + noise * std::sqrt(2) * random.Normal()};
+          probe.half_response[0].push_back(halves[0]);
+          probe.half_response[1].push_back(halves[1]);
+          probe.response.push_back((halves[0] + halves[1]) / 2);
+          probe.held_positives.push_back(100);
         }
-        table.image_gain[i * classes + c] = static_cast<float>(table.lambda * table.unit[c] * gain);
+        out.push_back(probe);
       }
     }
-    table.factor.clear();
-    table.coupling.clear();
-    table.shared_factor.clear();
-    return table;
-  }
-
-  // Measures a batch on the planted table, with noise of standard deviation `noise` per class.
-  Observation Measure(const LookupTable& truth, const std::vector<int64_t>& batch, double noise,
-                      ObservationKind kind, RandomStream* random) const {
-    std::vector<double> response = EstimateGain(truth, batch).class_gain;
-    for (double& value : response) value += noise * random->Normal();
-    Observation out = Observe(kind, input.clustering.cells, input.clustering.assignment, features,
-                              batch, std::move(response), true);
-    out.variance.assign(truth.classes, noise * noise);
     return out;
   }
 };
-
-// Gains of random batches under two tables, for correlations.
-struct GainPairs {
-  std::vector<double> truth, estimate, error;
-};
-
-inline GainPairs CompareOnBatches(const LookupTable& truth, const LookupTable& table, int64_t size,
-                                  int batches, uint64_t seed) {
-  GainPairs out;
-  const auto plan = PlanSemiSupervised(truth.cells, {truth.cell_of, truth.group_of, truth.groups},
-                                       batches, size, seed);
-  for (const auto& batch : plan) {
-    const Estimate estimate = EstimateGain(table, batch);
-    out.truth.push_back(EstimateGain(truth, batch).gain);
-    out.estimate.push_back(estimate.gain);
-    out.error.push_back(estimate.standard_error);
-  }
-  return out;
-}
 
 }  // namespace mgral::core

@@ -5,33 +5,10 @@
 #include <stdexcept>
 
 #include "server/core/lookup/estimate.h"
-#include "server/core/lookup/fit_table.h"
-#include "server/core/random.h"
+#include "tests/unit/core/lookup/planted_pool.h"
 
 namespace mgral::core {
 namespace {
-
-TableInput MakeInput(int64_t images) {
-  RandomStream random(3);
-  const auto uniform = [&random] { return static_cast<float>(random.Uniform()); };
-  TableInput input;
-  input.candidates.images = images;
-  input.candidates.classes = 2;
-  input.candidates.dim = 4;
-  for (int64_t i = 0; i < images; ++i) {
-    for (int j = 0; j < 4; ++j) input.candidates.embeddings.push_back(uniform());
-    for (int c = 0; c < 2; ++c) {
-      input.candidates.expected_objects.push_back(uniform());
-      input.candidates.uncertainty.push_back(uniform());
-    }
-    input.candidates.disagreement.push_back(uniform());
-  }
-  input.clustering = ClusterCells(input.candidates.embeddings, images, 4, 0, 1);
-  input.labeled_objects = {10, 3};
-  input.labeled_images = 8;
-  input.class_ap = {0.5, 0.2};
-  return input;
-}
 
 std::string Hex(const std::string& bytes) {
   std::string out;
@@ -42,7 +19,7 @@ std::string Hex(const std::string& bytes) {
 }
 
 TEST(TableEntryTest, PartsGiveTheSameEstimatesAsTheWhole) {
-  const LookupTable whole = FitTable(MakeInput(30));
+  const LookupTable whole = FitTable(DescribePool(PlantedPool(30, 2, 4, 3).input));
   const LookupTable shared = LookupTable::Parse(SerializeShared(whole));
   EXPECT_EQ(shared.images, 0);
   const std::vector<std::string> entries = SerializeEntries(whole);
@@ -58,7 +35,7 @@ TEST(TableEntryTest, PartsGiveTheSameEstimatesAsTheWhole) {
 }
 
 TEST(TableEntryTest, RefusesBytesThatAreNoEntry) {
-  const LookupTable whole = FitTable(MakeInput(30));
+  const LookupTable whole = FitTable(DescribePool(PlantedPool(30, 2, 4, 3).input));
   const LookupTable shared = LookupTable::Parse(SerializeShared(whole));
   const std::string entry = SerializeEntries(whole)[0];
   const auto refused = [&](const std::string& bytes) {
@@ -72,10 +49,16 @@ TEST(TableEntryTest, RefusesBytesThatAreNoEntry) {
   std::string huge = entry;
   huge[14] = 0x7F;  // an array longer than memory
   refused(huge);
+  std::string negative = entry;
+  negative[19] = static_cast<char>(0xBF);
+  refused(negative);
+  std::string not_a_number = entry;
+  not_a_number.replace(16, 4, 4, static_cast<char>(0xFF));
+  refused(not_a_number);
 }
 
 TEST(TableEntryTest, CellsSurviveTheTripAndTheirFragmentsDoNot) {
-  const Clustering clustering = MakeInput(30).clustering;
+  const Clustering clustering = PlantedPool(30, 2, 4, 3).input.clustering;
   const std::string bytes = SerializeCells(clustering);
   const Clustering read = ParseCells(bytes);
   EXPECT_EQ(read.cells.centroids, clustering.cells.centroids);
@@ -85,7 +68,7 @@ TEST(TableEntryTest, CellsSurviveTheTripAndTheirFragmentsDoNot) {
   EXPECT_THROW(ParseCells(""), std::invalid_argument);
 }
 
-// Bytes as the first release stored them: a database is full of them.
+// A database keeps what a release wrote.
 TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
   LookupTable table;
   table.images = 2;
@@ -95,25 +78,27 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
   table.cells.centroids = {0.5f};
   table.cells.tightness = {0.25};
   table.cells.spread = 2;
-  table.rho = {0.5};
-  table.class_ap = {0.75};
-  table.cell_gain = {1.0f};
-  table.image_gain = {-1.0f, 2.0f};
   table.cell_of = {0, 0};
   table.group_of = {1, 0};
   table.groups = 2;
+  table.expected = {1.0f, 2.0f};
+  table.labeled = {3};
+  table.labeled_in_cell = {3};
+  table.cell_share = {1};
+  table.class_ap = {0.75};
+  SetPrior(&table);
   CheckTable(table);
   const std::vector<std::string> entries = SerializeEntries(table);
   EXPECT_EQ(Hex(entries.at(0)),
             "00000000"  // cell
             "01000000"  // group
             "0100000000000000"
-            "000080bf"            // a[]
-            "0000000000000000");  // no deviation
+            "0000803f");  // expected objects
   const std::string bytes = table.Serialize();
-  EXPECT_EQ(Hex(bytes.substr(0, 60)),
+  EXPECT_EQ(Hex(bytes.substr(0, 64)),
             "4d4c5254"
-            "01000000"  // "MLRT", version 1
+            "02000000"  // "MLRT", version 2
+            "02000000"  // features
             "0200000000000000"
             "0100000000000000"  // images, classes
             "0100000000000000"
@@ -122,6 +107,9 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
             "0000003f"            // centroids
             "0100000000000000");  // tightness
   EXPECT_EQ(LookupTable::Parse(bytes).Serialize(), bytes);
+  std::string earlier = bytes;
+  earlier[4] = 1;
+  EXPECT_THROW(LookupTable::Parse(earlier), std::invalid_argument);
 
   Clustering clustering;
   clustering.cells = table.cells;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -17,8 +16,7 @@ struct HandTable {
   std::vector<float> embeddings;
 };
 
-inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, uint64_t seed,
-                               double least_gain = 0.0) {
+inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, uint64_t seed) {
   RandomStream random(seed);
   HandTable out;
   LookupTable& table = out.table;
@@ -32,18 +30,22 @@ inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, u
     table.cells.centroids.push_back(static_cast<float>(5 * random.Normal()));
   }
   table.cells.tightness.assign(cells, 0.3);
-  for (int64_t k = 0; k < cells; ++k) {
-    table.rho.push_back(0.2 + 0.6 * random.Uniform());
-    for (int64_t c = 0; c < classes; ++c) {
-      table.cell_gain.push_back(
-          static_cast<float>(0.01 * (least_gain + (1 - least_gain) * random.Uniform())));
-    }
+  std::vector<double> level;
+  for (int64_t kc = 0; kc < cells * classes; ++kc) {
+    level.push_back(random.Uniform());
+    table.labeled_in_cell.push_back(2 * random.Uniform());
+    table.cell_share.push_back(1.0 / static_cast<double>(cells));
+  }
+  table.labeled.assign(classes, 0.0);
+  for (int64_t kc = 0; kc < cells * classes; ++kc) {
+    table.labeled[kc % classes] += table.labeled_in_cell[kc];
   }
   for (int64_t i = 0; i < images; ++i) {
     table.cell_of.push_back(static_cast<int32_t>(i % cells));
     table.group_of.push_back(static_cast<int32_t>(i));
     for (int64_t c = 0; c < classes; ++c) {
-      table.image_gain.push_back(static_cast<float>(0.002 * random.Uniform()));
+      table.expected.push_back(
+          static_cast<float>(4 * level[(i % cells) * classes + c] * random.Uniform()));
     }
     for (int64_t j = 0; j < dim; ++j) {
       out.embeddings.push_back(
@@ -52,23 +54,9 @@ inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, u
   }
   table.groups = static_cast<int32_t>(images);
   for (int64_t c = 0; c < classes; ++c) table.class_ap.push_back(0.3 + 0.4 * random.Uniform());
+  SetPrior(&table);
   CheckTable(table);
   return out;
-}
-
-// Cells k and l are worth nothing alone and `gain` (in AP, every class) together.
-inline void PlantPair(int32_t k, int32_t l, float gain, LookupTable* table) {
-  for (int64_t c = 0; c < table->classes; ++c) {
-    table->cell_gain[k * table->classes + c] = 0.0f;
-    table->cell_gain[l * table->classes + c] = 0.0f;
-    table->pair_gain.push_back(gain);
-  }
-  table->pairs.push_back({k, l});
-  for (int64_t i = 0; i < table->images; ++i) {
-    if (table->cell_of[i] != k && table->cell_of[i] != l) continue;
-    for (int64_t c = 0; c < table->classes; ++c) table->image_gain[i * table->classes + c] = 0.0f;
-  }
-  CheckTable(*table);
 }
 
 inline double GainOf(const LookupTable& table, const std::vector<int64_t>& batch) {
@@ -79,7 +67,7 @@ inline double GainOf(const LookupTable& table, const std::vector<int64_t>& batch
 
 // The largest gain of any batch of `size`, by looking at all of them.
 inline double ExactOptimum(const LookupTable& table, int64_t size) {
-  double best = -1e9;
+  double best = 0;
   std::vector<int64_t> batch;
   const auto extend = [&](const auto& self, int64_t from) -> void {
     if (static_cast<int64_t>(batch.size()) == size) {
@@ -91,36 +79,6 @@ inline double ExactOptimum(const LookupTable& table, int64_t size) {
       self(self, i + 1);
       batch.pop_back();
     }
-  };
-  extend(extend, 0);
-  return best;
-}
-
-// The largest gain of any counts per cell that sum to `size`, with each cell's images taken in the
-// order of their own terms: the exact optimum up to these terms, also where batches are too many.
-inline double CountOptimum(const LookupTable& table, int64_t size) {
-  std::vector<std::vector<int64_t>> members(table.cells.count);
-  const auto own = [&](int64_t image) {
-    double sum = 0;
-    for (int64_t c = 0; c < table.classes; ++c) sum += table.image_gain[image * table.classes + c];
-    return sum;
-  };
-  for (int64_t i = 0; i < table.images; ++i) members[table.cell_of[i]].push_back(i);
-  for (auto& cell : members) {
-    std::sort(cell.begin(), cell.end(), [&](int64_t a, int64_t b) { return own(a) > own(b); });
-  }
-  double best = -1e9;
-  std::vector<int64_t> batch;
-  const auto extend = [&](const auto& self, int64_t cell) -> void {
-    const size_t before = batch.size();
-    if (static_cast<int64_t>(before) == size) best = std::max(best, GainOf(table, batch));
-    if (static_cast<int64_t>(before) == size || cell == table.cells.count) return;
-    self(self, cell + 1);
-    for (size_t j = 0; j < members[cell].size() && batch.size() < static_cast<size_t>(size); ++j) {
-      batch.push_back(members[cell][j]);
-      self(self, cell + 1);
-    }
-    batch.resize(before);
   };
   extend(extend, 0);
   return best;

@@ -59,8 +59,9 @@ TEST(SelectQueueTest, RefusesBadInputAndNamesIt) {
   const float nan = std::nanf("");
   ExpectRefused("embeddings", [&](HandTable* h, auto*) { h->embeddings[4] = nan; });
   ExpectRefused("embeddings", [&](HandTable* h, auto*) { h->embeddings.pop_back(); });
-  ExpectRefused("cell_gain", [&](HandTable* h, auto*) { h->table.cell_gain[0] = nan; });
-  ExpectRefused("image_gain", [&](HandTable* h, auto*) { h->table.image_gain[0] = nan; });
+  ExpectRefused("expected", [&](HandTable* h, auto*) { h->table.expected[0] = nan; });
+  ExpectRefused("weights", [&](HandTable* h, auto*) { h->table.weights[0] = -1; });
+  ExpectRefused("tightness", [&](HandTable* h, auto*) { h->table.cells.tightness.clear(); });
   ExpectRefused("batch_size", [&](auto*, SelectorOptions* o) { o->batch_size = 0; });
   ExpectRefused("batch_size", [&](auto*, SelectorOptions* o) { o->batch_size = INT64_MAX; });
   ExpectRefused("queue_limit", [&](auto*, SelectorOptions* o) { o->queue_limit = -1; });
@@ -71,11 +72,7 @@ TEST(SelectQueueTest, RefusesBadInputAndNamesIt) {
 TEST(SelectQueueTest, ReachesTheExactOptimumOnSmallInstances) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     const int64_t images = 8 + static_cast<int64_t>(seed % 7), batch = 2 + seed % 4;
-    HandTable hand = MakeHandTable(images, 4, 3, seed);
-    if (seed % 2 == 0) PlantPair(1, 2, 0.02f, &hand.table);
-    if (seed % 3 == 0) {  // entries may hurt
-      for (int64_t c = 0; c < 3; ++c) hand.table.cell_gain[c] = -0.005f;
-    }
+    const HandTable hand = MakeHandTable(images, 4, 3, seed);
     const Selection selection = SelectQueue(hand.table, hand.embeddings, Options(batch, seed, 30));
     const double best = ExactOptimum(hand.table, batch);
     EXPECT_GE(GainOf(hand.table, selection.queue.order), 0.98 * best) << seed;
@@ -83,7 +80,7 @@ TEST(SelectQueueTest, ReachesTheExactOptimumOnSmallInstances) {
   }
 }
 
-TEST(SelectQueueTest, IsAsGoodAsGreedyWhereTheTableIsSeparable) {
+TEST(SelectQueueTest, IsAsGoodAsGreedy) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     const HandTable hand = MakeHandTable(120, 10, 4, seed);
     const Selection selection = SelectQueue(hand.table, hand.embeddings, Options(15, seed, 30));
@@ -94,27 +91,9 @@ TEST(SelectQueueTest, IsAsGoodAsGreedyWhereTheTableIsSeparable) {
   }
 }
 
-TEST(SelectQueueTest, BeatsGreedyWhereCellsHelpOnlyTogether) {
-  double ratio = 0;
-  for (uint64_t seed = 1; seed <= 4; ++seed) {
-    HandTable hand = MakeHandTable(80, 8, 3, seed, 0.5);
-    PlantPair(2, 5, 0.10f, &hand.table);
-    PlantPair(1, 6, 0.07f, &hand.table);
-    const Selection selection = SelectQueue(hand.table, hand.embeddings, Options(8, seed));
-    const double gain = GainOf(hand.table, selection.queue.order);
-    const double greedy = GainOf(hand.table, ContinueLookupGreedy(hand.table, {}, 8));
-    EXPECT_GT(gain, 1.005 * greedy) << seed;
-    EXPECT_GE(gain, 0.98 * CountOptimum(hand.table, 8)) << seed;
-    EXPECT_TRUE(selection.queue.report.policy_won);
-    ratio += gain / greedy / 4;
-  }
-  EXPECT_GT(ratio, 1.1);
-}
-
-TEST(SelectQueueTest, LearningFindsPairsByItself) {
+TEST(SelectQueueTest, TrainingRaisesTheGainOfRollouts) {
   // Without refinement: trained rollouts against those of the initial policy.
-  HandTable hand = MakeHandTable(80, 8, 3, 4, 0.5);
-  PlantPair(2, 5, 0.15f, &hand.table);
+  const HandTable hand = MakeHandTable(80, 8, 3, 4);
   const PolicyProblem problem(hand.table, hand.embeddings);
   const auto mean_gain = [&](const PolicyParameters& policy) {
     RandomStream random(9);
@@ -128,12 +107,12 @@ TEST(SelectQueueTest, LearningFindsPairsByItself) {
   };
   const double before = mean_gain(InitialPolicy(3, 1));
   const double after = mean_gain(TrainPolicy(hand.table, hand.embeddings, Options(8, 1, 120)));
-  EXPECT_GT(after, 1.05 * before);
+  EXPECT_GT(after, 1.01 * before);
 }
 
 TEST(SelectQueueTest, SameSeedSameBatch) {
   PlantedPool pool(80, 2, 6, 3);
-  const LookupTable table = FitTable(pool.input);
+  const LookupTable table = FitTable(DescribePool(pool.input));
   const std::vector<float>& embeddings = pool.input.candidates.embeddings;
   const Selection a = SelectQueue(table, embeddings, Options(10, 5, 10));
   const Selection b = SelectQueue(table, embeddings, Options(10, 5, 10));
@@ -178,7 +157,7 @@ TEST(SelectQueueTest, CopiesComeLast) {
   hand.table.groups = 8;
   for (int64_t i = 8; i < 20; ++i) {
     for (int64_t c = 0; c < 2; ++c) {
-      hand.table.image_gain[i * 2 + c] = hand.table.image_gain[(i % 8) * 2 + c];
+      hand.table.expected[i * 2 + c] = hand.table.expected[(i % 8) * 2 + c];
     }
   }
   SelectorOptions options = Options(12, 5, 5);
@@ -221,6 +200,9 @@ TEST(PolicyTest, RoundTripAndHostileBytes) {
   const std::string bytes = policy.Serialize();
   EXPECT_EQ(PolicyParameters::Parse(bytes).values, policy.values);
   EXPECT_TRUE(PolicyParameters::Parse(PolicyParameters().Serialize()).empty());
+  std::string earlier = bytes;
+  earlier[4] = 1;  // version
+  EXPECT_THROW(PolicyParameters::Parse(earlier), std::invalid_argument);
   for (size_t length = 0; length < bytes.size(); length += 1 + length / 10) {
     EXPECT_THROW(PolicyParameters::Parse(bytes.substr(0, length)), std::invalid_argument);
   }
@@ -236,8 +218,7 @@ TEST(PolicyTest, RoundTripAndHostileBytes) {
 }
 
 TEST(RefineTest, NeverWorseAndOrderKeepsTheBatch) {
-  HandTable hand = MakeHandTable(60, 6, 2, 3);
-  PlantPair(0, 3, 0.03f, &hand.table);
+  const HandTable hand = MakeHandTable(60, 6, 2, 3);
   RandomStream random(1);
   for (int attempt = 0; attempt < 20; ++attempt) {
     std::vector<int64_t> batch(60);

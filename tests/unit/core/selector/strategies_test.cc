@@ -95,7 +95,10 @@ TEST(StrategiesTest, RefuseBadInput) {
   HandTable hand = MakeHandTable(4, 2, 1, 1);
   EXPECT_THROW(GreedyOrder(hand.table, -1), std::invalid_argument);
   EXPECT_THROW(ContinueLookupGreedy(hand.table, {4}, 1), std::invalid_argument);
-  hand.table.image_gain[0] = nan;
+  EXPECT_THROW(ContinueLookupGreedy(hand.table, {}, 1, {1, 1, 1}), std::invalid_argument);
+  EXPECT_THROW(ContinueLookupGreedy(hand.table, {}, 1, {1, 1, 1, 0}), std::invalid_argument);
+  EXPECT_THROW(ContinueLookupGreedy(hand.table, {}, 1, {1, 1, 1, nan}), std::invalid_argument);
+  hand.table.expected[0] = nan;
   EXPECT_THROW(GreedyOrder(hand.table, 2), std::invalid_argument);
 }
 
@@ -184,7 +187,7 @@ TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginal) {
   for (int64_t image : order) {
     for (int64_t i = 0; i < 40; ++i) {
       if (!state.Taken(i)) {
-        EXPECT_LE(state.Marginal(i), state.Marginal(image));
+        EXPECT_LE(state.Marginal(i), state.Marginal(image) + 1e-15);
       }
     }
     state.Add(image);
@@ -195,14 +198,30 @@ TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginal) {
   EXPECT_TRUE(GreedyOrder(MakeHandTable(0, 2, 1, 1).table, 5).empty());
 }
 
-TEST(StrategiesTest, LookupGreedyByCellsIsAsGoodAsByImages) {
-  // Just above the size from which only the first image of each cell is compared.
-  const HandTable hand = MakeHandTable(26000, 20, 20, 3);
-  const std::vector<int64_t> by_cells = GreedyOrder(hand.table, 200);
-  std::vector<int64_t> by_images = GreedyOrder(hand.table, 100);
-  const std::vector<int64_t> rest = ContinueLookupGreedy(hand.table, by_images, 100);
-  by_images.insert(by_images.end(), rest.begin(), rest.end());
-  EXPECT_GE(GainOf(hand.table, by_cells), 0.999 * GainOf(hand.table, by_images));
+TEST(StrategiesTest, LookupGreedyTakesCopiesLast) {
+  HandTable hand = MakeHandTable(12, 3, 2, 6);
+  for (const int64_t copy : {3, 6}) {  // of image 0
+    hand.table.group_of[copy] = 0;
+    for (int64_t c = 0; c < 2; ++c) hand.table.expected[copy * 2 + c] = hand.table.expected[c];
+  }
+  const std::vector<int64_t> order = GreedyOrder(hand.table, 12);
+  ASSERT_EQ(order.size(), 12u);
+  EXPECT_EQ(order[10], 3);
+  EXPECT_EQ(order[11], 6);
+}
+
+TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginalOverTheCost) {
+  const HandTable hand = MakeHandTable(40, 5, 3, 2);
+  RandomStream random(3);
+  std::vector<double> cost;
+  for (int64_t i = 0; i < 40; ++i) cost.push_back(0.5 + random.Uniform());
+  BatchState state(hand.table);
+  for (const int64_t image : ContinueLookupGreedy(hand.table, {}, 40, cost)) {
+    for (int64_t i = 0; i < 40; ++i) {
+      EXPECT_LE(state.Marginal(i) / cost[i], state.Marginal(image) / cost[image] + 1e-15);
+    }
+    state.Add(image);
+  }
 }
 
 }  // namespace
