@@ -81,7 +81,8 @@ class SelectionRuntime {
   };
   virtual absl::StatusOr<RankResult> Rank(const RankRequest& request, const Progress& progress) = 0;
 
-  // A few sums; never waits for the device. INVALID_ARGUMENT for entries of another table.
+  // A few sums; never waits for the device. INVALID_ARGUMENT for entries of another table,
+  // FAILED_PRECONDITION "NO_TABLE" for a table that another release wrote.
   virtual absl::StatusOr<Gain> EstimateGain(const std::string& table,
                                             const std::vector<std::string>& entries) = 0;
 };

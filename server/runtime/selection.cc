@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
 #include "server/core/lookup/batch_state.h"
 #include "server/core/lookup/estimate.h"
 #include "server/core/lookup/fit_table.h"
@@ -179,7 +180,14 @@ absl::StatusOr<domain::SelectionRuntime::RankResult> TorchRuntime::Rank(
 absl::StatusOr<domain::Gain> TorchRuntime::EstimateGain(const std::string& table,
                                                         const std::vector<std::string>& entries) {
   return Guarded([&]() -> absl::StatusOr<domain::Gain> {
-    const core::LookupTable assembled = core::AssembleTable(*tables_->Get(table), entries);
+    std::shared_ptr<const core::LookupTable> shared;
+    try {
+      shared = tables_->Get(table);
+    } catch (const core::OtherRelease& other) {
+      return base::FailedPrecondition("NO_TABLE",
+                                      absl::StrCat(other.what(), ": run a cycle first"));
+    }
+    const core::LookupTable assembled = core::AssembleTable(*shared, entries);
     std::vector<int64_t> all(entries.size());
     for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
     const core::Estimate estimate = core::EstimateGain(assembled, all);

@@ -198,7 +198,9 @@ absl::Status Estimate(pqxx::work& tx, TableCache& tables, const PublishedSnapsho
                       const BatchStore::Estimator& estimator, const Leased& leased, Batch* batch) {
   if (!snapshot.table_key || leased.known.empty() || !estimator) return absl::OkStatus();
   MGRAL_ASSIGN_OR_RETURN(const auto table, tables.Get(tx, *snapshot.table_key));
-  MGRAL_ASSIGN_OR_RETURN(batch->estimated_gain, estimator(*table, leased.known));
+  absl::StatusOr<domain::Gain> gain = estimator(*table, leased.known);
+  if (absl::IsFailedPrecondition(gain.status())) return absl::OkStatus();  // of another release
+  MGRAL_ASSIGN_OR_RETURN(batch->estimated_gain, std::move(gain));
   return absl::OkStatus();
 }
 

@@ -103,6 +103,18 @@ TEST_F(BatchQueueTest, NothingIsLeasedWhenTheEstimateFails) {
   EXPECT_EQ(Counts().leased, 0);
 }
 
+TEST_F(BatchQueueTest, ATableOfAnotherReleaseCostsTheEstimateOnly) {
+  Register(5);
+  PublishQueue("mgral", {"img-1"});
+  const auto older = [](const std::string&,
+                        const std::vector<BatchStore::TableImage>&) -> absl::StatusOr<Gain> {
+    return base::FailedPrecondition("NO_TABLE", "written by another release");
+  };
+  const Batch batch = Value(batches().LeaseBatch(Ask(1, "mgral"), older));
+  EXPECT_EQ(batch.images.at(0).image_id, "img-1");
+  EXPECT_FALSE(batch.estimated_gain.has_value());
+}
+
 TEST_F(BatchQueueTest, LooksUpOnlyWhatTheSnapshotKnows) {
   Register(4);
   EXPECT_EQ(base::Reason(batches().LookUp(pool_.key, {"img-0"}).status()), "NO_TABLE");

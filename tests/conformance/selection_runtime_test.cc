@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "server/base/errors.h"
 #include "server/runtime/torch_runtime.h"
 #include "tests/support/fake_selection_runtime.h"
 #include "tests/unit/runtime/fake_loader.h"
@@ -152,6 +153,14 @@ TEST_P(SelectionRuntimeTest, FitsATableWhoseEntriesAddUp) {
   ASSERT_TRUE(all.ok()) << all.status();
   EXPECT_NEAR(all->mean, (all->class_mean[0] + all->class_mean[1]) / 2, 1e-9);
   EXPECT_EQ(runtime_->EstimateGain(table->table, {})->mean, 0);
+}
+
+TEST_P(SelectionRuntimeTest, ATableOfAnotherReleaseIsNone) {
+  if (GetParam() == SelectionKind::kFake) GTEST_SKIP() << "the fake has one release";
+  std::string table = runtime_->FitTable(TableRequest())->table;
+  table[4] = 1;  // the version
+  const absl::Status refused = runtime_->EstimateGain(table, {}).status();
+  EXPECT_EQ(base::Reason(refused), "NO_TABLE") << refused;
 }
 
 TEST_P(SelectionRuntimeTest, RefusesWhatIsOfAnotherTable) {

@@ -163,7 +163,7 @@ std::string LookupTable::Serialize() const {
 LookupTable LookupTable::Parse(const std::string& bytes) {
   ByteReader in(bytes);
   Want(in.Get<uint32_t>() == kMagic, "bytes", "not a look-up table");
-  Want(in.Get<uint32_t>() == kVersion, "bytes", "a version of the look-up table not known here");
+  if (in.Get<uint32_t>() != kVersion) throw OtherRelease();
   Want(in.Get<int32_t>() == kNumFeatures, "bytes", "a look-up table of other features");
   LookupTable out;
   out.images = in.Get<int64_t>();

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,12 @@ struct TableFidelity {
   double truth_spread = std::nan("");  // standard deviation of the mean response within a base
   int64_t probes = 0;
   int64_t bases = 0;
+};
+
+// Bytes are a table, but of another release: it has to be fitted anew.
+class OtherRelease : public std::invalid_argument {
+ public:
+  OtherRelease() : std::invalid_argument("the look-up table was written by another release") {}
 };
 
 // What any batch S of the candidates is worth (equations 10 to 13 of docs/method.md):
@@ -75,9 +82,9 @@ struct LookupTable {
 
   // Versioned little-endian bytes; a round trip is exact.
   std::string Serialize() const;
-  // Throws std::invalid_argument for anything that Serialize did not write (truncated, wrong
-  // version, inconsistent sizes, indices out of range, values that are not finite). Never
-  // allocates more than the input's size warrants.
+  // Throws OtherRelease for another version, and any std::invalid_argument for whatever else
+  // Serialize did not write (truncated, inconsistent sizes, indices out of range, values that are
+  // not finite). Never allocates more than the input's size warrants.
   static LookupTable Parse(const std::string& bytes);
 };
 

@@ -25,6 +25,13 @@ TEST(TableTest, RefusesCutBytes) {
   EXPECT_THROW(LookupTable::Parse(bytes + "x"), std::invalid_argument);
 }
 
+TEST(TableTest, AnotherReleasesTableIsToldFromBrokenOnes) {
+  std::string bytes = SmallTable().Serialize();
+  bytes[4] = 1;  // the version
+  EXPECT_THROW(LookupTable::Parse(bytes), OtherRelease);
+  EXPECT_THROW(LookupTable::Parse(bytes.substr(0, 40)), OtherRelease);
+}
+
 TEST(TableTest, HostileBytesThrowAndNeverCrash) {
   const std::string bytes = SmallTable().Serialize();
   RandomStream random(5);
