@@ -74,10 +74,10 @@ absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
 absl::StatusOr<EmbeddedPool> LoadEmbeddedPool(const StageContext& stage,
                                               const CycleExamples& examples) {
   EmbeddedPool pool;
-  MGRAL_ASSIGN_OR_RETURN(pool.artifacts,
+  MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> artifacts,
                          stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kEmbed));
   const std::unordered_set<int64_t> training = KeysOf(examples.training);
-  for (const std::string& sha256 : pool.artifacts) {
+  for (const std::string& sha256 : artifacts) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<ImageSignals> signals,
                            LoadRecord(stage.ports, sha256, ParseSignals));
     pool.images += static_cast<int64_t>(signals.size());

@@ -55,7 +55,6 @@ absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
 
 // The pool as the cycle's detector sees it, by image key; undecodable images are left out.
 struct EmbeddedPool {
-  std::vector<std::string> artifacts;            // one per kEmbed job
   std::vector<domain::ImageSignals> candidates;  // U
   std::vector<domain::ImageSignals> labeled;     // L
   int64_t images = 0;                            // with the undecodable ones

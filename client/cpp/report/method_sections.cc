@@ -92,7 +92,7 @@ std::string LookupCostTable(const Results& results) {
                     Cell(Duration(lookup)), Cell(PowerOfTen(*probe / *lookup) + " ×"), "</tr>");
   }
   if (rows.empty()) return "";
-  return "<h3>A look-up and the fine-tune that it replaces</h3>" +
+  return "<h3>A look-up and a probe</h3>" +
          Table({"strategy", "one probe", "one look-up", "cheaper by"}, rows);
 }
 

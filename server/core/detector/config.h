@@ -129,7 +129,7 @@ DetectorConfig TorchvisionConfig(Architecture architecture, int num_classes);
 // as it does.
 PredictConfig DefaultPredictConfig(const DetectorConfig& config);
 
-// How a probe fine-tunes (equations 7 to 9 of docs/method.md).
+// How RunProbe (probe_runner.h) fine-tunes. Cycles don't: their probes are readouts (readout.h).
 struct ProbeConfig {
   // Steps, losses, learning rate, augmentation and seed. Batch norm is always frozen.
   TrainConfig train;

@@ -47,9 +47,11 @@ SupervisedLoss ComputeSupervisedLoss(const RawOutput& output, const Targets& tar
 at::Tensor PositiveBoxLoss(const at::Tensor& deltas, const Targets& targets,
                            const TrainConfig& config);
 
-// L_cons (equation 9) of a minibatch and its mirror image (Jeong et al. 2019: class and box
-// consistency, background eliminated): over the anchors where either view has a class score of
-// at least foreground_score. `mirror` is the output for images.flip(3), canvas width `width`.
+// Consistency of a minibatch and its mirror image (Jeong et al. 2019: class and box consistency,
+// background eliminated), over the anchors a where either view has a class score of at least
+// foreground_score, with probabilities p, p' and boxes b, b' of the two views:
+//   mean_a sum_c JS(p_ac || p'_ac) + mean_a |(b_a - b'_a) / size_a|^2 / 4
+// `mirror` is the output for images.flip(3), canvas width `width`.
 at::Tensor ConsistencyLoss(const RawOutput& output, const RawOutput& mirror,
                            const at::Tensor& anchors, int64_t width, double foreground_score);
 

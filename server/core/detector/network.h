@@ -86,8 +86,8 @@ class Network {
   virtual void AddClassLoss(const RawOutput& output, const Targets& targets,
                             const TrainConfig& config, PerClass* sums) const = 0;
 
-  // ---- consistency: L_cons (equation 9 of docs/method.md) of images and their mirror images, a
-  // scalar, where either has a score of at least `foreground_score`.
+  // ---- consistency of images and their mirror images (ConsistencyLoss in losses.h), a scalar,
+  // where either has a score of at least `foreground_score`.
   virtual at::Tensor Consistency(const NetInput& input, const NetInput& mirror,
                                  double foreground_score) = 0;
 

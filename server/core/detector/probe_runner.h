@@ -16,6 +16,7 @@ struct ProbeOutcome {
   double seconds = 0;
 };
 
+// A probe of the heads, beside which readouts (replay_probes.h) can be judged; no cycle makes one.
 // Fine-tunes a copy of `start` and measures it on `validation`. Kinds:
 //   both batches null                 control: `labeled` alone
 //   `unlabeled_batch` (no boxes used) semi-supervised: L_supervised(labeled) +

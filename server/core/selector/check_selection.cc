@@ -30,6 +30,16 @@ void CheckEmbeddings(const std::vector<float>& values, int64_t images, int64_t d
   }
 }
 
+int64_t CheckSpread(const std::vector<float>& embeddings, int64_t images, int64_t dim,
+                    const std::vector<float>& labeled, int64_t n) {
+  CheckEmbeddings(embeddings, images, dim, "embeddings");
+  Want(n >= 0, "n: must not be negative");
+  Want(images == 0 || dim > 0, "dim: must be positive");
+  const int64_t known = dim > 0 ? static_cast<int64_t>(labeled.size()) / dim : 0;
+  CheckEmbeddings(labeled, known, dim, "labeled");
+  return known;
+}
+
 int64_t LabeledEmbeddings(const RankInput& input) {
   const int64_t dim = input.candidates.dim;
   if (dim == 0) {

@@ -13,6 +13,11 @@ namespace mgral::core {
 void CheckEmbeddings(const std::vector<float>& values, int64_t images, int64_t dim,
                      const std::string& field);
 
+// What strategies that keep away from labeled images are given: how many `labeled` are. Throws
+// std::invalid_argument naming what is wrong.
+int64_t CheckSpread(const std::vector<float>& embeddings, int64_t images, int64_t dim,
+                    const std::vector<float>& labeled, int64_t n);
+
 // How many images the labeled embeddings are of. Throws std::invalid_argument naming
 // "labeled_embeddings" unless they are of candidates.dim numbers each, or "dim" if there are
 // candidates without embeddings.

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <limits>
 #include <queue>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -55,11 +54,7 @@ int64_t PopBest(const KernelCoverage& coverage, const float* embeddings, int64_t
 
 std::vector<int64_t> MaxHerding(const std::vector<float>& embeddings, int64_t images, int64_t dim,
                                 const std::vector<float>& labeled, int64_t n, uint64_t seed) {
-  CheckEmbeddings(embeddings, images, dim, "embeddings");
-  if (n < 0) throw std::invalid_argument("n: must not be negative");
-  if (images > 0 && dim == 0) throw std::invalid_argument("dim: must be positive");
-  const int64_t known = dim > 0 ? static_cast<int64_t>(labeled.size()) / dim : 0;
-  CheckEmbeddings(labeled, known, dim, "labeled");
+  const int64_t known = CheckSpread(embeddings, images, dim, labeled, n);
   n = std::min(n, images);
   std::vector<int64_t> order;
   if (n == 0) return order;
