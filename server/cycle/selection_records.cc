@@ -17,6 +17,18 @@ void SetReport(const domain::TableReport& report, Record::TableReport* out) {
   out->set_seconds_per_probe(report.seconds_per_probe);
   out->set_seconds_per_lookup(report.seconds_per_lookup);
   out->set_test_retest(report.test_retest);
+  for (const domain::FeatureWeight& weight : report.weights) {
+    Record::FeatureWeight* const one = out->add_weights();
+    one->set_feature(weight.feature);
+    one->set_weight(weight.weight);
+    SetAll(weight.covariance, one->mutable_covariance());
+    one->set_prior_weight(weight.prior_weight);
+    one->set_prior_sd(weight.prior_sd);
+  }
+  out->set_weights_fitted(report.weights_fitted);
+  out->set_kappa(report.kappa);
+  out->set_kappa_sd(report.kappa_sd);
+  out->set_residual_share(report.residual_share);
 }
 
 domain::TableReport GetReport(const Record::TableReport& in) {
@@ -29,6 +41,14 @@ domain::TableReport GetReport(const Record::TableReport& in) {
   report.seconds_per_probe = in.seconds_per_probe();
   report.seconds_per_lookup = in.seconds_per_lookup();
   report.test_retest = in.test_retest();
+  for (const Record::FeatureWeight& one : in.weights()) {
+    report.weights.push_back({one.feature(), one.weight(), GetAll<double>(one.covariance()),
+                              one.prior_weight(), one.prior_sd()});
+  }
+  report.weights_fitted = in.weights_fitted();
+  report.kappa = in.kappa();
+  report.kappa_sd = in.kappa_sd();
+  report.residual_share = in.residual_share();
   return report;
 }
 

@@ -28,6 +28,14 @@ struct StageProgress {
   std::vector<std::pair<std::string, double>> metrics;
 };
 
+// A feature's weight that all classes share, as the table has it and as the prior did.
+struct FeatureWeight {
+  std::string feature;
+  double weight = 0;
+  std::vector<double> covariance;  // with the weight of every feature, in their order
+  double prior_weight = 0, prior_sd = 0;
+};
+
 struct TableReport {
   int64_t probes = 0, replay_probes = 0, cells = 0;
   std::optional<double> fidelity;
@@ -35,6 +43,9 @@ struct TableReport {
   double seconds_per_probe = 0, seconds_per_lookup = 0;
   double selector_gain = 0, greedy_gain = 0;
   double test_retest = 0;
+  std::vector<FeatureWeight> weights;
+  bool weights_fitted = false;
+  double kappa = 0, kappa_sd = 0, residual_share = 0;
 };
 
 // An image that a cycle could not use, and why.

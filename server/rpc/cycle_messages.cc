@@ -1,5 +1,8 @@
 #include "server/rpc/cycle_messages.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "server/rpc/request_fields.h"
 #include "server/rpc/resource_names.h"
 
@@ -18,6 +21,22 @@ void FromReport(const domain::TableReport& report, mgral::v1::TableReport* messa
   message->set_selector_gain(report.selector_gain);
   message->set_greedy_gain(report.greedy_gain);
   message->set_test_retest(report.test_retest);
+  for (const domain::FeatureWeight& weight : report.weights) {
+    const auto f = static_cast<size_t>(message->weights_size());
+    mgral::v1::FeatureWeight* one = message->add_weights();
+    one->set_feature(weight.feature);
+    one->set_weight(weight.weight);
+    for (const double value : weight.covariance) one->add_covariance(value);
+    if (f < weight.covariance.size()) {
+      one->set_standard_deviation(std::sqrt(std::max(0.0, weight.covariance[f])));
+    }
+    one->set_prior_weight(weight.prior_weight);
+    one->set_prior_standard_deviation(weight.prior_sd);
+  }
+  message->set_weights_fitted(report.weights_fitted);
+  message->set_kappa(report.kappa);
+  message->set_kappa_standard_deviation(report.kappa_sd);
+  message->set_residual_share(report.residual_share);
 }
 
 void FromAccuracy(const domain::Accuracy& accuracy, const std::vector<std::string>& classes,

@@ -8,6 +8,7 @@
 #include "server/core/lookup/estimate.h"
 #include "server/core/lookup/fit_table.h"
 #include "server/core/lookup/kmeans.h"
+#include "server/core/lookup/prior.h"
 #include "server/core/lookup/replay.h"
 #include "server/core/lookup/table_entry.h"
 #include "server/core/selector/strategies.h"
@@ -19,6 +20,19 @@
 // The methods of SelectionRuntime: conversion around what server/core does.
 namespace mgral::runtime {
 namespace {
+
+std::vector<domain::FeatureWeight> SharedWeights(const core::LookupTable& table) {
+  std::vector<domain::FeatureWeight> out;
+  for (int f = 0; f < core::kNumFeatures; ++f) {
+    const auto row = table.shared_covariance.begin() + f * core::kNumFeatures;
+    out.push_back({core::kFeatureNames[f],
+                   table.shared_weights[f],
+                   {row, row + core::kNumFeatures},
+                   core::prior::kWeight[f],
+                   core::prior::kSharedSd[f]});
+  }
+  return out;
+}
 
 domain::TableReport Report(const domain::SelectionRuntime::TableRequest& request,
                            const core::LookupTable& table) {
@@ -33,6 +47,11 @@ domain::TableReport Report(const domain::SelectionRuntime::TableRequest& request
   if (std::isfinite(table.fidelity.fidelity)) report.fidelity = table.fidelity.fidelity;
   if (std::isfinite(table.fidelity.ceiling)) report.test_retest = table.fidelity.ceiling;
   report.seconds_per_lookup = core::SecondsPerLookup(table, request.inputs.batch_size);
+  report.weights = SharedWeights(table);
+  report.weights_fitted = table.noise > 0;
+  report.kappa = table.kappa;
+  report.kappa_sd = table.kappa_sd;
+  report.residual_share = table.residual_share;
   return report;
 }
 

@@ -79,6 +79,16 @@ LEFT JOIN model m ON m.cycle_key = c.key
 WHERE c.key = $1
 )sql";
 
+std::vector<domain::FeatureWeight> ReadWeights(const nlohmann::json& report) {
+  std::vector<domain::FeatureWeight> weights;
+  for (const nlohmann::json& one : report.value("weights", nlohmann::json::array())) {
+    weights.push_back({one.value("feature", ""), one.value("weight", 0.0),
+                       one.value("covariance", std::vector<double>()),
+                       one.value("prior_weight", 0.0), one.value("prior_sd", 0.0)});
+  }
+  return weights;
+}
+
 domain::TableReport ReadReport(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   domain::TableReport report;
@@ -93,6 +103,11 @@ domain::TableReport ReadReport(const std::string& text) {
   report.selector_gain = json.value("selector_gain", 0.0);
   report.greedy_gain = json.value("greedy_gain", 0.0);
   report.test_retest = json.value("test_retest", 0.0);
+  report.weights = ReadWeights(json);
+  report.weights_fitted = json.value("weights_fitted", false);
+  report.kappa = json.value("kappa", 0.0);
+  report.kappa_sd = json.value("kappa_sd", 0.0);
+  report.residual_share = json.value("residual_share", 0.0);
   return report;
 }
 
@@ -180,6 +195,17 @@ std::string ReportJson(const domain::TableReport& report) {
   set("selector_gain", report.selector_gain);
   set("greedy_gain", report.greedy_gain);
   set("test_retest", report.test_retest);
+  for (const domain::FeatureWeight& weight : report.weights) {
+    json["weights"].push_back({{"feature", weight.feature},
+                               {"weight", weight.weight},
+                               {"covariance", weight.covariance},
+                               {"prior_weight", weight.prior_weight},
+                               {"prior_sd", weight.prior_sd}});
+  }
+  json["weights_fitted"] = report.weights_fitted;
+  set("kappa", report.kappa);
+  set("kappa_sd", report.kappa_sd);
+  set("residual_share", report.residual_share);
   return json.dump();
 }
 

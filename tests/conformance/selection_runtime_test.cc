@@ -133,6 +133,9 @@ TEST_P(SelectionRuntimeTest, FitsATableWhoseEntriesAddUp) {
   EXPECT_EQ(table->newest.class_ap[0], 0.4);
   EXPECT_EQ(table->newest.class_gain[0], 0.02);
   EXPECT_GT(table->report.cells, 0);
+  for (const domain::FeatureWeight& weight : table->report.weights) {
+    EXPECT_THAT(weight.covariance, SizeIs(table->report.weights.size())) << weight.feature;
+  }
   for (const int cell : table->cells) EXPECT_LT(cell, table->report.cells);
   EXPECT_EQ(runtime_->FitTable(request)->entries, table->entries);
   SelectionRuntime::TableRequest later = request;

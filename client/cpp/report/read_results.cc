@@ -44,6 +44,13 @@ std::string ReadText(const Json& object, const char* key, const std::string& whe
   return value->get<std::string>();
 }
 
+bool ReadBool(const Json& object, const char* key, const std::string& where, bool missing) {
+  const Json* value = Find(object, key);
+  if (value == nullptr) return missing;
+  if (!value->is_boolean()) Fail(absl::StrCat(where, ".", key), "true or false");
+  return value->get<bool>();
+}
+
 const Json& ReadList(const Json& object, const char* key, const std::string& where) {
   static const Json empty = Json::array();
   const Json* value = Find(object, key);
@@ -118,9 +125,7 @@ StrategyRun ReadRun(const Json& value, const std::string& where) {
   for (const Json& point : ReadList(value, "points", where)) {
     run.points.push_back(ReadPoint(point, absl::StrCat(where, ".points[", run.points.size(), "]")));
   }
-  const Json* complete = Find(value, "complete");
-  if (complete != nullptr && !complete->is_boolean()) Fail(where + ".complete", "true or false");
-  run.complete = complete == nullptr ? run.points.size() > 1 : complete->get<bool>();
+  run.complete = ReadBool(value, "complete", where, run.points.size() > 1);
   if (const Json* seconds = Find(value, "seconds")) {
     const std::string at = where + ".seconds";
     NeedObject(*seconds, at);
@@ -129,6 +134,20 @@ StrategyRun ReadRun(const Json& value, const std::string& where) {
                    ReadNumber(*seconds, "selector", at), ReadNumber(*seconds, "query", at)};
   }
   return run;
+}
+
+WeightRow ReadWeight(const Json& value, const std::string& where) {
+  NeedObject(value, where);
+  WeightRow row;
+  row.feature = ReadText(value, "feature", where);
+  row.weight = ReadNumber(value, "weight", where).value_or(0);
+  row.standard_deviation = ReadNumber(value, "standard_deviation", where);
+  for (const Number& each : ReadNumbers(value, "covariance", where)) {
+    row.covariance.push_back(each.value_or(0));
+  }
+  row.prior_weight = ReadNumber(value, "prior_weight", where).value_or(0);
+  row.prior_standard_deviation = ReadNumber(value, "prior_standard_deviation", where).value_or(0);
+  return row;
 }
 
 LookupRow ReadLookup(const Json& value, const std::string& where) {
@@ -147,6 +166,14 @@ LookupRow ReadLookup(const Json& value, const std::string& where) {
   row.seconds_per_lookup = ReadNumber(value, "seconds_per_lookup", where);
   row.selector_gain = ReadNumber(value, "selector_gain", where);
   row.greedy_gain = ReadNumber(value, "greedy_gain", where);
+  for (const Json& weight : ReadList(value, "weights", where)) {
+    row.weights.push_back(
+        ReadWeight(weight, absl::StrCat(where, ".weights[", row.weights.size(), "]")));
+  }
+  row.weights_fitted = ReadBool(value, "weights_fitted", where, false);
+  row.kappa = ReadNumber(value, "kappa", where);
+  row.kappa_standard_deviation = ReadNumber(value, "kappa_standard_deviation", where);
+  row.residual_share = ReadNumber(value, "residual_share", where);
   return row;
 }
 

@@ -114,6 +114,15 @@ Json ToJson(const WinMatrix& matrix) {
 }
 
 Json ToJson(const LookupRow& row) {
+  Json weights = Json::array();
+  for (const WeightRow& weight : row.weights) {
+    weights.push_back({{"feature", weight.feature},
+                       {"weight", weight.weight},
+                       {"standard_deviation", ToJson(weight.standard_deviation)},
+                       {"covariance", weight.covariance},
+                       {"prior_weight", weight.prior_weight},
+                       {"prior_standard_deviation", weight.prior_standard_deviation}});
+  }
   return {{"seed", row.seed},
           {"cycle", row.cycle},
           {"strategy", row.strategy},
@@ -126,7 +135,12 @@ Json ToJson(const LookupRow& row) {
           {"seconds_per_probe", ToJson(row.seconds_per_probe)},
           {"seconds_per_lookup", ToJson(row.seconds_per_lookup)},
           {"selector_gain", ToJson(row.selector_gain)},
-          {"greedy_gain", ToJson(row.greedy_gain)}};
+          {"greedy_gain", ToJson(row.greedy_gain)},
+          {"weights", weights},
+          {"weights_fitted", row.weights_fitted},
+          {"kappa", ToJson(row.kappa)},
+          {"kappa_standard_deviation", ToJson(row.kappa_standard_deviation)},
+          {"residual_share", ToJson(row.residual_share)}};
 }
 
 template <typename Item>

@@ -88,6 +88,15 @@ struct StrategySummary {
   std::vector<Number> final_class_ap50;
 };
 
+// A feature's weight that all classes share, in a look-up table and in its prior.
+struct WeightRow {
+  std::string feature;
+  double weight = 0;
+  Number standard_deviation;
+  std::vector<double> covariance;  // with the weight of every feature, in their order
+  double prior_weight = 0, prior_standard_deviation = 0;
+};
+
 // A look-up table as one cycle fitted it.
 struct LookupRow {
   int64_t seed = 0;
@@ -99,6 +108,9 @@ struct LookupRow {
   Number fidelity, response_fidelity, test_retest;
   Number seconds_per_probe, seconds_per_lookup;
   Number selector_gain, greedy_gain;
+  std::vector<WeightRow> weights;  // empty in older files
+  bool weights_fitted = false;     // false: the prior's
+  Number kappa, kappa_standard_deviation, residual_share;
 };
 
 // Areas under the curves of two strategies, paired by seed, which is the initial set.

@@ -65,6 +65,18 @@ LookupRow TableRow(const v1::Cycle& cycle, const StrategyRun& run) {
   row.seconds_per_lookup = positive(table.seconds_per_lookup());
   row.selector_gain = table.selector_gain();
   row.greedy_gain = table.greedy_gain();
+  for (const v1::FeatureWeight& weight : table.weights()) {
+    row.weights.push_back({weight.feature(),
+                           weight.weight(),
+                           weight.standard_deviation(),
+                           {weight.covariance().begin(), weight.covariance().end()},
+                           weight.prior_weight(),
+                           weight.prior_standard_deviation()});
+  }
+  row.weights_fitted = table.weights_fitted();
+  row.kappa = positive(table.kappa());
+  row.kappa_standard_deviation = positive(table.kappa_standard_deviation());
+  row.residual_share = positive(table.residual_share());
   return row;
 }
 

@@ -98,6 +98,7 @@ Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& imag
 
 LookupTable Draw(const LookupTable& table, uint64_t seed, double scale) {
   LookupTable out = table;
+  out.shared_weights.clear();
   out.shared_covariance.clear();
   out.class_covariance.clear();
   out.coupling.clear();

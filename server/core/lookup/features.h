@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -7,12 +8,14 @@ namespace mgral::core {
 
 // What a batch is to a class, in numbers that grow with its objects, ever slower: the gain is
 // linear in them (equations 11 to 13 of docs/method.md). To add one: its value in BatchFeatures,
-// its change in BatchState, its sum in GainEvaluator and GainsAlone, its prior weight in prior.h.
+// its change in BatchState, its sum in GainEvaluator and GainsAlone, its prior weight in
+// prior_values.inc.
 enum Feature : int {
   kGrowth = 0,  // log growth of the class's labeled objects
   kLocal,       // the same within cells, averaged over where the class is
   kNumFeatures,
 };
+inline constexpr std::array<const char*, kNumFeatures> kFeatureNames = {"growth", "local"};
 
 // Objects of a cell that are taken to be known before any is labeled there.
 inline constexpr double kCellOffset = 0.5;

@@ -71,6 +71,7 @@ void FitKappa(const std::vector<RealizedGain>& realized, LookupTable* table) {
 }
 
 void SetWeights(const WeightPosterior& posterior, LookupTable* table) {
+  table->shared_weights = posterior.shared_mean;
   table->shared_covariance = posterior.shared_covariance.values;
   table->weights.clear();
   table->class_covariance.clear();

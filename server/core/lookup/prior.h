@@ -5,24 +5,22 @@
 #include "server/core/lookup/features.h"
 
 // Everything that a release believes of gains before it has seen any truth, in one place: a table
-// without evidence is exactly this. To be fitted over simulated pools.
+// without evidence is exactly this.
 namespace mgral::core::prior {
 
-// Weights of the features: drop of the logarithm of a class's held-out loss. Standard deviation of
-// each weight that all classes share, and of a class around it as a share of the weight.
-inline constexpr std::array<double, kNumFeatures> kWeight = {0.5, 0.2};
-inline constexpr std::array<double, kNumFeatures> kSharedSd = {0.2, 0.15};
+// kWeight and kSharedSd [F]: weights of the features (drop of the logarithm of a class's held-out
+// loss) that all classes share, and their standard deviations over pools. kKappa: AP_c rises by
+// kappa sqrt(AP_c (1 - AP_c)) where the log loss of class c drops by 1; kKappaSd, over pools.
+// kRealizedNoise: standard deviation of a realized gain around that. kResidualShare: what the
+// features cannot say of a batch, as a share of its gain.
+#include "server/core/lookup/prior_values.inc"
+
+// Standard deviation of a class's weights around the shared ones, as a share of kWeight.
 inline constexpr std::array<double, 4> kClassSds = {0.1, 0.25, 0.5, 1};
 inline constexpr double kClassSd = 0.25;
 inline constexpr double kClassLogSd = 0.7;
 
-// AP_c rises by kappa sqrt(AP_c (1 - AP_c)) where the log loss of class c drops by 1.
-inline constexpr double kKappa = 0.5;
-inline constexpr double kKappaSd = 0.2;
 inline constexpr double kLeastKappa = 0.05;
-inline constexpr double kRealizedNoise = 0.02;  // of the change of mAP between two cycles
-// What the features cannot say of a batch, as a share of its gain.
-inline constexpr double kResidualShare = 0.4;
 
 // AP_c is kept between these: a class at 0, or unknown, is not beyond help, one at 1 not finished.
 inline constexpr double kLeastAp = 0.05;

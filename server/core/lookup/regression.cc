@@ -237,6 +237,9 @@ WeightPosterior SolveWeights(const ProbeRows& probes, int64_t classes, const Hyp
   }
   const SharedPosterior shared = CombineClasses(systems);
   WeightPosterior out;
+  for (int f = 0; f < kNumFeatures; ++f) {
+    out.shared_mean.push_back(prior::kWeight[f] + shared.step[f]);
+  }
   out.shared_covariance = shared.covariance;
   for (int64_t c = 0; c < classes; ++c) {
     const ClassSystem& system = systems[c];

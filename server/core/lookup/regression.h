@@ -50,7 +50,8 @@ struct ClassPosterior {
 };
 
 struct WeightPosterior {
-  Matrix shared_covariance;  // of w
+  std::vector<double> shared_mean;  // of w
+  Matrix shared_covariance;
   std::vector<ClassPosterior> classes;
 };
 

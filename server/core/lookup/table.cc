@@ -10,7 +10,7 @@ namespace mgral::core {
 namespace {
 
 constexpr uint32_t kMagic = 0x54524c4d;  // "MLRT"
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr int64_t kMost = int64_t{1} << 20;  // classes, cells, dimensions: no overflow below
 constexpr double kMostObjects = 1e12;        // likewise
 
@@ -59,10 +59,12 @@ void CheckWeights(const LookupTable& table) {
   Want(table.offset_sd >= 0 && table.offset_sd < 1e6, "offset_sd", "out of range");
   Want(table.class_sd >= 0 && table.class_sd < 1e6, "class_sd", "out of range");
   if (table.shared_covariance.empty()) {
+    Want(table.shared_weights.empty(), "shared_weights", "has a wrong number of values");
     Want(table.class_covariance.empty(), "class_covariance", "has a wrong number of values");
     Want(table.coupling.empty(), "coupling", "has a wrong number of values");
     return;
   }
+  CheckWithin(table.shared_weights, kNumFeatures, -1e6, 1e6, "shared_weights");
   CheckWithin(table.shared_covariance, square, -1e6, 1e6, "shared_covariance");
   CheckWithin(table.class_covariance, table.classes * square, -1e6, 1e6, "class_covariance");
   CheckWithin(table.coupling, table.classes * square, -1e6, 1e6, "coupling");
@@ -86,6 +88,7 @@ void SetPrior(LookupTable* table) {
   table->kappa = prior::kKappa;
   table->kappa_sd = prior::kKappaSd;
   table->residual_share = prior::kResidualShare;
+  table->shared_weights.assign(prior::kWeight.begin(), prior::kWeight.end());
   table->shared_covariance.assign(kNumFeatures * kNumFeatures, 0.0);
   table->weights.clear();
   table->coupling.assign(table->classes * kNumFeatures * kNumFeatures, 0.0);
@@ -144,6 +147,7 @@ std::string LookupTable::Serialize() const {
   out.Put(kappa);
   out.Put(kappa_sd);
   out.PutArray(weights);
+  out.PutArray(shared_weights);
   out.PutArray(shared_covariance);
   out.PutArray(class_covariance);
   out.PutArray(coupling);
@@ -184,6 +188,7 @@ LookupTable LookupTable::Parse(const std::string& bytes) {
   out.kappa = in.Get<double>();
   out.kappa_sd = in.Get<double>();
   out.weights = in.GetArray<double>();
+  out.shared_weights = in.GetArray<double>();
   out.shared_covariance = in.GetArray<double>();
   out.class_covariance = in.GetArray<double>();
   out.coupling = in.GetArray<double>();

@@ -65,13 +65,14 @@ struct LookupTable {
 
   // Uncertainty of the weights: w_c = w + v_c; empty when the table was made by hand (their share
   // of the standard errors is then 0).
+  std::vector<double> shared_weights;     // w [F], posterior means
   std::vector<double> shared_covariance;  // of w [F, F]
   std::vector<double> class_covariance;   // of v_c given w [C, F, F]
   std::vector<double> coupling;           // derivative of the mean of w_c by w [C, F, F]
   double residual_share = 0;              // standard deviation of gain(S) beside all this / gain(S)
 
   // Fitted: variance of a response, standard deviations of a base's offset (both in units of log
-  // loss) and of a class's weights (share of the prior's); 0 without evidence.
+  // loss) and of a class's weights (share of the prior's); 0 where the weights are the prior's.
   double noise = 0;
   double offset_sd = 0;
   double class_sd = 0;

@@ -32,6 +32,8 @@ TEST(FitTableTest, WithoutEvidenceIsThePrior) {
       EXPECT_EQ(table.weights[c * kNumFeatures + f], prior::kWeight[f]);
     }
   }
+  EXPECT_EQ(table.noise, 0);
+  EXPECT_DOUBLE_EQ(table.shared_weights[kLocal], prior::kWeight[kLocal]);
   EXPECT_DOUBLE_EQ(table.kappa, prior::kKappa);
   EXPECT_DOUBLE_EQ(table.kappa_sd, prior::kKappaSd);
   const Estimate estimate = EstimateGain(table, {0, 1, 2, 3});
@@ -76,6 +78,9 @@ TEST(FitTableTest, RecoversAPlantedGainFromNoisyProbes) {
     EXPECT_LT(error_after, 0.5 * error_before) << seed;
     EXPECT_GT(after.fidelity.fidelity, 0.6) << seed;
     EXPECT_EQ(after.fidelity.probes, 96);
+    EXPECT_NEAR(after.shared_weights[kGrowth], 0.1, 0.1) << seed;
+    EXPECT_NEAR(after.shared_weights[kLocal], 0.65, 0.1) << seed;
+    EXPECT_GT(after.noise, 0) << "not the prior's";
   }
 }
 

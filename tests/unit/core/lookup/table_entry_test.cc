@@ -97,7 +97,7 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
   const std::string bytes = table.Serialize();
   EXPECT_EQ(Hex(bytes.substr(0, 64)),
             "4d4c5254"
-            "02000000"  // "MLRT", version 2
+            "03000000"  // "MLRT", version 3
             "02000000"  // features
             "0200000000000000"
             "0100000000000000"  // images, classes

@@ -86,6 +86,7 @@ TEST(TableTest, CheckRefusesInconsistentArrays) {
   ExpectRefused([](LookupTable* t) { t->coupling.pop_back(); });
   ExpectRefused([&](LookupTable* t) { t->class_covariance[0] = nan; });
   ExpectRefused([](LookupTable* t) { t->shared_covariance.clear(); });
+  ExpectRefused([](LookupTable* t) { t->shared_weights.pop_back(); });
   ExpectRefused([&](LookupTable* t) { t->kappa = nan; });
   ExpectRefused([](LookupTable* t) { t->kappa = 0; });
   ExpectRefused([&](LookupTable* t) { t->residual_share = nan; });
