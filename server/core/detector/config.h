@@ -129,16 +129,6 @@ DetectorConfig TorchvisionConfig(Architecture architecture, int num_classes);
 // as it does.
 PredictConfig DefaultPredictConfig(const DetectorConfig& config);
 
-// How RunProbe (probe_runner.h) fine-tunes. Cycles don't: their probes are readouts (readout.h).
-struct ProbeConfig {
-  // Steps, losses, learning rate, augmentation and seed. Batch norm is always frozen.
-  TrainConfig train;
-  double consistency_weight = 1;  // w(t) at the end
-  double rampup = 0.5;            // share of the steps in which w(t) rises, as exp(-5 (1 - t)^2)
-  double foreground_score = 0.1;  // anchors below it are background and left out
-  PredictConfig predict;          // for AP on the validation set
-};
-
 // Throw std::invalid_argument naming the field.
 void CheckConfig(const DetectorConfig& config);
 void CheckConfig(const TrainConfig& config);

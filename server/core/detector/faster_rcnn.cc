@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "server/core/detector/detections.h"
-#include "server/core/detector/losses.h"
 #include "server/core/detector/network_modules.h"
 #include "server/core/detector/proposals.h"
 #include "server/core/detector/region_losses.h"
@@ -29,7 +28,6 @@ namespace {
 constexpr int64_t kRegionSize = 7;  // positions along each side of a region's features
 constexpr int64_t kRegionLevels = 4;
 constexpr int64_t kProposals = 1000, kTrainingProposals = 2000;
-constexpr int64_t kConsistencyProposals = 256;
 constexpr float kLeastDetection = 1e-2f;  // pixels, of either side
 
 }  // namespace
@@ -200,7 +198,7 @@ at::Tensor FasterRcnn::Loss(const NetInput& input, const Targets& targets, doubl
     objects.push_back(chosen.objects);
   }
   const SecondStage second = RunSecond(levels, boxes);
-  const LabeledProposals regions{at::cat(boxes), at::cat(labels), at::cat(objects), {}};
+  const LabeledProposals regions{at::cat(boxes), at::cat(labels), at::cat(objects)};
   RegionLosses losses = ComputeRegionLosses(second.logits, second.deltas, regions);
   if (targets.class_weights.defined()) {
     const at::Tensor weight = at::cat({targets.class_weights.new_ones({1}), targets.class_weights})
@@ -212,48 +210,6 @@ at::Tensor FasterRcnn::Loss(const NetInput& input, const Targets& targets, doubl
   return (AnchorLoss(first.logits, first.deltas, targets) +
           (losses.classes.sum() + losses.boxes.sum()) / count) *
          (targets.share / shares);
-}
-
-void FasterRcnn::AddClassLoss(const RawOutput& output, const Targets& targets,
-                              const TrainConfig& /*config*/, PerClass* sums) const {
-  for (int64_t i = 0; i < output.logits.size(0); ++i) {
-    const at::Tensor all = output.proposals[i].cpu();
-    const LabeledProposals regions = LabelProposals(
-        all.slice(0, 0, (BoxArea(all) > 0).sum().item<int64_t>()), targets.objects[i]);
-    const at::Tensor logits = output.logits[i].cpu().index_select(0, regions.rows);
-    const RegionLosses losses =
-        ComputeRegionLosses(logits, output.deltas[i].cpu().index_select(0, regions.rows), regions);
-    const at::Tensor background = (regions.labels == 0).nonzero().squeeze(1);
-    sums->loss.index_add_(0, logits.slice(1, 1).argmax(1).index_select(0, background),
-                          losses.classes.index_select(0, background).to(at::kDouble));
-    AddByClass(losses.classes.index_select(0, losses.rows) + losses.boxes,
-               regions.labels.index_select(0, losses.rows) - 1, sums);
-  }
-}
-
-at::Tensor FasterRcnn::Consistency(const NetInput& input, const NetInput& mirror,
-                                   double foreground_score) {
-  const std::vector<at::Tensor> levels = modules_->PyramidLevels(input);
-  const std::vector<at::Tensor> regions = Propose(RunFirst(levels), input, kConsistencyProposals);
-  std::vector<at::Tensor> flipped;
-  for (const at::Tensor& boxes : regions) flipped.push_back(MirrorBoxes(boxes, input.width));
-  const SecondStage plain = RunSecond(levels, regions);
-  const SecondStage mirrored = RunSecond(modules_->PyramidLevels(mirror), flipped);
-  const at::Tensor score = at::max(plain.logits.detach().softmax(1).slice(1, 1),
-                                   mirrored.logits.detach().softmax(1).slice(1, 1));
-  const auto [best, which] = score.max(1);
-  const at::Tensor rows = (best >= foreground_score).nonzero().squeeze(1);
-  const at::Tensor label = which.index_select(0, rows) + 1;
-  const auto boxes = [&](const at::Tensor& deltas, const std::vector<at::Tensor>& all) {
-    const at::Tensor own = at::cat(all).to(deltas.device()).index_select(0, rows);
-    return RegionBoxes(deltas.index_select(0, rows), own)
-        .index({at::arange(rows.size(0), label.options()), label});
-  };
-  const at::Tensor near = at::cat(regions).to(plain.deltas.device()).index_select(0, rows);
-  return SoftmaxConsistencyLoss(plain.logits.index_select(0, rows),
-                                mirrored.logits.index_select(0, rows)) +
-         BoxConsistencyLoss(boxes(plain.deltas, regions),
-                            MirrorBoxes(boxes(mirrored.deltas, flipped), input.width), near);
 }
 
 at::Tensor FasterRcnn::Anchors(int64_t height, int64_t width) const {

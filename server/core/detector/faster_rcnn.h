@@ -27,13 +27,6 @@ class FasterRcnn : public Network {
   // its number of images. The classes' weights are in the second stage's.
   at::Tensor Loss(const NetInput& input, const Targets& targets, double shares,
                   const TrainConfig& config) override;
-  // Of the second stage, over all proposals; background counts against the class that it is taken
-  // for.
-  void AddClassLoss(const RawOutput& output, const Targets& targets, const TrainConfig& config,
-                    PerClass* sums) const override;
-  // Of the second stage, over the same proposals and their mirror images.
-  at::Tensor Consistency(const NetInput& input, const NetInput& mirror,
-                         double foreground_score) override;
   at::Tensor Anchors(int64_t height, int64_t width) const override;
   std::vector<int64_t> LevelAnchors(int64_t height, int64_t width) const override;
 

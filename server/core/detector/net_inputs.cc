@@ -121,23 +121,6 @@ Minibatch NetInputs::Augmented(const std::vector<Sample>& samples, const TrainCo
   return batch;
 }
 
-NetInputs::MirrorPair NetInputs::AugmentedPair(const std::vector<Sample>& samples,
-                                               const TrainConfig& config, uint64_t stream,
-                                               uint64_t step) const {
-  const DetectorConfig& shape = detector_.config();
-  if (!shape.frozen_trunk) {
-    const NetInput plain = AugmentedBatch(samples, shape, config, stream, step, workers_).input;
-    return {plain, MirrorOf(plain)};
-  }
-  std::vector<int64_t> plain, mirror;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    std::mt19937_64 random = RandomAt(config.seed, stream, step, i);
-    plain.push_back(static_cast<int64_t>(random() % ((config.views + 1) / 2)) * 2);
-    mirror.push_back(plain.back() + 1);
-  }
-  return {FeaturesOf(samples, plain, config), FeaturesOf(samples, mirror, config)};
-}
-
 Letterboxed NetInputs::Plain(const std::vector<Sample>& samples) const {
   const DetectorConfig& shape = detector_.config();
   if (!shape.frozen_trunk) return Letterbox(ImagesOf(samples), shape, workers_);

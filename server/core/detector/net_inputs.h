@@ -26,12 +26,6 @@ class NetInputs {
   // RandomAt(seed, stream, step, slot).
   Minibatch Augmented(const std::vector<Sample>& samples, const TrainConfig& config,
                       uint64_t stream, uint64_t step) const;
-  // Such images, and the mirror image of each: their canvases are each other's mirror images.
-  struct MirrorPair {
-    NetInput plain, mirror;
-  };
-  MirrorPair AugmentedPair(const std::vector<Sample>& samples, const TrainConfig& config,
-                           uint64_t stream, uint64_t step) const;
 
   // Without any randomness, the whole image at the top left.
   Letterboxed Plain(const std::vector<Sample>& samples) const;

@@ -82,12 +82,6 @@ Targets Network::MakeTargets(const std::vector<Sample>& labels, int64_t height, 
   return targets;
 }
 
-void AddByClass(const at::Tensor& losses, const at::Tensor& labels, Network::PerClass* sums) {
-  const at::Tensor where = labels.cpu(), values = losses.cpu();
-  sums->loss.index_add_(0, where, values.to(at::kDouble));
-  sums->positives.index_add_(0, where, at::ones_like(values, at::kDouble));
-}
-
 Network::NamedTensors Network::Parameters() const { return ListOf(modules_->named_parameters()); }
 
 Network::NamedTensors Network::Buffers() const { return ListOf(modules_->named_buffers()); }

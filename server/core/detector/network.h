@@ -79,17 +79,6 @@ class Network {
   // to its loss, a scalar. `targets` is on device().
   virtual at::Tensor Loss(const NetInput& input, const Targets& targets, double shares,
                           const TrainConfig& config) = 0;
-  // Losses added up by class [C], and their positives [C]; double, on the CPU.
-  struct PerClass {
-    at::Tensor loss, positives;
-  };
-  virtual void AddClassLoss(const RawOutput& output, const Targets& targets,
-                            const TrainConfig& config, PerClass* sums) const = 0;
-
-  // ---- consistency of images and their mirror images (ConsistencyLoss in losses.h), a scalar,
-  // where either has a score of at least `foreground_score`.
-  virtual at::Tensor Consistency(const NetInput& input, const NetInput& mirror,
-                                 double foreground_score) = 0;
 
   // ---- features: what NetInput::features are of images. Those of a frozen trunk, or of its part
   // that is frozen (DetectorConfig).
@@ -132,9 +121,6 @@ class Network {
   DetectorConfig config_;
   std::shared_ptr<NetworkModules> modules_;
 };
-
-// Adds the losses of positives of those classes up. On the CPU, so that it is done in one order.
-void AddByClass(const at::Tensor& losses, const at::Tensor& labels, Network::PerClass* sums);
 
 // The network of that configuration.
 std::unique_ptr<Network> MakeNetwork(const DetectorConfig& config, uint64_t seed);

@@ -4,7 +4,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,11 +13,6 @@
 #include "server/core/detector/sharded_net.h"
 
 namespace mgral::core {
-namespace {
-
-constexpr int64_t kLossBatch = 16;  // images that ValidationLoss looks at together
-
-}  // namespace
 
 void ToImagePixels(std::vector<Detection>* detections, const Scale& scale, int64_t width,
                    int64_t height) {
@@ -109,33 +103,6 @@ Accuracy Evaluate(const Detector& detector, SampleSource& samples, const Predict
     if (progress && !progress(static_cast<double>(results.size()) / size)) throw Canceled();
   }
   return MeasureAccuracy(results, num_classes);
-}
-
-std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
-                                   const TrainConfig& config, FeatureCache* cache) {
-  c10::NoGradGuard no_grad;
-  const DetectorConfig& shape = detector.config();
-  const int64_t size = samples.size();
-  Workers workers(std::min(size, kLossBatch));
-  const NetInputs inputs(detector, cache, workers);
-  Network::PerClass sums{at::zeros({shape.num_classes}, at::kDouble),
-                         at::zeros({shape.num_classes}, at::kDouble)};
-  for (int64_t first = 0; first < size; first += kLossBatch) {
-    std::vector<Sample> part;
-    for (int64_t i = first; i < std::min(size, first + kLossBatch); ++i) {
-      part.push_back(
-          CheckedSample(samples.Get(i), shape.num_classes, "sample " + std::to_string(i)));
-    }
-    const Minibatch batch = inputs.PlainBatch(part);
-    const Targets targets =
-        detector.net()
-            .MakeTargets(batch.labels, batch.input.height, batch.input.width, config, {}, 0)
-            .To(detector.device());
-    detector.net().AddClassLoss(ForwardInParallel(detector.net(), batch.input, workers), targets,
-                                config, &sums);
-  }
-  const at::Tensor loss = (sums.loss / sums.positives.clamp_min(1)).contiguous();
-  return {loss.data_ptr<double>(), loss.data_ptr<double>() + loss.numel()};
 }
 
 }  // namespace mgral::core

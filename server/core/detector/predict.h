@@ -27,13 +27,6 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
 Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config = {},
                   const ProgressFn& progress = {}, FeatureCache* cache = nullptr);
 
-// Per class [C]: Network::AddClassLoss over all samples (of RetinaNet, focal loss of the class's
-// outputs plus box loss of its objects), divided by the number of its positives (at least 1).
-// Smoother than AP on a small set. `config` supplies the losses and the matching; nothing is
-// augmented.
-std::vector<double> ValidationLoss(const Detector& detector, SampleSource& samples,
-                                   const TrainConfig& config, FeatureCache* cache = nullptr);
-
 // From the canvas to an image of width x height pixels, clipped; drops what lies outside.
 void ToImagePixels(std::vector<Detection>* detections, const Scale& scale, int64_t width,
                    int64_t height);

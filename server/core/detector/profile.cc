@@ -9,10 +9,6 @@ namespace {
 
 constexpr double kReferenceImages = 100;  // TrainConfig::steps are for that many
 
-// A short fine-tune of a trained detector: long enough to move AP, short enough to be made often.
-constexpr int64_t kTrainingPerProbe = 8, kMinProbeSteps = 6;
-constexpr double kProbeLearningRate = 0.3;  // of the training's highest
-
 // Views that a frozen trunk sees of all labeled images together. Many images need fewer of each,
 // and their features take 0.3 MB a view.
 constexpr int64_t kMostViews = 2048;
@@ -61,11 +57,6 @@ DetectorProfile OnGpu(const std::string& name, int num_classes, int depth, int i
   p.train.batch_size = 16;
   p.train.learning_rate = 0.01;
   p.train.warmup_steps = 500;
-  p.probe.train = p.train;
-  p.probe.train.steps = 50;
-  p.probe.train.learning_rate = 0.001;
-  p.probe.train.warmup_steps = 5;
-  p.probe.predict = p.predict;
   return p;
 }
 
@@ -86,21 +77,7 @@ DetectorProfile Torchvision(const std::string& name, int num_classes, Architectu
     p.train.learning_rate = 0.002;
     p.train.negative_iou = p.train.positive_iou;
   }
-  p.probe.train = p.train;
-  p.probe.train.steps = 50;
-  p.probe.train.learning_rate = p.train.learning_rate / 10;
-  p.probe.train.warmup_steps = 5;
-  p.probe.predict = p.predict;
   return p;
-}
-
-TrainConfig ProbeFrom(const TrainConfig& train) {
-  TrainConfig probe = train;
-  probe.steps = std::min(train.steps, std::max(kMinProbeSteps, train.steps / kTrainingPerProbe));
-  probe.learning_rate = train.learning_rate * kProbeLearningRate;
-  probe.warmup_steps = probe.steps / 5;
-  probe.ema_decay = 0;  // an average over so few steps would still be the start
-  return probe;
 }
 
 }  // namespace
@@ -135,11 +112,6 @@ DetectorProfile TinyProfile(int num_classes) {
   p.train.box_loss_weight = 0.5;
   p.train.smooth_l1_beta = 0.3;
   p.train.brightness = p.train.contrast = p.train.saturation = 0.1;
-  p.probe.train = p.train;
-  p.probe.train.steps = 12;
-  p.probe.train.learning_rate = 0.005;
-  p.probe.train.warmup_steps = 2;
-  p.probe.predict = p.predict;
   return p;
 }
 
@@ -170,11 +142,6 @@ DetectorProfile FrozenProfile(int num_classes) {
   p.train.box_loss = BoxLoss::kGeneralizedIou;
   p.train.views = 8;
   p.train.brightness = p.train.contrast = p.train.saturation = 0;
-  p.probe.train = p.train;
-  p.probe.train.steps = 40;
-  p.probe.train.learning_rate = 0.002;
-  p.probe.train.warmup_steps = 4;
-  p.probe.predict = p.predict;
   return p;
 }
 
@@ -184,7 +151,7 @@ DetectorProfile LastStageProfile(int num_classes) {
   DetectorProfile p = FrozenProfile(num_classes);
   p.name = "last-stage";
   p.detector.trained_last_stage = true;
-  p.train.trunk_rate = p.probe.train.trunk_rate = 0.1;
+  p.train.trunk_rate = 0.1;
   return p;
 }
 
@@ -193,7 +160,6 @@ DetectorProfile MicroProfile(int num_classes) {
   p.name = "micro";
   p.detector.input_size = 192;
   p.train.steps = 280;
-  p.probe.train.steps = 8;
   return p;
 }
 
@@ -228,16 +194,9 @@ DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& over
   if (recipe.detector.frozen_trunk) {
     const int64_t most = kMostViews / std::max<int64_t>(1, labeled_images);
     recipe.train.views = std::clamp<int64_t>(most, 2, recipe.train.views);
-    recipe.probe.train.views = recipe.train.views;
   }
   recipe.train.warmup_steps = std::min(recipe.train.warmup_steps, recipe.train.steps / 2);
   recipe.train.seed = seed;
-  // A profile without a recipe of its own for probes imitates a piece of its training.
-  const bool own = recipe.probe.train.steps != ProbeConfig().train.steps;
-  if (!own || recipe.probe.train.steps > recipe.train.steps) {
-    recipe.probe.train = ProbeFrom(recipe.train);
-  }
-  recipe.probe.predict = recipe.predict;
   CheckConfig(recipe.detector);
   CheckConfig(recipe.train);
   return recipe;

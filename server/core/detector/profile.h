@@ -14,7 +14,6 @@ struct DetectorProfile {
   DetectorConfig detector;
   TrainConfig train;  // of 100 labeled images; see StepsFor
   PredictConfig predict;
-  ProbeConfig probe;
 
   // Training steps for that many labeled images: grows with the root of their number, so that a
   // cycle's time grows mildly. At least 1.
@@ -37,9 +36,9 @@ struct ProfileOverrides {
   std::string trunk = "";  // another, by torchvision's name ("resnet101"); empty: the profile's own
 };
 
-// The profile made ready for one training on that many labeled images, and for the probes around
-// it. Throws std::invalid_argument for an unknown profile, or, beginning with its name, for an
-// override that the profile cannot have.
+// The profile made ready for one training on that many labeled images. Throws std::invalid_argument
+// for an unknown profile, or, beginning with its name, for an override that the profile cannot
+// have.
 DetectorProfile MakeRecipe(const std::string& name, const ProfileOverrides& overrides,
                            int num_classes, int64_t labeled_images, uint64_t seed);
 

@@ -35,7 +35,7 @@ std::vector<int64_t> Chosen(std::vector<int64_t> positives, std::vector<int64_t>
 LabeledProposals RowsOf(const LabeledProposals& all, const at::Tensor& where) {
   const at::Tensor rows = where.reshape({-1});
   return {all.boxes.index_select(0, rows), all.labels.index_select(0, rows),
-          all.objects.index_select(0, rows), all.rows.index_select(0, rows)};
+          all.objects.index_select(0, rows)};
 }
 
 }  // namespace
@@ -100,8 +100,7 @@ void SampleAnchors(int64_t count, uint64_t draw, Targets* targets) {
 
 LabeledProposals LabelProposals(const at::Tensor& proposals, const Sample& objects) {
   const int64_t n = proposals.size(0);
-  LabeledProposals all{proposals, at::zeros({n}, at::kLong), at::zeros({n, 4}),
-                       at::arange(n, at::kLong)};
+  LabeledProposals all{proposals, at::zeros({n}, at::kLong), at::zeros({n, 4})};
   const at::Tensor real = objects.ignore.logical_not().nonzero().squeeze(1);
   if (real.size(0) > 0) {
     const at::Tensor boxes = objects.boxes.index_select(0, real);

@@ -29,7 +29,6 @@ struct LabeledProposals {
   at::Tensor boxes;    // [n, 4]
   at::Tensor labels;   // int64 [n]; 0: background, else the class and 1
   at::Tensor objects;  // [n, 4], the objects' boxes; of background anything
-  at::Tensor rows;     // int64 [n], which of those given they are
 };
 // A proposal is an object's if it overlaps it by 0.5 or more, background if it overlaps none so;
 // background of which more than half lies in an `ignore` box is left out.

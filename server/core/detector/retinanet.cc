@@ -77,23 +77,6 @@ at::Tensor RetinaNet::Loss(const NetInput& input, const Targets& targets, double
   return parts.classes + parts.boxes;
 }
 
-void RetinaNet::AddClassLoss(const RawOutput& output, const Targets& targets,
-                             const TrainConfig& config, PerClass* sums) const {
-  sums->loss += (FocalLoss(output.logits, targets.classes, config.focal_alpha, config.focal_gamma) *
-                 targets.weights)
-                    .sum(at::IntArrayRef{0, 1})
-                    .cpu();
-  const at::Tensor boxes =
-      (PositiveBoxLoss(output.deltas, targets, config) * config.box_loss_weight).cpu();
-  AddByClass(boxes, targets.box_labels, sums);
-}
-
-at::Tensor RetinaNet::Consistency(const NetInput& input, const NetInput& mirror,
-                                  double foreground_score) {
-  return ConsistencyLoss(Forward(input), Forward(mirror), Anchors(input.height, input.width),
-                         input.width, foreground_score);
-}
-
 at::Tensor RetinaNet::Anchors(int64_t height, int64_t width) const {
   return PyramidAnchors(config(), height, width);
 }

@@ -21,10 +21,6 @@ class RetinaNet : public Network {
                                                  const PredictConfig& config) const override;
   at::Tensor Loss(const NetInput& input, const Targets& targets, double shares,
                   const TrainConfig& config) override;
-  void AddClassLoss(const RawOutput& output, const Targets& targets, const TrainConfig& config,
-                    PerClass* sums) const override;
-  at::Tensor Consistency(const NetInput& input, const NetInput& mirror,
-                         double foreground_score) override;
   at::Tensor Anchors(int64_t height, int64_t width) const override;
   std::vector<int64_t> LevelAnchors(int64_t height, int64_t width) const override;
 

@@ -35,13 +35,10 @@ class SampleSource {
 // [0, num_classes) or a coordinate that is not finite; `what` names the sample in the message.
 Sample CheckedSample(Sample sample, int num_classes, const std::string& what);
 
-// Independent streams of RandomAt: what each draws does not move the others, so that a probe and
-// its control see the same minibatches.
+// Independent streams of RandomAt: what each draws does not move the others.
 enum DrawStream : uint64_t {
   kLabeledOrder = 1,
   kLabeledAugment,
-  kBatchOrder,
-  kBatchAugment,
 };
 
 // Which samples a step sees: the set in a new random order every epoch, drawn from (seed, stream)

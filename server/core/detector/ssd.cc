@@ -213,42 +213,6 @@ at::Tensor Ssd::Loss(const NetInput& input, const Targets& targets, double share
   return (classes + losses.boxes.sum() * config.box_loss_weight) / std::max(1.0, shares);
 }
 
-void Ssd::AddClassLoss(const RawOutput& output, const Targets& targets, const TrainConfig& config,
-                       PerClass* sums) const {
-  const Losses losses = LossesOf(output, targets);
-  const at::Tensor rows = losses.counted.reshape({-1}).nonzero().squeeze(1);
-  const at::Tensor classes = losses.classes.reshape({-1});
-  const at::Tensor taken_for = output.logits.slice(2, 1).argmax(2).reshape({-1});
-  sums->loss.index_add_(0, taken_for.index_select(0, rows).cpu(),
-                        classes.index_select(0, rows).to(at::kDouble).cpu());
-  AddByClass(classes.index_select(0, targets.positives) + losses.boxes * config.box_loss_weight,
-             targets.box_labels, sums);
-}
-
-at::Tensor Ssd::Consistency(const NetInput& input, const NetInput& mirror,
-                            double foreground_score) {
-  const RawOutput plain = Forward(input), flipped = Forward(mirror);
-  const at::Device device = plain.logits.device();
-  const at::Tensor anchors = Anchors(input.height, input.width).to(device);
-  const at::Tensor order = MirrorOrder(plain).to(device);
-  const int64_t images = plain.logits.size(0), classes = plain.logits.size(2);
-  const at::Tensor logits = plain.logits.reshape({-1, classes});
-  const at::Tensor other = flipped.logits.index_select(1, order).reshape({-1, classes});
-  const at::Tensor score =
-      at::max(logits.detach().softmax(1).slice(1, 1), other.detach().softmax(1).slice(1, 1));
-  const at::Tensor rows = (score.amax(1) >= foreground_score).nonzero().squeeze(1);
-  const auto boxes = [&](const at::Tensor& deltas, const at::Tensor& own) {
-    const at::Tensor d = deltas.reshape({-1, 4}).index_select(0, rows);
-    return DecodeBoxes(d / SsdDeltaWeights(d), own);
-  };
-  const at::Tensor near = anchors.repeat({images, 1}).index_select(0, rows);
-  const at::Tensor far = anchors.index_select(0, order).repeat({images, 1}).index_select(0, rows);
-  return SoftmaxConsistencyLoss(logits.index_select(0, rows), other.index_select(0, rows)) +
-         BoxConsistencyLoss(
-             boxes(plain.deltas, near),
-             MirrorBoxes(boxes(flipped.deltas.index_select(1, order), far), input.width), near);
-}
-
 at::Tensor Ssd::Anchors(int64_t height, int64_t width) const {
   std::vector<float> boxes;
   for (const SsdLevel& level : kLevels) {

@@ -23,11 +23,6 @@ class Ssd : public Network {
   // background and lose most; smooth L1 of the boxes; divided by the number of the former.
   at::Tensor Loss(const NetInput& input, const Targets& targets, double shares,
                   const TrainConfig& config) override;
-  // Background counts against the class that it is taken for.
-  void AddClassLoss(const RawOutput& output, const Targets& targets, const TrainConfig& config,
-                    PerClass* sums) const override;
-  at::Tensor Consistency(const NetInput& input, const NetInput& mirror,
-                         double foreground_score) override;
   at::Tensor Anchors(int64_t height, int64_t width) const override;
   std::vector<int64_t> LevelAnchors(int64_t height, int64_t width) const override;
 

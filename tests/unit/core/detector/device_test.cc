@@ -12,7 +12,6 @@
 #include "server/core/detector/embed.h"
 #include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
-#include "server/core/detector/probe_runner.h"
 #include "server/core/detector/train.h"
 #include "server/core/weights/weights_file.h"
 #include "tests/unit/core/detector/shapes.h"
@@ -182,27 +181,6 @@ TEST_F(DeviceTest, PredictsEmbedsAndMeasuresAlike) {
                 testing::Pointwise(testing::FloatNear(1e-3f), embedded[i].embedding));
     EXPECT_NEAR(same[i].disagreement, embedded[i].disagreement, 0.02);
     EXPECT_EQ(same[i].objects.size(), embedded[i].objects.size());
-  }
-  EXPECT_THAT(
-      ValidationLoss(gpu, others_, Short(1)),
-      testing::Pointwise(testing::DoubleNear(1e-2), ValidationLoss(cpu, others_, Short(1))));
-}
-
-TEST_F(DeviceTest, ProbesAlike) {
-  Detector cpu(Small(), 1);
-  Train(cpu, shapes_, Short(5));
-  const Detector gpu = OnGpu(cpu);
-  ProbeConfig config;
-  config.train = Short(3);
-  config.foreground_score = 0.01;  // so that the consistency loss has rows
-  Shapes validation(4, 64, 3);
-  for (const bool replay : {false, true}) {
-    const auto run = [&](const Detector& start) {
-      return RunProbe(start, shapes_, replay ? nullptr : &others_, replay ? &others_ : nullptr,
-                      validation, config);
-    };
-    EXPECT_THAT(run(gpu).class_loss,
-                testing::Pointwise(testing::DoubleNear(1e-2), run(cpu).class_loss));
   }
 }
 

@@ -15,7 +15,6 @@
 #include "server/core/detector/embed.h"
 #include "server/core/detector/network.h"
 #include "server/core/detector/predict.h"
-#include "server/core/detector/probe_runner.h"
 #include "server/core/detector/train.h"
 #include "tests/unit/core/detector/shapes.h"
 
@@ -181,13 +180,6 @@ TEST_F(NetInputsTest, TheCacheChangesNothingButTheTime) {
   ExpectSameWeights(detector_, other);
   const auto bare = Embed(detector_, shapes), cached = Embed(detector_, shapes, {}, {}, &cache);
   for (size_t i = 0; i < bare.size(); ++i) EXPECT_EQ(bare[i].embedding, cached[i].embedding);
-  EXPECT_EQ(ValidationLoss(detector_, shapes, Short()),
-            ValidationLoss(detector_, shapes, Short(), &cache));
-  ProbeConfig probe;
-  probe.train = Short();
-  Shapes batch = Named(2, 64);
-  EXPECT_EQ(RunProbe(detector_, shapes, &batch, nullptr, shapes, probe).class_loss,
-            RunProbe(detector_, shapes, &batch, nullptr, shapes, probe, {}, &cache).class_loss);
 }
 
 TEST_F(NetInputsTest, TrainingLeavesAFrozenTrunkAlone) {

@@ -14,7 +14,6 @@ TEST(Profiles, AreAllValid) {
     const DetectorProfile profile = MakeProfile(name, 3);
     EXPECT_NO_THROW(CheckConfig(profile.detector)) << name;
     EXPECT_NO_THROW(CheckConfig(profile.train)) << name;
-    EXPECT_NO_THROW(CheckConfig(profile.probe.train)) << name;
     EXPECT_LT(profile.StepsFor(40), profile.StepsFor(160)) << name;
     EXPECT_GE(profile.StepsFor(0), 1) << name;
   }
@@ -24,13 +23,11 @@ TEST(Profiles, RecipesFollowTheOverridesAndTheLabels) {
   const DetectorProfile own = MakeRecipe("tiny", {}, 3, 100, 7);
   EXPECT_EQ(own.train.steps, MakeProfile("tiny", 3).train.steps);
   EXPECT_EQ(own.train.seed, 7u);
-  EXPECT_EQ(own.probe.train.steps, MakeProfile("tiny", 3).probe.train.steps);
   EXPECT_EQ(MakeRecipe("tiny", {}, 3, 0, 7).train.steps, own.StepsFor(1));
   const DetectorProfile small = MakeRecipe("tiny", {8, 96}, 3, 100, 7);
   EXPECT_EQ(small.train.steps, 8);
   EXPECT_EQ(small.detector.input_size, 96);
   EXPECT_LE(small.train.warmup_steps, 4);
-  EXPECT_EQ(small.probe.train.steps, 6);  // not longer than the training
   EXPECT_THROW(MakeRecipe("tiny", {0, 100}, 3, 100, 7), std::invalid_argument);
   EXPECT_THROW(MakeRecipe("enormous", {}, 3, 100, 7), std::invalid_argument);
 }
@@ -40,7 +37,6 @@ TEST(Profiles, ManyImagesOnAFrozenTrunkHaveFewerViewsEach) {
   EXPECT_EQ(MakeRecipe("frozen", {}, 3, 20, 7).train.views, most);
   const DetectorProfile many = MakeRecipe("frozen", {}, 3, 600, 7);
   EXPECT_LT(many.train.views, most);
-  EXPECT_EQ(many.probe.train.views, many.train.views);
   EXPECT_EQ(MakeRecipe("frozen", {}, 3, 100000, 7).train.views, 2);
 }
 

