@@ -21,6 +21,7 @@ void AddPredictionsCommands(CLI::App& app, Session& session);  // predictions pu
 void AddSimulateCommand(CLI::App& app, Session& session);      // simulate
 void AddReportCommand(CLI::App& app, Session& session);        // report
 void AddSynthCommand(CLI::App& app, Session& session);         // synth
+void AddFitPriorCommand(CLI::App& app, Session& session);      // fit-prior
 
 // Parses and runs one command line (argv[0] included) and returns the exit code.
 int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream& error);

@@ -71,6 +71,7 @@ int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream&
   AddSimulateCommand(app, session);
   AddReportCommand(app, session);
   AddSynthCommand(app, session);
+  AddFitPriorCommand(app, session);
   app.footer(kFooter);  // last: the commands made before would inherit it
   try {
     app.parse(argc, argv);

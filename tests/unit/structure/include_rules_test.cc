@@ -89,8 +89,11 @@ const std::vector<Rule>& Rules() {
        {"client/cpp/simulate/", "client/cpp/report/", "client/cpp/synth/", "client/cpp/lib/",
         "server/core/evaluation/", "server/domain/strategy.h"},
        {"absl", "proto", "json"}},
+      {"client/cpp/prior/",
+       {"client/cpp/prior/", "client/cpp/report/", "server/core/lookup/"},
+       {"absl"}},
       {"client/cpp/command/",
-       {"client/cpp/", "server/domain/strategy.h"},
+       {"client/cpp/", "server/core/lookup/features.h", "server/domain/strategy.h"},
        {"absl", "proto", "json", "cli11"}},
       {"client/cpp/main.cc", {"client/cpp/command/"}, {}},
   };
