@@ -118,7 +118,9 @@ TEST(FitTableTest, StandardErrorsCoverTheTruth) {
 TEST(FitTableTest, EvidenceShrinksTheErrors) {
   const PlantedPool pool(120, 3, 8, 9);
   LookupTable before = FitTable(DescribePool(pool.input));
-  LookupTable after = FitTable(DescribePool(pool.input), pool.Probes(8, 12, {0.5, 0.2}, 0.02, 9));
+  const std::array<double, kNumFeatures> truth = prior::kWeight;
+  LookupTable after =
+      FitTable(DescribePool(pool.input), pool.Probes(8, 12, {truth.begin(), truth.end()}, 0.02, 9));
   const std::vector<int64_t> batch = {0, 9, 18, 27, 36, 45};
   const double errors[2] = {EstimateGain(before, batch).standard_error,
                             EstimateGain(after, batch).standard_error};
@@ -134,19 +136,21 @@ TEST(FitTableTest, RealizedGainsMoveTheScale) {
   const auto fit = [&](double kappa, int cycles, bool second_class) {
     std::vector<RealizedGain> realized;
     for (int r = 0; r < cycles; ++r) {
-      RealizedGain gain{probes[r].features, {0.5, std::nan("")}, {}};
+      const std::vector<double>& features = probes[r % 30].features;
+      RealizedGain gain{features, {0.5, std::nan("")}, {}};
       for (int64_t c = 0; c < 2; ++c) {
         gain.class_gain.push_back(kappa * ApSlope(gain.class_ap[c]) *
-                                  (0.5 * gain.features[c * 2] + 0.2 * gain.features[c * 2 + 1]));
+                                  (prior::kWeight[0] * gain.features[c * 2] +
+                                   prior::kWeight[1] * gain.features[c * 2 + 1]));
       }
       if (!second_class) gain.class_gain[1] = std::nan("");
       realized.push_back(gain);
     }
     return FitTable(DescribePool(pool.input), {}, realized);
   };
-  EXPECT_NEAR(fit(0.9, 30, true).kappa, 0.9, 0.15);
-  EXPECT_NEAR(fit(0.9, 30, false).kappa, 0.9, 0.15);
-  EXPECT_LT(fit(0.9, 30, true).kappa_sd, 0.5 * prior::kKappaSd);
+  EXPECT_NEAR(fit(0.9, 300, true).kappa, 0.9, 0.1);
+  EXPECT_NEAR(fit(0.9, 300, false).kappa, 0.9, 0.1);
+  EXPECT_LT(fit(0.9, 300, true).kappa_sd, 0.5 * prior::kKappaSd);
   EXPECT_LT(fit(0.1, 2, true).kappa, prior::kKappa);
   EXPECT_EQ(fit(-5, 30, true).kappa, prior::kLeastKappa) << "a gain in scale never turns around";
   std::vector<RealizedGain> unknown = {
