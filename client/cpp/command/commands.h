@@ -19,6 +19,7 @@ void AddModelCommands(CLI::App& app, Session& session);  // models [export|rollb
 void AddPredictCommand(CLI::App& app, Session& session);       // predict
 void AddPredictionsCommands(CLI::App& app, Session& session);  // predictions put
 void AddSimulateCommand(CLI::App& app, Session& session);      // simulate
+void AddFidelityCommand(CLI::App& app, Session& session);      // fidelity
 void AddReportCommand(CLI::App& app, Session& session);        // report
 void AddSynthCommand(CLI::App& app, Session& session);         // synth
 void AddFitPriorCommand(CLI::App& app, Session& session);      // fit-prior

@@ -69,6 +69,7 @@ int RunMgral(int argc, const char* const* argv, std::ostream& out, std::ostream&
   AddPredictCommand(app, session);
   AddPredictionsCommands(app, session);
   AddSimulateCommand(app, session);
+  AddFidelityCommand(app, session);
   AddReportCommand(app, session);
   AddSynthCommand(app, session);
   AddFitPriorCommand(app, session);

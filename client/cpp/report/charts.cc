@@ -152,15 +152,6 @@ std::vector<double> XTicks(const std::vector<Series>& all, Axis axis) {
   return round;
 }
 
-std::vector<std::string> Texts(const std::vector<double>& ticks, double factor, int digits) {
-  std::vector<std::string> texts;
-  for (double tick : ticks) {
-    texts.push_back(
-        absl::StrFormat("%s%.*f", tick < -1e-12 ? "−" : "", digits, std::abs(tick) * factor));
-  }
-  return texts;
-}
-
 void SpreadOut(double* low, double* high, double least) {
   if (*high - *low >= least) return;
   const double middle = (*low + *high) / 2;
@@ -239,8 +230,8 @@ std::string LearningCurveChart(const Results& results, Axis axis) {
       "over %s'><clipPath id='curves-%s'><rect x='58' y='8' width='634' height='378'/></clipPath>",
       Escape(title), NameOf(axis));
   const int digits = y_ticks.size() > 1 && y_ticks[1] - y_ticks[0] < 0.0099 ? 3 : 2;
-  svg += frame.Axes(x_ticks, Texts(x_ticks, 1, 0), y_ticks, Texts(y_ticks, 1, digits), title,
-                    "mAP@.5 on the test images");
+  svg += frame.Axes(x_ticks, TickTexts(x_ticks, 1, 0), y_ticks, TickTexts(y_ticks, 1, digits),
+                    title, "mAP@.5 on the test images");
   absl::StrAppend(&svg, "<g clip-path='url(#curves-", NameOf(axis), ")'>");
   for (const Series& series : all) {
     // Two bands can be told apart; six cannot, so the others are only hinted at.
@@ -282,7 +273,7 @@ std::string GainChart(const Results& results) {
   std::string svg =
       "<svg class='chart square' viewBox='0 0 480 436' role='img' aria-label='Estimated against "
       "realized gain of each batch'>";
-  svg += frame.Axes(ticks, Texts(ticks, 100, digits), ticks, Texts(ticks, 100, digits),
+  svg += frame.Axes(ticks, TickTexts(ticks, 100, digits), ticks, TickTexts(ticks, 100, digits),
                     "estimated gain, mAP points", "realized gain, mAP points");
   svg += absl::StrFormat("<line class='identity' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/>",
                          frame.X(ticks.front()), frame.Y(ticks.front()), frame.X(ticks.back()),

@@ -24,6 +24,22 @@ std::vector<double> RoundTicks(double low, double high, int count) {
   return ticks;
 }
 
+std::vector<std::string> TickTexts(const std::vector<double>& ticks, double factor, int digits) {
+  std::vector<std::string> texts;
+  for (double tick : ticks) {
+    texts.push_back(
+        absl::StrFormat("%s%.*f", tick < -1e-12 ? "−" : "", digits, std::abs(tick) * factor));
+  }
+  return texts;
+}
+
+int TickDigits(const std::vector<double>& ticks, double factor) {
+  int digits = 0;
+  double step = ticks.size() > 1 ? factor * (ticks[1] - ticks[0]) : 1;
+  for (; digits < 6 && std::abs(step - std::round(step)) > 1e-6; ++digits) step *= 10;
+  return digits;
+}
+
 std::string PlotPoint(double x, double y) { return absl::StrFormat("%.1f,%.1f", x, y); }
 
 std::string PlotFrame::Axes(const std::vector<double>& x_ticks,

@@ -9,6 +9,11 @@ namespace mgral::client {
 // Round numbers that cover [low, high], about `count` of them. `low` < `high`.
 std::vector<double> RoundTicks(double low, double high, int count);
 
+// As they are shown, multiplied by `factor`, with a typeset minus sign.
+std::vector<std::string> TickTexts(const std::vector<double>& ticks, double factor, int digits);
+// As many digits as round ticks need to be told exactly.
+int TickDigits(const std::vector<double>& ticks, double factor);
+
 // Maps data to SVG user units. y grows upwards in data, downwards on the page.
 struct PlotFrame {
   double left = 0, top = 0, width = 0, height = 0;

@@ -210,20 +210,24 @@ std::string ClassSection(const Results& results) {
       "no object of the class in the test images.</p></section>");
 }
 
-std::string ProtocolSection(const Results& results) {
+std::string ProtocolList(const nlohmann::ordered_json& protocol) {
   std::string rows;
-  for (const auto& [key, value] : results.protocol.items()) {
+  for (const auto& [key, value] : protocol.items()) {
     std::string name = key;
     std::replace(name.begin(), name.end(), '_', ' ');
     absl::StrAppend(&rows, "<div><dt>", Escape(name), "</dt><dd>", Escape(FlatValue(value)),
                     "</dd></div>");
   }
+  return absl::StrCat("<dl class='protocol'>", rows, "</dl>");
+}
+
+std::string ProtocolSection(const Results& results) {
   std::string caveats;
   for (const std::string& caveat : Caveats(results)) {
     absl::StrAppend(&caveats, "<li>", Escape(caveat), "</li>");
   }
-  return absl::StrCat("<section><h2>How it was measured</h2><dl class='protocol'>", rows,
-                      "</dl><h3>Before you rely on it</h3><ul class='caveats'>", caveats,
+  return absl::StrCat("<section><h2>How it was measured</h2>", ProtocolList(results.protocol),
+                      "<h3>Before you rely on it</h3><ul class='caveats'>", caveats,
                       "</ul></section>");
 }
 

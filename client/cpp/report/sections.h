@@ -17,4 +17,7 @@ std::string ClassSection(const Results& results);
 std::string CostSection(const Results& results);
 std::string ProtocolSection(const Results& results);
 
+// Names and values of a protocol, as a list.
+std::string ProtocolList(const nlohmann::ordered_json& protocol);
+
 }  // namespace mgral::client

@@ -35,16 +35,6 @@ double StandardError(const std::vector<double>& values) {
   return std::sqrt(squares / (count - 1) / count);
 }
 
-// Linear between the order statistics. Reorders the values.
-double Percentile(double share, std::vector<double>* values) {
-  const double at = share * static_cast<double>(values->size() - 1);
-  const auto below = values->begin() + static_cast<long>(at);
-  std::nth_element(values->begin(), below, values->end());
-  if (below + 1 == values->end()) return *below;
-  const double above = *std::min_element(below + 1, values->end());
-  return *below + (at - std::floor(at)) * (above - *below);
-}
-
 }  // namespace
 
 Number Mean(const std::vector<double>& values) {
@@ -115,23 +105,35 @@ std::optional<Interval> Range(const std::vector<double>& values) {
 }
 
 Number RankCorrelation(const std::vector<std::pair<double, double>>& pairs) {
-  if (pairs.size() < 3) return std::nullopt;
   std::vector<double> a, b;
   for (const auto& [x, y] : pairs) {
     a.push_back(x);
     b.push_back(y);
   }
-  a = Ranks(a);
-  b = Ranks(b);
-  const double mean = (static_cast<double>(pairs.size()) - 1) / 2;
+  return RankCorrelation(a, b);
+}
+
+Number RankCorrelation(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() < 3) return std::nullopt;
+  const std::vector<double> a_ranks = Ranks(a), b_ranks = Ranks(b);
+  const double mean = (static_cast<double>(a.size()) - 1) / 2;
   double ab = 0, aa = 0, bb = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    ab += (a[i] - mean) * (b[i] - mean);
-    aa += (a[i] - mean) * (a[i] - mean);
-    bb += (b[i] - mean) * (b[i] - mean);
+    ab += (a_ranks[i] - mean) * (b_ranks[i] - mean);
+    aa += (a_ranks[i] - mean) * (a_ranks[i] - mean);
+    bb += (b_ranks[i] - mean) * (b_ranks[i] - mean);
   }
   if (aa == 0 || bb == 0) return std::nullopt;
   return ab / std::sqrt(aa * bb);
+}
+
+double Percentile(double share, std::vector<double>* values) {
+  const double at = share * static_cast<double>(values->size() - 1);
+  const auto below = values->begin() + static_cast<long>(at);
+  std::nth_element(values->begin(), below, values->end());
+  if (below + 1 == values->end()) return *below;
+  const double above = *std::min_element(below + 1, values->end());
+  return *below + (at - std::floor(at)) * (above - *below);
 }
 
 }  // namespace mgral::client

@@ -40,5 +40,11 @@ std::optional<Interval> Range(const std::vector<double>& values);
 // Spearman's rank correlation, equal values share their mean rank. Missing with fewer than three
 // pairs or without any spread.
 Number RankCorrelation(const std::vector<std::pair<double, double>>& pairs);
+// The same of two lists, in pairs by position.
+Number RankCorrelation(const std::vector<double>& a, const std::vector<double>& b);
+
+// The value that `share` of the values are below, linear between the order statistics. Reorders the
+// values, of which there must be one.
+double Percentile(double share, std::vector<double>* values);
 
 }  // namespace mgral::client

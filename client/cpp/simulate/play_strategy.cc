@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/cpp/simulate/cycle_figures.h"
+#include "client/cpp/simulate/pool_work.h"
 #include "client/cpp/simulate/test_accuracy.h"
 
 namespace mgral::client {
@@ -76,29 +77,12 @@ absl::Status Play::Begin() {
 
 absl::Status Play::Register() {
   Say("registering images");
-  std::vector<std::pair<int, v1::ImageUse>> order;
+  ImageUses images;
   for (int position : request_.partition.train)
-    order.emplace_back(position, v1::IMAGE_USE_TRAINING);
+    images.emplace_back(position, v1::IMAGE_USE_TRAINING);
   for (int position : request_.partition.validation)
-    order.emplace_back(position, v1::IMAGE_USE_VALIDATION);
-  size_t next = 0;
-  const Source<v1::NewImage> source = [&]() -> absl::StatusOr<std::optional<v1::NewImage>> {
-    if (next == order.size()) return std::optional<v1::NewImage>();
-    const auto& [position, use] = order[next++];
-    absl::StatusOr<v1::NewImage> image =
-        ToNewImage(request_.dataset.images[position], use, request_.options.server_path);
-    if (!image.ok()) return image.status();
-    return std::optional<v1::NewImage>(*std::move(image));
-  };
-  absl::StatusOr<RegisterResult> result = client_.RegisterImages(run_.pool, source);
-  if (!result.ok()) return result.status();
-  if (!result->refused.empty()) {
-    const v1::RefusedImage& first = result->refused.front();
-    return absl::FailedPreconditionError(absl::StrCat("the server refused ", result->refused.size(),
-                                                      " images, the first is ", first.image_id(),
-                                                      " (", first.field(), "): ", first.reason()));
-  }
-  return absl::OkStatus();
+    images.emplace_back(position, v1::IMAGE_USE_VALIDATION);
+  return RegisterImages(client_, run_.pool, request_.dataset, images, request_.options.server_path);
 }
 
 absl::Status Play::LabelInitially() {
@@ -111,42 +95,21 @@ absl::Status Play::LabelInitially() {
 
 absl::Status Play::Ingest(const std::vector<int>& positions, v1::ImageUse use,
                           const std::string& batch) {
-  std::vector<v1::NewLabels> labels;
-  for (int position : positions) {
-    labels.push_back(ToNewLabels(request_.dataset, request_.dataset.images[position]));
-    labels.back().set_use(use);
-    labels.back().set_batch(batch);
-    if (use == v1::IMAGE_USE_VALIDATION) continue;
-    ++labels_;
-    boxes_ += static_cast<int64_t>(request_.dataset.images[position].boxes.size());
+  if (use == v1::IMAGE_USE_TRAINING) {
+    labels_ += static_cast<int64_t>(positions.size());
+    for (int position : positions)
+      boxes_ += static_cast<int64_t>(request_.dataset.images[position].boxes.size());
   }
-  absl::StatusOr<IngestResult> result = client_.IngestLabels(run_.pool, FromVector(labels));
-  if (!result.ok()) return result.status();
-  if (!result->refused.empty()) {
-    const v1::RefusedLabels& first = result->refused.front();
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the server refused the labels of ", result->refused.size(), " images, the first is ",
-        first.image_id(), " (", first.field(), "): ", first.reason()));
-  }
-  return absl::OkStatus();
+  return IngestTrueLabels(client_, run_.pool, request_.dataset, positions, use, batch);
 }
 
 absl::StatusOr<v1::Cycle> Play::Train(bool with_table) {
-  v1::StartCycleRequest request;
-  request.set_parent(run_.pool);
-  request.set_without_table(!with_table);
-  absl::StatusOr<v1::Cycle> cycle = client_.StartCycle(std::move(request));
-  if (!cycle.ok()) return cycle.status();
-  cycle = client_.WatchCycle(cycle->name(), [this](const v1::Cycle& news) {
-    Say(absl::StrCat(labels_, " labels: ", DescribeStage(news)));
-  });
-  if (!cycle.ok()) return cycle.status();
-  if (cycle->state() != v1::CYCLE_STATE_SUCCEEDED) {
-    return absl::AbortedError(absl::StrCat(
-        cycle->name(), " (", run_.strategy, ", seed ", run_.seed, ", ", labels_, " labels) ",
-        cycle->state() == v1::CYCLE_STATE_CANCELLED ? "was canceled" : "failed: ", cycle->error()));
-  }
-  AddStageSeconds(*cycle, &run_.seconds);
+  const std::string labels = absl::StrCat(labels_, " labels");
+  absl::StatusOr<v1::Cycle> cycle =
+      RunCycle(client_, run_.pool, with_table,
+               absl::StrCat(run_.strategy, ", seed ", run_.seed, ", ", labels),
+               [&](const std::string& stage) { Say(absl::StrCat(labels, ": ", stage)); });
+  if (cycle.ok()) AddStageSeconds(*cycle, &run_.seconds);
   return cycle;
 }
 
@@ -154,7 +117,7 @@ absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
   Say(absl::StrCat(labels_, " labels: testing"));
   absl::StatusOr<TestAccuracy> accuracy =
       MeasureOnTest(client_, cycle.model(), request_.dataset, request_.partition.test,
-                    request_.options.server_path, nullptr);
+                    request_.options.server_path);
   if (!accuracy.ok()) return accuracy.status();
   point->labels = labels_;
   point->boxes = static_cast<double>(boxes_);

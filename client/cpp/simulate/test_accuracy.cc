@@ -1,6 +1,7 @@
 #include "client/cpp/simulate/test_accuracy.h"
 
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -58,10 +59,13 @@ class Measurement {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<TestAccuracy> Finish() const {
+  // `subset`: positions in the order of Add.
+  absl::StatusOr<TestAccuracy> Measure(const std::vector<int>& subset) const {
+    std::vector<core::ImageResult> results;
+    for (int position : subset) results.push_back(results_[static_cast<size_t>(position)]);
     core::Accuracy accuracy;
     try {
-      accuracy = core::MeasureAccuracy(results_, static_cast<int64_t>(dataset_.classes.size()));
+      accuracy = core::MeasureAccuracy(results, static_cast<int64_t>(dataset_.classes.size()));
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("predictions cannot be measured: ", error.what()));
     }
@@ -80,13 +84,10 @@ class Measurement {
   std::vector<core::ImageResult> results_;
 };
 
-}  // namespace
-
-absl::StatusOr<TestAccuracy> MeasureOnTest(Client& client, const std::string& model,
-                                           const Dataset& dataset, const std::vector<int>& images,
-                                           const std::optional<std::string>& server_path,
-                                           const std::function<void(int64_t)>& progress) {
-  Measurement measurement(dataset);
+// Has the model predict on all images.
+absl::Status Predict(Client& client, const std::string& model, const Dataset& dataset,
+                     const std::vector<int>& images, const std::optional<std::string>& server_path,
+                     Measurement* measurement) {
   size_t done = 0;
   while (done < images.size()) {
     v1::PredictRequest request;
@@ -115,12 +116,39 @@ absl::StatusOr<TestAccuracy> MeasureOnTest(Client& client, const std::string& mo
       if (response->predictions(i).image_id() != image.image_id) {
         return absl::InternalError("the server's predictions are not in the order asked for");
       }
-      absl::Status status = measurement.Add(image, response->predictions(i));
+      absl::Status status = measurement->Add(image, response->predictions(i));
       if (!status.ok()) return status;
     }
-    if (progress) progress(static_cast<int64_t>(done));
   }
-  return measurement.Finish();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<TestAccuracy>> MeasureOnSubsets(
+    Client& client, const std::string& model, const Dataset& dataset,
+    const std::vector<int>& images, const std::vector<std::vector<int>>& subsets,
+    const std::optional<std::string>& server_path) {
+  Measurement measurement(dataset);
+  absl::Status status = Predict(client, model, dataset, images, server_path, &measurement);
+  if (!status.ok()) return status;
+  std::vector<TestAccuracy> accuracies;
+  for (const std::vector<int>& subset : subsets) {
+    absl::StatusOr<TestAccuracy> accuracy = measurement.Measure(subset);
+    if (!accuracy.ok()) return accuracy.status();
+    accuracies.push_back(*std::move(accuracy));
+  }
+  return accuracies;
+}
+
+absl::StatusOr<TestAccuracy> MeasureOnTest(Client& client, const std::string& model,
+                                           const Dataset& dataset, const std::vector<int>& images,
+                                           const std::optional<std::string>& server_path) {
+  std::vector<int> all(images.size());
+  std::iota(all.begin(), all.end(), 0);
+  auto measured = MeasureOnSubsets(client, model, dataset, images, {all}, server_path);
+  if (!measured.ok()) return measured.status();
+  return std::move(measured->front());
 }
 
 }  // namespace mgral::client

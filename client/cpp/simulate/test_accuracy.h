@@ -1,7 +1,6 @@
 // How good a model is on images that the service has no labels for.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,11 +18,17 @@ struct TestAccuracy {
 };
 
 // Has `model` (pools/{pool}/models/{model}) detect objects in `images` (positions in the dataset)
-// and compares them with the dataset's boxes. `server_path` as for ToNewImage. `progress` gets the
-// images done so far. An image that the server cannot predict is an error.
+// and compares them with the dataset's boxes. `server_path` as for ToNewImage. An image that the
+// server cannot predict is an error.
 absl::StatusOr<TestAccuracy> MeasureOnTest(Client& client, const std::string& model,
                                            const Dataset& dataset, const std::vector<int>& images,
-                                           const std::optional<std::string>& server_path,
-                                           const std::function<void(int64_t)>& progress);
+                                           const std::optional<std::string>& server_path);
+
+// The same on each of `subsets`, which are positions in `images`: the model looks at each image
+// once.
+absl::StatusOr<std::vector<TestAccuracy>> MeasureOnSubsets(
+    Client& client, const std::string& model, const Dataset& dataset,
+    const std::vector<int>& images, const std::vector<std::vector<int>>& subsets,
+    const std::optional<std::string>& server_path);
 
 }  // namespace mgral::client

@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -54,8 +55,13 @@ class FakeService final : public v1::PoolService::Service,
   // The truth that Predict answers with, by image id.
   std::map<std::string, std::vector<v1::Box>> truth;
   int fail_at_cycle = -1;  // of a pool, from 0
+  int fail_at_pool = -1;   // only there; -1: anywhere
   std::string refuse_image;
   std::string unknown_strategy;  // batches are picked at random instead
+  bool makes_tables = true;
+  bool refuses_estimates = false;
+  // Whether a pool's detector sees the objects of an image; null: all but a pool's first do.
+  std::function<bool(const FakePool&, const std::string&)> sees;
 
   grpc::Status CreatePool(grpc::ServerContext*, const v1::CreatePoolRequest* request,
                           v1::Pool* pool) override {
@@ -145,7 +151,7 @@ class FakeService final : public v1::PoolService::Service,
     cycle->set_state(v1::CYCLE_STATE_RUNNING);
     cycle->set_stage(v1::CYCLE_STAGE_TRAIN);
     stream->Write(response);
-    if (at == fail_at_cycle) {
+    if (at == fail_at_cycle && (fail_at_pool < 0 || &pool == pools_[fail_at_pool].get())) {
       cycle->set_state(v1::CYCLE_STATE_FAILED);
       cycle->set_error("the disk is full");
       stream->Write(response);
@@ -157,7 +163,7 @@ class FakeService final : public v1::PoolService::Service,
     v1::StageProgress* stage = cycle->add_stages();
     stage->set_stage(v1::CYCLE_STAGE_TRAIN);
     stage->set_seconds(2);
-    if (!pool.without_table.back()) {
+    if (!pool.without_table.back() && makes_tables) {
       cycle->mutable_table()->set_probes(3);
       stage = cycle->add_stages();
       stage->set_stage(v1::CYCLE_STAGE_PROBE);
@@ -200,14 +206,30 @@ class FakeService final : public v1::PoolService::Service,
     return grpc::Status::OK;
   }
 
-  // Perfect from the second model on, blind before.
+  // A thousandth per image; of the second class nothing.
+  grpc::Status EstimateGain(grpc::ServerContext*, const v1::EstimateGainRequest* request,
+                            v1::EstimateGainResponse* response) override {
+    if (refuses_estimates) return {grpc::StatusCode::INVALID_ARGUMENT, "unknown image"};
+    const double gain = 0.001 * request->image_ids_size();
+    response->mutable_gain()->set_mean(gain);
+    response->mutable_gain()->set_standard_error(0.01);
+    for (const std::string& name : Find(request->parent()).pool.classes()) {
+      v1::ClassGain* of_class = response->mutable_gain()->add_classes();
+      of_class->set_class_name(name);
+      of_class->set_mean(response->gain().classes_size() == 2 ? 0 : gain);
+    }
+    return grpc::Status::OK;
+  }
+
+  // Perfect where it sees anything.
   grpc::Status Predict(grpc::ServerContext*, const v1::PredictRequest* request,
                        v1::PredictResponse* response) override {
     const bool blind = request->model().substr(request->model().size() - 2) == "m0";
     for (const v1::PredictImage& image : request->images()) {
       v1::ImagePredictions* predictions = response->add_predictions();
       predictions->set_image_id(image.image_id());
-      if (blind) continue;
+      const FakePool& pool = Find(request->model().substr(0, request->model().find("/models/")));
+      if (sees ? !sees(pool, image.image_id()) : blind) continue;
       for (const v1::Box& box : truth[image.image_id()]) {
         *predictions->add_boxes() = box;
         predictions->mutable_boxes(predictions->boxes_size() - 1)->set_score(0.9);
