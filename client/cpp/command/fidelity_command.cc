@@ -113,6 +113,10 @@ void AddTrialOptions(CLI::App& command, FidelityLine& line) {
                   "Training seeds of the real gain: their number (1 to N), or a list such as 3,5,8")
       ->capture_default_str();
   command
+      .add_option("--base-seeds", options.base_seeds,
+                  "Trainings with the initial labels alone; gains are over their mean")
+      ->capture_default_str();
+  command
       .add_option("--seed", options.seed,
                   "Of the initial labels, the batches, the test halves, and the table")
       ->capture_default_str();

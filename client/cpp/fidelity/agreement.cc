@@ -55,7 +55,7 @@ Values At(const Values& values, const std::vector<size_t>& drawn) {
   return picked;
 }
 
-TruthSample Resample(const TruthSample& sample, bool halves, SeededRandom& random) {
+TruthSample Resample(const TruthSample& sample, bool all_luck, SeededRandom& random) {
   std::vector<size_t> drawn(sample.size());
   for (size_t& i : drawn) i = random.Index(sample.size());
   TruthSample result;
@@ -71,7 +71,15 @@ TruthSample Resample(const TruthSample& sample, bool halves, SeededRandom& rando
     rows.push_back(row[first]);
     rows.push_back(row[second]);
   }
-  result.real = halves ? MeanRow(rows) : At(sample.real, drawn);
+  result.bases = sample.bases;
+  if (!all_luck || rows.empty()) {
+    result.real = At(sample.real, drawn);
+    return result;
+  }
+  for (double& base : result.bases) base = sample.bases[random.Index(sample.bases.size())];
+  const double shift = MeanOf(result.bases) - MeanOf(sample.bases);
+  result.real = MeanRow(rows);
+  for (double& real : result.real) real -= shift;
   return result;
 }
 
@@ -162,12 +170,15 @@ std::optional<TruthNoise> EstimateNoise(const TruthSample& sample) {
   }
   // A gain is the mean of its halves', and so has a quarter of their difference's variance.
   const double halves = Variance(MeanRow(differences)) / 4;
-  if (all.size() < 2) return TruthNoise{halves, 0};
+  TruthNoise noise{halves, 0};
+  const double bases = static_cast<double>(sample.bases.size());
+  if (bases > 1) noise.of_base = Variance(sample.bases) / bases;
+  if (all.size() < 2) return noise;
   const double seeds = static_cast<double>(all.size());
-  const double training = InteractionVariance(all) / seeds;
   // What a training does to one half and not the other is in both terms.
   const double both = InteractionVariance(differences) / seeds / 4;
-  return TruthNoise{training + std::max(0.0, halves - both), training};
+  noise.of_batch = InteractionVariance(all) / seeds + std::max(0.0, halves - both);
+  return noise;
 }
 
 Number CoverageOf95(const TruthSample& sample, double noise) {
@@ -180,25 +191,28 @@ Number CoverageOf95(const TruthSample& sample, double noise) {
   return static_cast<double>(covered) / static_cast<double>(sample.size());
 }
 
+Choice ChoiceOf(const Values& estimate, const Values& real) {
+  const auto chosen = std::max_element(estimate.begin(), estimate.end()) - estimate.begin();
+  return {real[static_cast<size_t>(chosen)], MeanOf(real),
+          *std::max_element(real.begin(), real.end())};
+}
+
 std::array<Choice, 3> ChoicesBySize(const TruthSample& sample) {
   const std::vector<int> terciles = Terciles(sample.images);
   std::array<Choice, 3> choices;
   for (int tercile = 0; tercile < 3; ++tercile) {
-    Values real, estimate;
+    std::vector<size_t> members;
     for (size_t i = 0; i < terciles.size(); ++i) {
-      if (terciles[i] != tercile) continue;
-      real.push_back(sample.real[i]);
-      estimate.push_back(sample.estimate[i]);
+      if (terciles[i] == tercile) members.push_back(i);
     }
-    if (real.empty()) continue;
-    const auto chosen = std::max_element(estimate.begin(), estimate.end()) - estimate.begin();
-    choices[static_cast<size_t>(tercile)] = {real[static_cast<size_t>(chosen)], MeanOf(real),
-                                             *std::max_element(real.begin(), real.end())};
+    if (members.empty()) continue;
+    choices[static_cast<size_t>(tercile)] =
+        ChoiceOf(At(sample.estimate, members), At(sample.real, members));
   }
   return choices;
 }
 
-Figure Bootstrap(const TruthSample& sample, bool halves,
+Figure Bootstrap(const TruthSample& sample, bool all_luck,
                  const std::function<Number(const TruthSample&)>& statistic) {
   Figure figure;
   figure.value = statistic(sample);
@@ -206,7 +220,7 @@ Figure Bootstrap(const TruthSample& sample, bool halves,
   SeededRandom random(1);
   Values values;
   for (int draw = 0; draw < kDraws; ++draw) {
-    const Number value = statistic(Resample(sample, halves, random));
+    const Number value = statistic(Resample(sample, all_luck, random));
     if (value) values.push_back(*value);
   }
   if (static_cast<double>(values.size()) < (1 - kMostUndefined) * kDraws) return figure;

@@ -45,7 +45,8 @@ struct TruthSample {
   Values estimate, standard_error, images, boxes;
   // By seed, then part of the test, then batch.
   std::vector<std::array<Values, kTestParts>> gains;
-  Values real;  // mean of the seeds' gains on all test images
+  Values real;   // mean of the seeds' gains on all test images
+  Values bases;  // mAP of each detector without a batch, whose mean the gains are over
 
   size_t size() const { return estimate.size(); }
 };
@@ -55,15 +56,15 @@ struct TruthSample {
 // training: then it also repeats that training's luck.
 Number TestRetest(const TruthSample& sample);
 
-// Variances of `real`, by analysis of variance over seeds and halves.
+// Variances of `real`.
 struct TruthNoise {
-  // What differs between batches: the luck of their trainings, and the choice of the test images.
+  // What differs between batches: the luck of their trainings, and the choice of the test images,
+  // by analysis of variance over seeds and halves. With one seed, the test images' part alone.
   double of_batch = 0;
-  // Beside it, what all batches share: the luck of the base's trainings, which is as large.
+  // What all batches share: the luck of the base's trainings. 0 with one base: then it is unknown.
   double of_base = 0;
 };
-// Missing with fewer than two batches. With one seed, `of_base` is 0, and of_batch the test images'
-// part alone.
+// Missing with fewer than two batches.
 std::optional<TruthNoise> EstimateNoise(const TruthSample& sample);
 
 // The share of the batches whose real gain lies within estimate ± 1.96 sqrt(standard_error² +
@@ -74,18 +75,20 @@ Number CoverageOf95(const TruthSample& sample, double noise);
 struct Choice {
   double chosen = 0, mean = 0, best = 0;
 };
+// At least one.
+Choice ChoiceOf(const Values& estimate, const Values& real);
 // In each tercile of size.
 std::array<Choice, 3> ChoicesBySize(const TruthSample& sample);
 
 // A figure of the sample with its 95 % percentile bootstrap interval: 2,000 draws of the batches,
-// always the same ones. With `halves`, each draw also draws two halves of the test, perhaps twice
-// the same, and `real` is the mean of their gains. The interval is missing where a tenth of the
-// draws has no figure.
+// always the same ones. With `all_luck`, each draw also draws the base's trainings and two halves
+// of the test, perhaps twice the same: `real` is the mean of their gains. The interval is missing
+// where a tenth of the draws has no figure.
 struct Figure {
   Number value;
   std::optional<Interval> ci95;
 };
-Figure Bootstrap(const TruthSample& sample, bool halves,
+Figure Bootstrap(const TruthSample& sample, bool all_luck,
                  const std::function<Number(const TruthSample&)>& statistic);
 
 }  // namespace mgral::client

@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kHalvesStream = 41;
 constexpr int kMostTrials = 10000;
+constexpr int kMostBaseSeeds = 100;
 constexpr char kExternal[] = "external";
 constexpr char kFile[] = "fidelity.json";
 
@@ -57,6 +58,7 @@ absl::Status CheckSeeds(const FidelityOptions& options) {
 absl::Status CheckFidelityOptions(const FidelityOptions& options) {
   absl::Status status = CheckOptions(options.replay);
   if (status.ok()) status = CheckSeeds(options);
+  if (status.ok()) status = Between("--base-seeds", options.base_seeds, 1, kMostBaseSeeds);
   if (status.ok()) status = Between("--batches", options.batches, 1, kMostTrials);
   if (status.ok()) status = Between("--smallest", options.smallest, 1, kMostTrials);
   if (status.ok()) {
@@ -76,6 +78,15 @@ absl::Status CheckFidelityOptions(const FidelityOptions& options) {
     return absl::InvalidArgumentError("--also-profile: the same as --profile");
   }
   return absl::OkStatus();
+}
+
+std::vector<int64_t> BaseSeeds(const FidelityOptions& options) {
+  std::vector<int64_t> seeds = options.replay.seeds;
+  for (int64_t seed = 1; static_cast<int>(seeds.size()) < options.base_seeds; ++seed) {
+    const bool taken = std::find(seeds.begin(), seeds.end(), seed) != seeds.end();
+    if (!taken && seed != options.seed) seeds.push_back(seed);
+  }
+  return seeds;
 }
 
 std::vector<std::vector<int>> TestParts(const Partition& partition, int64_t seed) {

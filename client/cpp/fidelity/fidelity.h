@@ -20,6 +20,7 @@ struct FidelityOptions {
   SimulateOptions replay;
   // Of the initial labels, the batches, the halves of the test, and the table's own detector.
   int64_t seed = 0;
+  int base_seeds = 6;  // trainings with the initial labels alone; at least one for each of `seeds`
   int batches = 60;
   int smallest = 5, largest = 50;  // images in a batch
   // Whose choices are among the batches.
@@ -36,6 +37,9 @@ absl::Status CheckFidelityOptions(const FidelityOptions& options);
 // too few images for a batch or half of the test images have no objects.
 absl::StatusOr<Partition> FidelityPartition(const Dataset& dataset, const FidelityOptions& options);
 
+// Of the trainings without a batch: options.replay.seeds, and others up to base_seeds.
+std::vector<int64_t> BaseSeeds(const FidelityOptions& options);
+
 // The halves of the test images: positions in Partition::test, by TestPart.
 std::vector<std::vector<int>> TestParts(const Partition& partition, int64_t seed);
 
@@ -48,8 +52,8 @@ absl::StatusOr<FidelityResults> EstimateBatches(Client& client, const Dataset& d
                                                 const FidelityOptions& options,
                                                 ProgressBar& progress);
 
-// Trains and tests what `results` lacks: for each seed a detector of the initial labels, then one
-// of them and each batch; the same with options.also_profile. OUT/fidelity.json is written anew
+// Trains and tests what `results` lacks: detectors of the initial labels, then for each seed one of
+// them and each batch; the same with options.also_profile. OUT/fidelity.json is written anew
 // after every training; its summary and OUT/fidelity.html after every tenth, and at the end, also
 // of an error. `progress` counts the trainings.
 absl::Status MeasureTruth(Client& client, const Dataset& dataset, const Partition& partition,

@@ -98,7 +98,8 @@ std::string ChoiceSection(const FidelitySummary& summary) {
                     Cell(Points(choice.best - choice.chosen)), "</tr>");
   };
   for (size_t i = 0; i < summary.choices.size(); ++i) add(kSizes[i], summary.choices[i]);
-  add("mean", *summary.choice);
+  add("mean of the thirds", *summary.choice);
+  add("all", *summary.choice_of_all);
   return Section(
       "What choosing by the table gains",
       Table({"batches", "the table’s best", "mean", "best", "over the mean", "regret"}, rows),
@@ -203,7 +204,7 @@ std::string RenderFidelity(const FidelityResults& results, const FidelitySummary
       Escape(finding.support), "</p></header>", ScatterSection(results, summary),
       AgreementSection(summary), ChoiceSection(summary), CalibrationSection(summary),
       OtherSection(summary), ClassesSection(summary), "<section><h2>How it was measured</h2>",
-      ProtocolList(results.protocol),
+      ProtocolList(results.protocol), "<h3>The table</h3>", ProtocolList(results.table),
       "</section><footer>Made by mgral fidelity.</footer></main></body></html>\n");
 }
 

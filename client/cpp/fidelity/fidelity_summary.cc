@@ -13,10 +13,10 @@ namespace {
 // In draws of the bootstrap, less agreement than this counts as this: else the quotient has no end.
 constexpr double kLeastTestRetest = 0.01;
 
-std::vector<int64_t> SeedsOf(const FidelityResults& results, const std::string& profile) {
-  std::vector<int64_t> seeds;
+std::set<int64_t> SeedsOf(const FidelityResults& results, const std::string& profile) {
+  std::set<int64_t> seeds;
   for (const auto& [key, training] : results.trainings) {
-    if (key.profile == profile && key.batch < 0) seeds.push_back(key.seed);
+    if (key.profile == profile && key.batch >= 0) seeds.insert(key.seed);
   }
   return seeds;
 }
@@ -30,24 +30,28 @@ std::set<int> BatchesOf(const FidelityResults& results, const std::string& profi
   return batches;
 }
 
-// `accuracy` of the training on a batch, less that of the base's.
+// `accuracy` of the trainings with the initial labels alone.
 template <typename Accuracy>
-Number GainOf(const FidelityResults& results, const std::string& profile, int64_t seed, int batch,
-              const Accuracy& accuracy) {
-  const Number with = accuracy(results.trainings.at({profile, seed, batch}));
-  const Number without = accuracy(results.trainings.at({profile, seed, -1}));
-  return with && without ? Number(*with - *without) : Number();
+Values BasesOf(const FidelityResults& results, const std::string& profile,
+               const Accuracy& accuracy) {
+  Values bases;
+  for (const auto& [key, training] : results.trainings) {
+    if (key.profile != profile || key.batch >= 0) continue;
+    if (const Number number = accuracy(training)) bases.push_back(*number);
+  }
+  return bases;
 }
 
-// A part without objects has no gain, and counts as 0.
+// Of each part of the test. Both halves have objects, so that no training lacks a figure.
 std::array<Values, kTestParts> GainsOf(const FidelityResults& results, const std::string& profile,
                                        int64_t seed, const std::vector<int>& batches) {
   std::array<Values, kTestParts> gains;
   for (size_t part = 0; part < kTestParts; ++part) {
+    const auto accuracy = [part](const Training& training) { return training.map50[part]; };
+    const double base = Mean(BasesOf(results, profile, accuracy)).value_or(0);
     for (const int batch : batches) {
-      gains[part].push_back(GainOf(results, profile, seed, batch, [&](const Training& training) {
-                              return training.map50[part];
-                            }).value_or(0));
+      gains[part].push_back(accuracy(results.trainings.at({profile, seed, batch})).value_or(base) -
+                            base);
     }
   }
   return gains;
@@ -114,6 +118,7 @@ void AddCalibration(const TruthSample& sample, FidelitySummary* summary) {
 }
 
 void AddChoices(const TruthSample& sample, FidelitySummary* summary) {
+  summary->choice_of_all = ChoiceOf(sample.estimate, sample.real);
   summary->choice = Choice();
   for (const Choice& choice : ChoicesBySize(sample)) {
     summary->choices.push_back(choice);
@@ -124,16 +129,18 @@ void AddChoices(const TruthSample& sample, FidelitySummary* summary) {
 }
 
 ClassFigures FiguresOfClass(const FidelityResults& results, const MeasuredTruth& truth, size_t k) {
+  const auto accuracy = [k](const Training& training) {
+    const std::vector<Number>& classes = training.class_ap50[kAllTest];
+    return k < classes.size() ? classes[k] : Number();
+  };
   Values estimates, gains;
+  const Number base = Mean(BasesOf(results, "", accuracy));
   for (const int batch : truth.batches) {
     const TrialBatch& trial = results.batches[static_cast<size_t>(batch)];
     Values of_seeds;
     for (const int64_t seed : truth.seeds) {
-      const Number gain = GainOf(results, "", seed, batch, [k](const Training& training) {
-        const std::vector<Number>& classes = training.class_ap50[kAllTest];
-        return k < classes.size() ? classes[k] : Number();
-      });
-      if (gain) of_seeds.push_back(*gain);
+      const Number with = accuracy(results.trainings.at({"", seed, batch}));
+      if (with && base) of_seeds.push_back(*with - *base);
     }
     if (k >= trial.classes.size() || of_seeds.empty()) continue;
     estimates.push_back(trial.classes[k].mean);
@@ -175,8 +182,12 @@ std::optional<OtherProfile> OtherOf(const FidelityResults& results, const Measur
 
 MeasuredTruth TruthOf(const FidelityResults& results, const std::string& profile) {
   MeasuredTruth truth;
+  TruthSample& sample = truth.sample;
+  sample.bases =
+      BasesOf(results, profile, [](const Training& training) { return training.map50[kAllTest]; });
+  if (sample.bases.empty()) return truth;
   std::set<int> most;
-  const std::vector<int64_t> seeds = SeedsOf(results, profile);
+  const std::set<int64_t> seeds = SeedsOf(results, profile);
   for (const int64_t seed : seeds) {
     std::set<int> batches = BatchesOf(results, profile, seed);
     if (batches.size() > most.size()) most = std::move(batches);
@@ -185,7 +196,6 @@ MeasuredTruth TruthOf(const FidelityResults& results, const std::string& profile
     if (BatchesOf(results, profile, seed) == most) truth.seeds.push_back(seed);
   }
   truth.batches.assign(most.begin(), most.end());
-  TruthSample& sample = truth.sample;
   for (const int batch : truth.batches) {
     const TrialBatch& trial = results.batches[static_cast<size_t>(batch)];
     sample.estimate.push_back(trial.estimate.mean);

@@ -54,6 +54,7 @@ struct FidelitySummary {
   Figure disattenuated;               // the estimate's rank correlation, divided by the ceiling
   std::vector<Choice> choices;        // by tercile of size
   std::optional<Choice> choice;       // their mean
+  std::optional<Choice> choice_of_all;
   Figure slope_through_origin, slope, intercept;
   Number coverage, coverage_with_noise;
   std::vector<ClassFigures> classes;

@@ -51,14 +51,16 @@ class Truth {
 
 std::vector<TrainingKey> Truth::Keys() const {
   std::vector<TrainingKey> keys;
-  const auto add = [&](const std::string& profile, int batches) {
+  const auto add = [&](const std::string& profile, const std::vector<int64_t>& bases, int batches) {
+    for (const int64_t seed : bases) keys.push_back({profile, seed, -1});
     for (const int64_t seed : options_.replay.seeds) {
-      for (int batch = -1; batch < batches; ++batch) keys.push_back({profile, seed, batch});
+      for (int batch = 0; batch < batches; ++batch) keys.push_back({profile, seed, batch});
     }
   };
-  add("", options_.batches);
+  add("", BaseSeeds(options_), options_.batches);
   if (!options_.also_profile.empty()) {
-    add(options_.also_profile, std::min(options_.also_batches, options_.batches));
+    add(options_.also_profile, options_.replay.seeds,
+        std::min(options_.also_batches, options_.batches));
   }
   return keys;
 }

@@ -21,7 +21,8 @@ absl::Status Other(const std::string& what, const ProtocolJson& found, const Pro
 
 // What may change without a change of the batches, their estimates, or what was trained on them.
 bool MayChange(const std::string& key) {
-  static const char* const kKeys[] = {"training_seeds", "also_profile", "also_batches"};
+  static const char* const kKeys[] = {"training_seeds", "base_seeds", "also_profile",
+                                      "also_batches"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
@@ -40,6 +41,7 @@ ProtocolJson DescribeFidelity(const FidelityOptions& options, const Partition& p
       {"strategies", options.strategies},
       {"seed", options.seed},
       {"training_seeds", replay.seeds},
+      {"base_seeds", BaseSeeds(options)},
       {"initial_labels", replay.initial},
       {"profile", replay.profile},
       {"also_profile", options.also_profile},

@@ -28,6 +28,7 @@ SummaryJson RegretToJson(const FidelitySummary& summary) {
   SummaryJson json = ChoiceToJson(*summary.choice);
   json["by_size"] = SummaryJson::array();
   for (const Choice& choice : summary.choices) json["by_size"].push_back(ChoiceToJson(choice));
+  json["of_all_batches"] = ChoiceToJson(*summary.choice_of_all);
   return json;
 }
 

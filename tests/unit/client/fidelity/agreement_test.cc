@@ -164,12 +164,13 @@ TEST(TestRetest, CrossesSeedsAndHalves) {
 }
 
 TEST(EstimateNoise, SeparatesSeedsAndHalves) {
-  const TruthSample sample = Simulated(4000, 3, 0.5, {0.5, 0.8, 0.6});
+  TruthSample sample = Simulated(4000, 3, 0.5, {0.5, 0.8, 0.6});
+  sample.bases = {0.1, 0.2, 0.3};
   const TruthNoise noise = *EstimateNoise(sample);
   // Of the mean of three seeds on both halves.
   const double of_seeds = 0.25 / 3, of_halves = 0.64 / 2, of_both = 0.36 / 6;
   EXPECT_NEAR(noise.of_batch, of_seeds + of_halves + of_both, 0.02);
-  EXPECT_NEAR(noise.of_base, of_seeds + of_both, 0.01);
+  EXPECT_NEAR(noise.of_base, 0.01 / 3, 1e-9);
 }
 
 TEST(EstimateNoise, OneSeedTellsOnlyOfTheHalves) {
@@ -200,6 +201,22 @@ TEST(Bootstrap, IntervalOfTheCorrelationAndAlwaysTheSame) {
   // Halves that disagree widen it.
   const Figure batches = Bootstrap(sample, false, rank);
   EXPECT_LT(batches.ci95->high - batches.ci95->low, figure.ci95->high - figure.ci95->low);
+}
+
+TEST(Bootstrap, TheBasesLuckIsInWhatDependsOnIt) {
+  TruthSample sample = Simulated(60, 2, 0.8, {0.5, 0.3, 0});
+  const auto mean = [](const TruthSample& each) { return Mean(each.real); };
+  const auto rank = [](const TruthSample& each) {
+    return RankCorrelation(each.estimate, each.real);
+  };
+  const auto width = [&](const std::function<Number(const TruthSample&)>& statistic) {
+    const Figure figure = Bootstrap(sample, true, statistic);
+    return figure.ci95->high - figure.ci95->low;
+  };
+  const double mean_width = width(mean), rank_width = width(rank);
+  sample.bases = {-2, 2, -2, 2};
+  EXPECT_GT(width(mean), 2 * mean_width);
+  EXPECT_NEAR(width(rank), rank_width, 0.1);
 }
 
 TEST(Bootstrap, WhatHasNoFigureHasNoInterval) {

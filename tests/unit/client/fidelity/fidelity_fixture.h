@@ -37,6 +37,7 @@ class FidelityTest : public testing::Test {
     options_.replay.out = (root_ / "out").string();
     options_.replay.initial = 10;
     options_.replay.seeds = {1, 2};
+    options_.base_seeds = 2;
     options_.batches = 16;
     options_.smallest = 3;
     options_.largest = 25;

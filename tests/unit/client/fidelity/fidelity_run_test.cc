@@ -29,9 +29,10 @@ TEST_F(FidelityTest, MeasuresEveryBatchWithEverySeed) {
   EXPECT_EQ(table.first_labels.size(), 10u);
   for (size_t i = 1; i < service_.pools().size(); ++i) {
     const FakePool& pool = *service_.pools()[i];
-    const int batch = static_cast<int>((i - 1) % 7) - 1;
+    // Both bases, then the batches with one seed, then with the other.
+    const int batch = i < 3 ? -1 : static_cast<int>((i - 3) % 6);
     EXPECT_EQ(pool.without_table, std::vector<bool>{true});
-    EXPECT_EQ(pool.pool.selection().seed(), i <= 7 ? 1 : 2);
+    EXPECT_EQ(pool.pool.selection().seed(), i == 1 || (i > 2 && i < 9) ? 1 : 2);
     // Nothing but what is trained on and validated with.
     EXPECT_EQ(pool.images.size(), pool.labels.size());
     std::set<std::string> wanted(table.first_labels.begin(), table.first_labels.end());
@@ -187,6 +188,16 @@ TEST_F(FidelityTest, TooFewDifferentBatches) {
   EXPECT_THAT(std::string(Run().status().message()), HasSubstr("only 1 different batches"));
 }
 
+TEST(BaseSeeds, ThoseOfTheTruthFirst) {
+  FidelityOptions options;
+  options.replay.seeds = {2, 7};
+  options.seed = 3;
+  options.base_seeds = 5;
+  EXPECT_THAT(BaseSeeds(options), testing::ElementsAre(2, 7, 1, 4, 5));
+  options.base_seeds = 1;
+  EXPECT_THAT(BaseSeeds(options), testing::ElementsAre(2, 7));
+}
+
 TEST(CheckFidelityOptions, NamesTheOption) {
   const auto message = [](const std::function<void(FidelityOptions&)>& change) {
     FidelityOptions options;
@@ -196,6 +207,7 @@ TEST(CheckFidelityOptions, NamesTheOption) {
   EXPECT_EQ(message([](auto&) {}), "");
   EXPECT_THAT(message([](auto& o) { o.seed = 1; }), HasSubstr("--seed: 1 is among --seeds"));
   EXPECT_THAT(message([](auto& o) { o.seed = -1; }), HasSubstr("--seed"));
+  EXPECT_THAT(message([](auto& o) { o.base_seeds = 0; }), HasSubstr("--base-seeds"));
   EXPECT_THAT(message([](auto& o) { o.batches = 0; }), HasSubstr("--batches"));
   EXPECT_THAT(message([](auto& o) { o.smallest = 0; }), HasSubstr("--smallest"));
   EXPECT_THAT(message([](auto& o) { o.largest = 4; }), HasSubstr("--largest"));

@@ -111,9 +111,12 @@ TEST(FidelitySummary, AnUnfinishedSeedDoesNotCount) {
   const FidelitySummary summary = Summarize(results);
   EXPECT_EQ(summary.seeds, 1);
   EXPECT_THAT(DescribeTestRetest(summary), HasSubstr("share"));
-  for (int i = 8; i < 16; ++i) results.trainings.erase({"", 1, i});
-  results.trainings.erase({"", 2, -1});
+  for (int i = 8; i < 16; ++i) {
+    results.trainings.erase({"", 1, i});
+    results.trainings.erase({"", 2, i});
+  }
   EXPECT_EQ(Summarize(results).batches, 8);
+  EXPECT_EQ(Summarize(results).seeds, 1);
   EXPECT_EQ(Summarize(FidelityResults()).batches, 0);
 }
 
