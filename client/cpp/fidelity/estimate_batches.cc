@@ -106,7 +106,7 @@ absl::Status Estimation::MakeTable(FidelityResults* results) {
   }
   const v1::TableReport& table = cycle->table();
   results->table = {{"model", cycle->model()},
-                    {"probes", table.probes()},
+                    {"replay_probes", table.replay_probes()},
                     {"validation_map50", cycle->map50()},
                     {"seconds_per_lookup", table.seconds_per_lookup()}};
   if (table.has_fidelity()) results->table["fidelity_over_probes"] = table.fidelity();
