@@ -6,6 +6,7 @@
 
 #include "client/cpp/prior/calibration.h"
 #include "server/core/lookup/features.h"
+#include "server/core/lookup/regression.h"
 
 namespace mgral::client {
 namespace {
@@ -26,7 +27,7 @@ std::map<std::string, Pools> ByDataset(const std::vector<SimulatedPool>& pools) 
   return out;
 }
 
-// w_i ~ N(mean, diag(sd)^2) by EM.
+// w_i ~ N(mean, diag(sd)^2), w_i >= 0, by EM.
 bool FitWeights(const std::map<std::string, Pools>& datasets, PriorValues* values) {
   std::vector<std::pair<const SimulatedPool*, double>> shares;
   for (const auto& [name, pools] : datasets) {
@@ -44,7 +45,8 @@ bool FitWeights(const std::map<std::string, Pools>& datasets, PriorValues* value
   for (int step = 0; step < kEmSteps; ++step) {
     Vector mean(kNumFeatures, 0.0), square(kNumFeatures, 0.0);
     for (const auto& [pool, weight] : shares) {
-      const auto [own, covariance] = Posterior(*pool, values->weight, values->shared_sd);
+      const auto [free, covariance] = Posterior(*pool, values->weight, values->shared_sd);
+      const Vector own = core::ProjectToPositive(free, covariance);
       for (int f = 0; f < kNumFeatures; ++f) {
         mean[f] += weight / total * own[f];
         square[f] += weight / total * (own[f] * own[f] + covariance(f, f));
@@ -231,11 +233,12 @@ std::pair<Vector, core::Matrix> Posterior(const SimulatedPool& pool, const Vecto
 }
 
 double Rescale(const SimulatedPool& pool, const PriorValues& values) {
-  const Vector weights = Posterior(pool, values.weight, values.shared_sd).first;
+  const auto [mean, covariance] = Posterior(pool, values.weight, values.shared_sd);
+  const Vector weights = core::ProjectToPositive(mean, covariance);
   double now = 0, then = 0;
   for (int f = 0; f < kNumFeatures; ++f) {
-    now += std::max(0.0, weights[f]);
-    then += std::max(0.0, pool.weights[f]);
+    now += weights[f];
+    then += pool.weights[f];
   }
   return now > 0 && then > 0 ? now / then : 1;
 }

@@ -29,7 +29,7 @@ struct SimulatedPool {
   // Empty where they read noise.
   core::Matrix information;     // [F, F]
   std::vector<double> pull;     // [F]
-  std::vector<double> weights;  // [F] of its table, of which the estimates are
+  std::vector<double> weights;  // [F] of its table, >= 0, of which the estimates are
   std::vector<EstimatedBatch> batches;
 };
 
@@ -51,7 +51,8 @@ struct PriorFit {
 
 // Every dataset counts as much as another, however many pools it has.
 //
-// Weights: w_i ~ N(w0, diag(sd)^2) over pools, by maximum likelihood (EM). kappa: the slope of test
+// Weights: w_i ~ N(w0, diag(sd)^2) over pools, by EM with every w_i as a table would have it, not
+// negative. kappa: the slope of test
 // gain on estimate per pool, with random effects of pool and dataset (DerSimonian and Laird 1986);
 // kappa_sd is what a pool of another dataset would differ by. residual_share: the least with which
 // the 95 % intervals of the first batches hold 95 % of their test gains.
@@ -60,7 +61,8 @@ struct PriorFit {
 // batches, no gain at all.
 absl::StatusOr<PriorFit> FitPrior(const std::vector<SimulatedPool>& pools);
 
-// Mean and covariance of a pool's shared weights by its probes and w ~ N(mean, diag(sd)^2).
+// Mean and covariance of a pool's shared weights by its probes and w ~ N(mean, diag(sd)^2), as in
+// equation 16 of docs/method.md.
 std::pair<std::vector<double>, core::Matrix> Posterior(const SimulatedPool& pool,
                                                        const std::vector<double>& mean,
                                                        const std::vector<double>& sd);

@@ -59,7 +59,8 @@ std::string PriorFile(const std::vector<SimulatedPool>& pools, const PriorFit& f
   std::string out = Comment("Included by prior.h, which says what the values are.");
   absl::StrAppend(
       &out, Comment(absl::StrCat("Written by `mgral fit-prior` from ", DescribePools(pools), " of ",
-                                 first->date, " to ", last->date, ", of which ", fit.informed,
+                                 first->date, first->date == last->date ? "" : " to " + last->date,
+                                 ", of which ", fit.informed,
                                  " had probes that say anything of weights.")));
   absl::StrAppendFormat(
       &out, "// kappa: %.2g between datasets, %.2g between pools; noise of a test mAP: %.2g.\n",

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/lookup/features.h"
+#include "server/core/lookup/regression.h"
 
 namespace mgral::client {
 namespace {
@@ -44,24 +45,25 @@ void CheckWeights(const LookupRow& row) {
 // What the probes say is what the posterior says beyond the prior.
 void TakeEvidence(const LookupRow& row, SimulatedPool* pool) {
   core::Matrix covariance(kNumFeatures, kNumFeatures);
+  std::vector<double> mean;
   for (int f = 0; f < kNumFeatures; ++f) {
-    pool->weights.push_back(row.weights[f].weight);
+    mean.push_back(row.weights[f].weight);
     for (int g = 0; g < kNumFeatures; ++g) covariance(f, g) = row.weights[f].covariance[g];
   }
+  pool->weights = mean;
   if (!row.weights_fitted) return;
   const core::Matrix lower = core::Cholesky(covariance);
   for (int f = 0; f < kNumFeatures; ++f) {
     if (!(lower(f, f) > 0)) Refuse("lookup.weights.covariance: is singular");
   }
+  pool->weights = core::ProjectToPositive(mean, covariance);
   core::Matrix unit(kNumFeatures, kNumFeatures);
   for (int f = 0; f < kNumFeatures; ++f) unit(f, f) = 1;
   const core::Matrix root = core::SolveLower(lower, unit);
   pool->information = core::Multiply(core::Transpose(root), root);
   for (int f = 0; f < kNumFeatures; ++f) {
     double pull = 0;
-    for (int g = 0; g < kNumFeatures; ++g) {
-      pull += pool->information(f, g) * row.weights[g].weight;
-    }
+    for (int g = 0; g < kNumFeatures; ++g) pull += pool->information(f, g) * mean[g];
     const double prior = std::pow(row.weights[f].prior_standard_deviation, -2);
     pool->pull.push_back(pull - prior * row.weights[f].prior_weight);
     pool->information(f, f) -= prior;

@@ -40,7 +40,7 @@ TEST(FitPriorTest, ExactGainsGiveTheExactKappa) {
     // Tables that know the weights: the prior of the fit moves none.
     for (double& value : pool.information.values) value *= 1e6;
     for (double& value : pool.pull) value *= 1e6;
-    pool.weights = Posterior(pool, kOldWeight, kOldSd).first;
+    pool.weights = TableWeights(pool);
   }
   const auto fit = FitPrior(pools);
   ASSERT_TRUE(fit.ok()) << fit.status();
@@ -67,6 +67,17 @@ TEST(FitPriorTest, IntervalsCoverNewPools) {
   }
   EXPECT_NEAR(covered, 0.95, 0.03);
   EXPECT_NEAR(slope, 1, 0.1);
+}
+
+// Tables hold no negative weights: the prior is that of the best ones without.
+TEST(FitPriorTest, AFeatureThatHarmsGetsNoWeight) {
+  Truth truth;
+  truth.weight = {0.5, -0.2};
+  const auto fit = FitPrior(MadePools(truth, 10, 10, 1));
+  ASSERT_TRUE(fit.ok()) << fit.status();
+  EXPECT_GT(fit->values.weight[1], 0);
+  EXPECT_LT(fit->values.weight[1], 0.05);
+  EXPECT_NEAR(fit->values.weight[0], 0.5 - 0.9 * 0.2, 0.06) << "local is 0.9 of growth";
 }
 
 TEST(FitPriorTest, EveryDatasetCountsTheSame) {

@@ -7,6 +7,7 @@
 
 #include "client/cpp/prior/fit_prior.h"
 #include "server/core/lookup/dense.h"
+#include "server/core/lookup/regression.h"
 #include "server/core/random.h"
 
 namespace mgral::client {
@@ -21,6 +22,11 @@ struct Truth {
 
 // The prior that their tables were fitted with.
 inline const std::vector<double> kOldWeight = {0.5, 0.2}, kOldSd = {0.2, 0.15};
+
+inline std::vector<double> TableWeights(const SimulatedPool& pool) {
+  const auto [mean, covariance] = Posterior(pool, kOldWeight, kOldSd);
+  return core::ProjectToPositive(mean, covariance);
+}
 
 // One pool with two first batches and a second one after the first of these.
 inline SimulatedPool MadePool(const Truth& truth, double kappa, core::RandomStream* random) {
@@ -39,7 +45,7 @@ inline SimulatedPool MadePool(const Truth& truth, double kappa, core::RandomStre
     }
   }
   pool.pull = pull;
-  pool.weights = Posterior(pool, kOldWeight, kOldSd).first;
+  pool.weights = TableWeights(pool);
   const double ends[4] = {truth.noise * random->Normal(), truth.noise * random->Normal(),
                           truth.noise * random->Normal(), truth.noise * random->Normal()};
   const int detectors[3][2] = {{0, 1}, {0, 2}, {1, 3}};

@@ -87,6 +87,12 @@ TEST_F(ReadPoolTest, WhatTheProbesSayIsWhatThePriorDidNot) {
   EXPECT_NEAR(weights[1], 0.1, 1e-9);
   EXPECT_NEAR(covariance(0, 1), -0.004, 1e-12);
   EXPECT_NEAR(covariance(1, 1), 0.01, 1e-12);
+  Results harmful = Simulated();
+  harmful.lookup[0].weights[1].weight = -0.1;
+  const auto with_zero = Read(harmful);
+  ASSERT_TRUE(with_zero.ok()) << with_zero.status();
+  EXPECT_EQ(with_zero->weights[1], 0) << "as in the table";
+  EXPECT_NEAR(with_zero->weights[0], 0.4 - 0.04, 1e-9) << "by its regression on the other";
   Results noise = Simulated();
   noise.lookup[0].weights_fitted = false;
   const auto without = Read(noise);
