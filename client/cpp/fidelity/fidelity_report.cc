@@ -105,7 +105,7 @@ std::string ChoiceSection(const FidelitySummary& summary) {
       Table({"batches", "the table’s best", "mean", "best", "over the mean", "regret"}, rows),
       "Real gains in points, among batches of like size. The best batch is partly the luckiest "
       "one: "
-      "no table has a regret of 0.");
+      "even a perfect table would have some regret.");
 }
 
 std::string CalibrationSection(const FidelitySummary& summary) {
@@ -189,6 +189,10 @@ Finding FindingOf(const FidelityResults& results, const FidelitySummary& summary
       IntervalText(rank.ci95, 2), summary.batches, summary.seeds, summary.seeds == 1 ? "" : "s",
       FigureText(given_size), FigureText(summary.predictors[1].rank), FigureText(summary.ceiling),
       summary.sigma_gain ? Decimal(100 * *summary.sigma_gain, 2) : "unknown");
+  if (summary.batches < kPublishedBatches) {
+    absl::StrAppend(&finding.support, " Below ", kPublishedBatches,
+                    " batches, that is no figure to publish.");
+  }
   return finding;
 }
 

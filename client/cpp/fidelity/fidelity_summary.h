@@ -12,6 +12,8 @@ namespace mgral::client {
 
 // With fewer, a correlation's interval is wider than what it could show.
 inline constexpr int kFewestBatches = 16;
+// With fewer, a figure is for development alone.
+inline constexpr int kPublishedBatches = 60;
 
 // The batches whose gain was measured with every one of `seeds`, and what was measured.
 struct MeasuredTruth {

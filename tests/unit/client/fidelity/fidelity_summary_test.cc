@@ -142,6 +142,7 @@ TEST(RenderFidelity, SaysWhatTheIntervalCarries) {
   const std::string html = RenderFidelity(results, Summarize(results));
   EXPECT_THAT(html,
               HasSubstr("follows the real gain: rank correlation 1.00; beyond the batches’ size"));
+  EXPECT_THAT(html, HasSubstr("no figure to publish"));
   EXPECT_THAT(html, HasSubstr("made &lt;up&gt;"));
   EXPECT_THAT(html, Not(HasSubstr("made <up>")));
   for (TrialBatch& batch : results.batches) batch.estimate.mean *= -1;
