@@ -94,7 +94,8 @@ void CheckExternal(const Pool& pool, FieldErrors* errors) {
       {"detector.input_size", pool.detector.input_size != 0},
       {"detector.trunk", !pool.detector.trunk.empty()},
       {"selection.probes", pool.selection.probes != 0},
-      {"selection.replay_probes", pool.selection.replay_probes != 0}};
+      {"selection.replay_probes", pool.selection.replay_probes != 0},
+      {"selection.probe_seconds", pool.selection.probe_seconds != 0}};
   for (const auto& [field, set] : without_effect) {
     if (set) {
       errors->Add(absl::StrCat("pool.", field),
@@ -126,6 +127,11 @@ void CheckSelection(const Pool& pool, FieldErrors* errors) {
   CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, errors);
   CheckRange("pool.selection.probes", selection.probes, 0, kMaxProbes, errors);
   CheckRange("pool.selection.replay_probes", selection.replay_probes, 0, kMaxProbes, errors);
+  CheckSeconds("pool.selection.probe_seconds", selection.probe_seconds, errors);
+  if (selection.replay_probes > 0 && selection.probe_seconds > 0) {
+    errors->Add("pool.selection.probe_seconds",
+                "is set beside replay_probes: limit the time or the number, not both");
+  }
   CheckSeconds("pool.selection.seconds_per_image", selection.seconds_per_image, errors);
   CheckSeconds("pool.selection.seconds_per_box", selection.seconds_per_box, errors);
   if (!(selection.uniform_share >= 0 && selection.uniform_share < 1)) {

@@ -6,6 +6,18 @@ namespace mgral::cycle {
 
 using domain::JobKind;
 
+namespace {
+
+// Of the profile's own number, where the pool limits the time instead.
+constexpr int kMostTimesOwn = 4;
+
+int MostProbes(const domain::SelectionSettings& selection, int own) {
+  if (selection.replay_probes > 0) return selection.replay_probes;
+  return selection.probe_seconds > 0 ? kMostTimesOwn * own : own;
+}
+
+}  // namespace
+
 StageResult RunPlan(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
@@ -19,8 +31,8 @@ StageResult RunPlan(const StageContext& stage) {
   auto request = MakePlanRequest(stage, trained, examples, std::move(pool));
   MGRAL_ASSIGN_OR_RETURN(const auto profile,
                          stage.ports.detector->Profile(stage.cycle.pool.detector));
-  const int asked = stage.cycle.pool.selection.replay_probes;
-  request.replay_probes = asked > 0 ? asked : profile.replay_probes;
+  const domain::SelectionSettings& selection = stage.cycle.pool.selection;
+  request.replay_probes = MostProbes(selection, profile.replay_probes);
   MGRAL_ASSIGN_OR_RETURN(const domain::ProbePlan plan, stage.ports.selection->PlanProbes(request));
 
   double probes = 0;
@@ -29,7 +41,7 @@ StageResult RunPlan(const StageContext& stage) {
     outcome.next.push_back({JobKind::kProbe, static_cast<int>(base), ""});
   }
   MGRAL_ASSIGN_OR_RETURN(outcome.result, PutArtifact(stage, SerializePlan(plan)));
-  outcome.metrics = {{"probes", probes}};
+  outcome.metrics = {{selection.probe_seconds > 0 ? "most_probes" : "probes", probes}};
   if (outcome.next.empty()) outcome.next = {{JobKind::kTable, 0, ""}};
   return outcome;
 }

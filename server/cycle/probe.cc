@@ -7,6 +7,9 @@
 namespace mgral::cycle {
 namespace {
 
+// In all bases, whatever the time: as many as fidelity is measured from.
+constexpr int kFewestProbes = 16;
+
 absl::StatusOr<domain::DetectorRuntime::ReplayRequest> MakeRequest(const StageContext& stage,
                                                                    const domain::ProbePlan& plan) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
@@ -19,6 +22,9 @@ absl::StatusOr<domain::DetectorRuntime::ReplayRequest> MakeRequest(const StageCo
   request.validation = std::move(examples.validation);
   request.base = stage.job.shard;
   request.probes = plan.probes[static_cast<size_t>(stage.job.shard)];
+  const auto bases = static_cast<int>(plan.probes.size());
+  request.seconds = stage.cycle.pool.selection.probe_seconds / bases;
+  request.fewest = (kFewestProbes + bases - 1) / bases;
   request.seed = plan.seed;
   return request;
 }

@@ -84,6 +84,10 @@ class DetectorRuntime {
     std::vector<Example> labeled, validation;
     int base = 0;    // its number
     int probes = 0;  // how many
+    // Not 0: probes end when the work on the base has taken so long, but not before there are
+    // `fewest`. Their number then depends on the machine's speed, but nothing else does.
+    double seconds = 0;
+    int fewest = 0;
     uint64_t seed = 0;
   };
   struct ReplayResult {

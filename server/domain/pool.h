@@ -42,6 +42,8 @@ struct SelectionSettings {
   int64_t seed = 0;
   double seconds_per_image = 0, seconds_per_box = 0;  // both 0: not set
   double uniform_share = 0.15;  // of a batch by the table: drawn at random; in [0, 1)
+  // Instead of a number of replay probes: for all of a cycle, in all workers; 0: no limit.
+  double probe_seconds = 0;
 };
 
 struct PoolCounts {

@@ -30,6 +30,7 @@ absl::StatusOr<domain::Pool> ToPool(const mgral::v1::CreatePoolRequest& request)
   if (message.selection().has_uniform_share()) {
     pool.selection.uniform_share = message.selection().uniform_share();
   }
+  pool.selection.probe_seconds = message.selection().probe_seconds();
   switch (message.image_orientation()) {
     case mgral::v1::IMAGE_ORIENTATION_UNSPECIFIED:
     case mgral::v1::IMAGE_ORIENTATION_EXIF:
@@ -65,6 +66,7 @@ void FromPool(const domain::Pool& pool, mgral::v1::Pool* message) {
   selection->set_seconds_per_image(pool.selection.seconds_per_image);
   selection->set_seconds_per_box(pool.selection.seconds_per_box);
   selection->set_uniform_share(pool.selection.uniform_share);
+  selection->set_probe_seconds(pool.selection.probe_seconds);
   message->set_image_orientation(pool.applies_exif_orientation
                                      ? mgral::v1::IMAGE_ORIENTATION_EXIF
                                      : mgral::v1::IMAGE_ORIENTATION_STORED);

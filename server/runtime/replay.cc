@@ -51,6 +51,9 @@ absl::StatusOr<ReplayResult> ReplayOn(const ReplayRequest& request,
                                       const domain::Progress& progress,
                                       const Workplace& workplace) {
   const auto begin = std::chrono::steady_clock::now();
+  const auto passed = [begin] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
   core::Detector detector = core::Detector::Load(request.weights_path);
   detector.MoveTo(workplace.device);
   const auto features = workplace.FeaturesOf(detector, FeatureFolder::Room::kMake);
@@ -83,10 +86,10 @@ absl::StatusOr<ReplayResult> ReplayOn(const ReplayRequest& request,
   described.resize(labeled->size());
   result.base = ToDomain(
       core::RunReplayBase(described, held, request.num_classes, request.base, request.probes,
-                          request.seed, share(kDescribingShare, 1 - kDescribingShare)),
+                          request.seed, share(kDescribingShare, 1 - kDescribingShare),
+                          {request.seconds, passed, request.fewest}),
       *labeled);
-  result.base.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.base.seconds = passed();
   return result;
 }
 

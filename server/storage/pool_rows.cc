@@ -27,6 +27,7 @@ SELECT
   p.seconds_per_image,
   p.seconds_per_box,
   p.uniform_share,
+  p.probe_seconds,
   p.applies_exif_orientation,
   (extract(epoch FROM p.create_time) * 1000000)::bigint AS create_time,
   (
@@ -101,6 +102,7 @@ domain::Pool ReadPool(const pqxx::row& row) {
   pool.selection.seconds_per_image = ReadDouble(row["seconds_per_image"]);
   pool.selection.seconds_per_box = ReadDouble(row["seconds_per_box"]);
   pool.selection.uniform_share = ReadDouble(row["uniform_share"]);
+  pool.selection.probe_seconds = ReadDouble(row["probe_seconds"]);
   pool.applies_exif_orientation = row["applies_exif_orientation"].as<bool>();
   pool.create_time = ReadTime(row["create_time"]);
   pool.published_model_version = ReadOptional<int64_t>(row["published_version"]);

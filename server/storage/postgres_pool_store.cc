@@ -29,9 +29,9 @@ constexpr char kInsertPool[] = R"sql(
 INSERT INTO pool (
   pool_id, display_name, classes, profile, warm_start, training_steps, input_size, trunk,
   strategy, batch_size, probes, replay_probes, seed, applies_exif_orientation, seconds_per_image,
-  seconds_per_box, uniform_share
+  seconds_per_box, uniform_share, probe_seconds
 )
-VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+VALUES ($1, $2, $3::text[], $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (pool_id) DO NOTHING
 RETURNING key
 )sql";
@@ -128,13 +128,13 @@ absl::StatusOr<Pool> PostgresPoolStore::CreatePool(const Pool& pool,
   return InTransaction(connections_, Access::kWrite, [&](pqxx::work& tx) -> absl::StatusOr<Pool> {
     MGRAL_ASSIGN_OR_RETURN(const auto answer, BeginRequest(tx, std::nullopt, request));
     if (answer) return LoadPool(tx, answer->at(0));
-    const pqxx::result rows =
-        Exec(tx, kInsertPool, pool.pool_id, pool.display_name, TextArray(pool.classes),
-             pool.detector.profile, pool.detector.warm_start, pool.detector.training_steps,
-             pool.detector.input_size, pool.detector.trunk, pool.selection.strategy,
-             pool.selection.batch_size, pool.selection.probes, pool.selection.replay_probes,
-             pool.selection.seed, pool.applies_exif_orientation, pool.selection.seconds_per_image,
-             pool.selection.seconds_per_box, pool.selection.uniform_share);
+    const pqxx::result rows = Exec(
+        tx, kInsertPool, pool.pool_id, pool.display_name, TextArray(pool.classes),
+        pool.detector.profile, pool.detector.warm_start, pool.detector.training_steps,
+        pool.detector.input_size, pool.detector.trunk, pool.selection.strategy,
+        pool.selection.batch_size, pool.selection.probes, pool.selection.replay_probes,
+        pool.selection.seed, pool.applies_exif_orientation, pool.selection.seconds_per_image,
+        pool.selection.seconds_per_box, pool.selection.uniform_share, pool.selection.probe_seconds);
     if (rows.empty()) {
       return base::AlreadyExists("pool", absl::StrCat("pools/", pool.pool_id),
                                  "choose another pool_id");

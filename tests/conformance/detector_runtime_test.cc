@@ -185,15 +185,16 @@ TEST_P(DetectorRuntimeTest, ReplaysBatchesThatAreNotInTheirBase) {
   ASSERT_THAT(result->base.probes, SizeIs(5));
   for (const domain::ReplayProbe& probe : result->base.probes) {
     EXPECT_THAT(probe.image_keys, testing::Not(IsEmpty()));
-    for (const int64_t key : probe.image_keys) {
-      EXPECT_THAT(result->base.image_keys, testing::Not(testing::Contains(key)));
-    }
-    for (const auto* values : {&probe.response, &probe.held_positives}) {
-      EXPECT_THAT(*values, SizeIs(1));
-    }
+    EXPECT_THAT(result->base.image_keys,
+                testing::Not(testing::Contains(testing::AnyOfArray(probe.image_keys))));
+    EXPECT_THAT(probe.response, SizeIs(1));
+    EXPECT_THAT(probe.held_positives, SizeIs(1));
   }
   const auto again = runtime_->Replay(request, nullptr);
   EXPECT_EQ(again->base.probes[3].response, result->base.probes[3].response);
+  request.seconds = 1e-9;
+  request.fewest = 4;
+  EXPECT_THAT(runtime_->Replay(request, nullptr)->base.probes, SizeIs(4));
   EXPECT_EQ(runtime_->Replay(request, Stop).status().code(), absl::StatusCode::kCancelled);
   request.labeled.resize(3);
   EXPECT_THAT(runtime_->Replay(request, nullptr)->base.probes, IsEmpty());
@@ -209,9 +210,8 @@ TEST_P(DetectorRuntimeTest, NamesTheExamplesThatItGoesWithout) {
   ASSERT_THAT(trained->left_out, SizeIs(2));
   EXPECT_EQ(trained->left_out[0].image_key, train.training[1].image.key);
   EXPECT_EQ(trained->left_out[0].image_id, "bad");
-  EXPECT_NE(trained->left_out[0].reason, "");
   EXPECT_EQ(trained->left_out[1].image_key, train.validation[0].image.key);
-  EXPECT_NE(trained->left_out[1].reason, "");
+  for (const auto& image : trained->left_out) EXPECT_NE(image.reason, "");
 
   DetectorRuntime::ReplayRequest replay = ReplayRequest(trained->weights_path);
   replay.labeled.push_back(train.training[1]);

@@ -60,6 +60,12 @@ TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   EXPECT_EQ(read.selection.seconds_per_image, 7.3);
   EXPECT_EQ(read.selection.seconds_per_box, 0.1);
   EXPECT_EQ(read.selection.uniform_share, 0.25);
+  EXPECT_EQ(read.selection.probe_seconds, 0);
+  pool.pool_id = "hurried";
+  pool.selection.replay_probes = 0;
+  pool.selection.probe_seconds = 12.5;
+  ASSERT_OK(pools().CreatePool(pool, {}));
+  EXPECT_EQ(Value(pools().GetPool("hurried")).selection.probe_seconds, 12.5);
   EXPECT_FALSE(read.applies_exif_orientation);
   EXPECT_TRUE(pool_.applies_exif_orientation);
   EXPECT_FALSE(read.published_model_version.has_value());

@@ -161,6 +161,8 @@ TEST(MigrationsTest, TheDatabaseRefusesImpossibleRows) {
       {"a cost that is no number", "UPDATE pool SET seconds_per_image = 'NaN'"},
       {"a cost below zero", "UPDATE pool SET seconds_per_box = -1"},
       {"a share of everything", "UPDATE pool SET uniform_share = 1"},
+      {"time for a number of probes", "UPDATE pool SET probe_seconds = 1, replay_probes = 1"},
+      {"time that is no number", "UPDATE pool SET probe_seconds = 'NaN'"},
   };
   pqxx::connection connection(database->conninfo());
   for (const auto& [what, statement] : impossible) {

@@ -10,10 +10,11 @@ def test_a_pools_costs_are_asked_for_and_shown():
     with FakeServer(CreatePool=lambda request, context: request.pool) as server:
         client = client_of(server)
         pool = client.create_pool("p", classes=["a"], seconds_per_image=12.5, seconds_per_box=7,
-                                  uniform_share=0)
+                                  uniform_share=0, probe_seconds=60)
         client.create_pool("p", classes=["a"])
     assert (pool.seconds_per_image, pool.seconds_per_box, pool.uniform_share) == (12.5, 7, 0)
     asked, default = (request.pool.selection for _, request in server.calls)
+    assert (asked.probe_seconds, default.probe_seconds) == (60, 0)
     assert asked.HasField("uniform_share") and not default.HasField("uniform_share")
 
 

@@ -218,6 +218,9 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
   number(
       "--replay-probes", [options, selection](int32_t v) { selection->set_replay_probes(v); },
       "Replay probes per cycle (default: the profile's)");
+  command->add_option_function<double>(
+      "--probe-seconds", [options, selection](double v) { selection->set_probe_seconds(v); },
+      "Instead: workers' time for them, per cycle; their number then depends on the machine");
   command->add_option_function<int64_t>(
       "--seed", [options, selection](int64_t v) { selection->set_seed(v); },
       "Seed of all random choices");

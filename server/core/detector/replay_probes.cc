@@ -49,7 +49,7 @@ class Replay {
     }
   }
 
-  ReplayBase Run(int64_t probes, const ProgressFn& progress) {
+  ReplayBase Run(int64_t probes, const ProgressFn& progress, const ReplayTime& time) {
     DrawBase();
     base_.batches.resize(probes);
     for (int64_t p = 0; p < probes; ++p) {
@@ -57,11 +57,17 @@ class Replay {
     }
     Workers workers(kMeasuredTogether);  // operators run in one thread: sums must not depend on it
     const at::Tensor before = FitReadout(ImagesAt(base_.images), classes_);
-    for (int64_t first = 0; first < probes; first += kMeasuredTogether) {
-      const int64_t count = std::min(kMeasuredTogether, probes - first);
-      workers.Run(count, [&](int64_t p) { Measure(before, &base_.batches[first + p]); });
-      if (progress && !progress(static_cast<double>(first + count) / probes)) throw Canceled();
+    int64_t made = 0;
+    double used = 0;  // share of the time
+    while (made < probes && (made < time.fewest || used < 1)) {
+      const int64_t count = std::min(kMeasuredTogether, probes - made);
+      workers.Run(count, [&](int64_t p) { Measure(before, &base_.batches[made + p]); });
+      made += count;
+      if (time.seconds > 0) used = time.passed() / time.seconds;
+      const double done = std::clamp(used, static_cast<double>(made) / probes, 1.0);
+      if (progress && !progress(done)) throw Canceled();
     }
+    base_.batches.resize(made);
     return std::move(base_);
   }
 
@@ -180,13 +186,14 @@ class Replay {
 
 ReplayBase RunReplayBase(const std::vector<ReadoutImage>& labeled,
                          const std::vector<ReadoutImage>& validation, int64_t classes, int64_t base,
-                         int64_t probes, uint64_t seed, const ProgressFn& progress) {
+                         int64_t probes, uint64_t seed, const ProgressFn& progress,
+                         const ReplayTime& time) {
   if (static_cast<int64_t>(labeled.size()) < kFewestReplayed) {
     throw std::invalid_argument("replay needs at least " + std::to_string(kFewestReplayed) +
                                 " labeled images");
   }
   return Replay(labeled, validation, classes, MixSeed(seed, kReplayStream, base, 0))
-      .Run(probes, progress);
+      .Run(probes, progress, time);
 }
 
 }  // namespace mgral::core

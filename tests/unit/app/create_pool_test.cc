@@ -94,6 +94,23 @@ TEST_F(CreatePoolTest, Settings) {
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probes = -1; }), "pool.selection.probes");
 }
 
+TEST_F(CreatePoolTest, ProbesAreLimitedByNumberOrByTime) {
+  for (const double good : {0.0, 0.001, 60.0, 86400.0}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.probe_seconds = good; }), "") << good;
+  }
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity(), -1.0, 1e-300}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.probe_seconds = bad; }),
+              "pool.selection.probe_seconds")
+        << bad;
+  }
+  EXPECT_EQ(Blamed([](auto* pool) { pool->selection.replay_probes = 5; }), "");
+  EXPECT_EQ(Blamed([](auto* pool) {
+              pool->selection.replay_probes = 5;
+              pool->selection.probe_seconds = 5;
+            }),
+            "pool.selection.probe_seconds");
+}
+
 TEST_F(CreatePoolTest, CostsAndShares) {
   const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
   for (const double good : {0.0, 0.001, 7.5, 86400.0}) {

@@ -81,6 +81,8 @@ TEST_F(ExternalDetectorTest, SettingsWithoutEffectAreRefused) {
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probes = 5; }), "pool.selection.probes");
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.replay_probes = 5; }),
             "pool.selection.replay_probes");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probe_seconds = 5; }),
+            "pool.selection.probe_seconds");
 }
 
 TEST_F(ExternalDetectorTest, StrategiesWithATableAreRefusedByName) {

@@ -96,6 +96,15 @@ TEST_F(PlanTest, ThePoolsOwnNumberOfProbesCounts) {
   EXPECT_THAT(PlanOf(*Run(JobKind::kPlan)).probes, ElementsAre(3));
 }
 
+TEST_F(PlanTest, WhereTimeIsLimitedThereMayBeFourTimesAsMany) {
+  AddReplayedPool();
+  cycle_.pool.selection.probe_seconds = 2;
+  RunBefore(JobKind::kPlan);
+  const StageOutcome outcome = *Run(JobKind::kPlan);
+  EXPECT_THAT(PlanOf(outcome).probes, ElementsAre(8, 8, 8, 8, 8, 8));
+  EXPECT_THAT(outcome.metrics, ElementsAre(Pair("most_probes", 48)));
+}
+
 TEST_F(PlanTest, LabelsAreReplayedRightAfterAColdStart) {
   for (const char* id : {"u1", "u2", "u3"}) AddUnlabeled(id);
   RunCycleToEnd();

@@ -88,6 +88,18 @@ TEST_F(ProbeTest, TheCyclesDetectorReplaysAllLabels) {
   EXPECT_EQ(request.base, 1);
   EXPECT_EQ(request.probes, 4);                   // of twelve, after the eight of base 0
   EXPECT_EQ(request.seed, selection_.plan.seed);  // the same for every base
+  EXPECT_EQ(request.seconds, 0);
+}
+
+TEST_F(ProbeTest, BasesShareTheTimeAndTheFewestProbes) {
+  cycle_.pool.selection.probe_seconds = 3;  // of 48 probes at most, in six bases
+  AddReplayedPool();
+  ASSERT_THAT(RunBefore(JobKind::kProbe), SizeIs(6));
+  const StageOutcome outcome = *Run({JobKind::kProbe, 5, ""});
+  EXPECT_EQ(detector_.replay.probes, 8);
+  EXPECT_EQ(detector_.replay.seconds, 0.5);
+  EXPECT_EQ(detector_.replay.fewest, 3);  // 16 in all
+  EXPECT_THAT(ParseReplayBase(outcome.result)->probes, SizeIs(3));
 }
 
 TEST_F(ProbeTest, LeavesItsBaseForTheTable) {

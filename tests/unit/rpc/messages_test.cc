@@ -125,7 +125,7 @@ TEST(PoolMessageTest, ImagesAreTurnedUnlessAskedOtherwise) {
   EXPECT_EQ(base::FieldViolations(ToPool(request).status()).at(0).field, "pool.image_orientation");
 }
 
-TEST(PoolMessageTest, CostsAndTheRandomShareAreShownAsTheyWereAskedFor) {
+TEST(PoolMessageTest, CostsTheRandomShareAndTheTimeOfProbesAreShownAsTheyWereAskedFor) {
   mgral::v1::CreatePoolRequest request;
   const auto shown = [&] {
     mgral::v1::Pool message;
@@ -139,9 +139,11 @@ TEST(PoolMessageTest, CostsAndTheRandomShareAreShownAsTheyWereAskedFor) {
   selection->set_seconds_per_image(12.5);
   selection->set_seconds_per_box(4);
   selection->set_uniform_share(0);
+  selection->set_probe_seconds(60);
   EXPECT_EQ(shown().seconds_per_image(), 12.5);
   EXPECT_EQ(shown().seconds_per_box(), 4);
   EXPECT_EQ(shown().uniform_share(), 0);
+  EXPECT_EQ(shown().probe_seconds(), 60);
 }
 
 TEST(PoolMessageTest, InputsKeepTheirOrderAndProblems) {

@@ -60,7 +60,7 @@ class Client:
                     trunk: str = "", probes: int = 0, replay_probes: int = 0, seed: int = 0,
                     image_orientation: ImageOrientation = "exif",
                     seconds_per_image: float = 0, seconds_per_box: float = 0,
-                    uniform_share: Optional[float] = None) -> Pool:
+                    uniform_share: Optional[float] = None, probe_seconds: float = 0) -> Pool:
         """A new pool; AlreadyExists if there is one of that id.
 
         pool_id: a-z, 0-9 and "-", beginning with a letter; the server gives one if empty.
@@ -81,6 +81,7 @@ class Client:
         seconds_per_image, seconds_per_box: what labeling takes; if both are 0, an image counts as
             much as two boxes.
         uniform_share: of each batch of mgral or lookup_greedy, drawn at random (default: 0.15).
+        probe_seconds: workers' time for a cycle's replay probes, instead of their number.
         """
         pool = pool_service_pb2.Pool(
             display_name=display_name, classes=classes,
@@ -91,7 +92,8 @@ class Client:
             selection=pool_service_pb2.SelectionSettings(
                 strategy=strategy, batch_size=batch_size, probes=probes,
                 replay_probes=replay_probes, seed=seed, seconds_per_image=seconds_per_image,
-                seconds_per_box=seconds_per_box, uniform_share=uniform_share))
+                seconds_per_box=seconds_per_box, uniform_share=uniform_share,
+                probe_seconds=probe_seconds))
         request = pool_service_pb2.CreatePoolRequest(pool_id=pool_id, pool=pool,
                                                      request_id=new_request_id())
         return Pool(self._connection,

@@ -22,14 +22,16 @@ TEST_F(CostCommandTest, CostsAreAskedForAndPrinted) {
   EXPECT_EQ(Run({"query", "cats", "--size", "1"}), 0) << error_;
   EXPECT_THAT(out_, HasSubstr("about 46 s"));
 
-  EXPECT_EQ(Run({"pool", "create", "cats", "--classes", "cat", "--seconds-per-image", "12.5",
-                 "--seconds-per-box", "7", "--uniform-share", "0", "--json"}),
-            0)
+  EXPECT_EQ(
+      Run({"pool", "create", "cats", "--classes", "cat", "--seconds-per-image", "12.5",
+           "--seconds-per-box", "7", "--uniform-share", "0", "--probe-seconds", "60", "--json"}),
+      0)
       << error_;
   const auto selection = nlohmann::json::parse(out_)["selection"];
   EXPECT_EQ(selection["seconds_per_image"], 12.5);
   EXPECT_EQ(selection["seconds_per_box"], 7);
   EXPECT_EQ(selection["uniform_share"], 0);
+  EXPECT_EQ(selection["probe_seconds"], 60);
   services_.pool.mutable_selection()->set_strategy("mgral");
   services_.pool.mutable_selection()->set_uniform_share(0.15);
   EXPECT_EQ(Run({"pool", "show", "cats"}), 0);

@@ -152,6 +152,43 @@ TEST(ReplayProbesTest, LabelsHelpAndMoreHelpMore) {
   EXPECT_GT(large / larges, 0);
 }
 
+// A clock that a look at it moves by a second: one per four probes.
+TEST(ReplayProbesTest, TimeEndsProbesButNotTheFirst) {
+  const std::vector<ReadoutImage> images = PlantedImages(20, 7);
+  const ReplayBase all = RunReplayBase(images, {}, kClasses, 2, 18, 1);
+  const auto made = [&](double seconds, int64_t fewest) {
+    double now = 0;
+    const ReplayBase base = RunReplayBase(images, {}, kClasses, 2, 18, 1, {},
+                                          {seconds, [&now] { return ++now; }, fewest});
+    EXPECT_EQ(base.images, all.images);
+    for (size_t p = 0; p < base.batches.size(); ++p) {
+      EXPECT_EQ(base.batches[p].images, all.batches[p].images);
+      EXPECT_EQ(base.batches[p].response[0], all.batches[p].response[0]);
+    }
+    return base.batches.size();
+  };
+  EXPECT_EQ(made(1e-9, 8), 8);
+  EXPECT_EQ(made(2, 0), 8);
+  EXPECT_EQ(made(3, 8), 12);
+  EXPECT_EQ(made(2.5, 0), 12);
+  EXPECT_EQ(made(1e-9, 100), 18);
+  EXPECT_EQ(made(100, 0), 18);
+  EXPECT_EQ(made(0, 0), 18);  // no limit
+}
+
+TEST(ReplayProbesTest, ProgressFollowsTheTimeWhereThatEndsFirst) {
+  const std::vector<ReadoutImage> images = PlantedImages(20, 7);
+  std::vector<double> seen;
+  double now = 0;
+  RunReplayBase(images, {}, kClasses, 2, 40, 1,
+                [&seen](double fraction) {
+                  seen.push_back(fraction);
+                  return true;
+                },
+                {2, [&now] { return ++now; }, 12});
+  EXPECT_EQ(seen, (std::vector<double>{0.5, 1, 1}));
+}
+
 TEST(ReplayProbesTest, FollowsFromItsArguments) {
   const std::vector<ReadoutImage> images = PlantedImages(20, 7);
   const ReplayBase once = RunReplayBase(images, {}, kClasses, 2, 6, 1);
