@@ -126,9 +126,9 @@ void CheckSelection(const Pool& pool, FieldErrors* errors) {
   }
   CheckRange("pool.selection.batch_size", selection.batch_size, 1, base::kMaxQuerySize, errors);
   CheckRange("pool.selection.probes", selection.probes, 0, kMaxProbes, errors);
-  CheckRange("pool.selection.replay_probes", selection.replay_probes, 0, kMaxProbes, errors);
+  CheckRange("pool.selection.replay_probes", selection.replay_probes, -1, kMaxProbes, errors);
   CheckSeconds("pool.selection.probe_seconds", selection.probe_seconds, errors);
-  if (selection.replay_probes > 0 && selection.probe_seconds > 0) {
+  if (selection.replay_probes != 0 && selection.probe_seconds > 0) {
     errors->Add("pool.selection.probe_seconds",
                 "is set beside replay_probes: limit the time or the number, not both");
   }

@@ -1,5 +1,7 @@
 // kPlan. Reads TrainedCycle, Examples, and all Signals. Leaves an artifact of Plan, and a kProbe
 // for each base of replay probes; nothing if no image is left to choose.
+#include <algorithm>
+
 #include "server/cycle/stages.h"
 
 namespace mgral::cycle {
@@ -12,7 +14,7 @@ namespace {
 constexpr int kMostTimesOwn = 4;
 
 int MostProbes(const domain::SelectionSettings& selection, int own) {
-  if (selection.replay_probes > 0) return selection.replay_probes;
+  if (selection.replay_probes != 0) return std::max(0, selection.replay_probes);
   return selection.probe_seconds > 0 ? kMostTimesOwn * own : own;
 }
 

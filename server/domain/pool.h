@@ -38,7 +38,7 @@ struct SelectionSettings {
   std::string strategy = "mgral";
   int batch_size = 20;
   int probes = 0;         // 0: the profile's own
-  int replay_probes = 0;  // 0: the profile's own
+  int replay_probes = 0;  // 0: the profile's own number; -1: none
   int64_t seed = 0;
   double seconds_per_image = 0, seconds_per_box = 0;  // both 0: not set
   double uniform_share = 0.15;  // of a batch by the table: drawn at random; in [0, 1)

@@ -30,6 +30,8 @@ constexpr std::array<StrategyInfo, static_cast<size_t>(Strategy::kCount)> kStrat
      "the detector is unsure about it, and its objects look unlike the others'"},
     {Strategy::kClassBalanced, "class_balanced", true, true, false, false, "#4f7a28", "#9fcf72",
      "it is predicted to hold objects of classes with few labels"},
+    {Strategy::kLookupShuffled, "lookup_shuffled", true, false, true, false, "#7d5b52", "#cdaaa0",
+     ""},
     {Strategy::kColdStart, "cold_start", false, false, false, false, "#00799e", "#56c4e6",
      "it looks unlike the others; too few labels to train"},
 }};

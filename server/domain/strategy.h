@@ -21,6 +21,7 @@ enum class Strategy {
   kBadge,
   kPpal,
   kClassBalanced,
+  kLookupShuffled,
   kColdStart,
   kCount,  // how many there are; none itself
 };

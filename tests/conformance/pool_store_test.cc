@@ -35,6 +35,14 @@ TEST_F(PoolStoreTest, UnknownPoolsAreNotFound) {
           .status()));
 }
 
+TEST_F(PoolStoreTest, KeepsThatAPoolWantsNoReplayProbes) {
+  Pool pool = pool_;
+  pool.pool_id = "no-probes";
+  pool.selection.replay_probes = -1;
+  ASSERT_OK(pools().CreatePool(pool, {}));
+  EXPECT_EQ(Value(pools().GetPool("no-probes")).selection.replay_probes, -1);
+}
+
 TEST_F(PoolStoreTest, KeepsEverythingOfAPool) {
   Pool pool;
   pool.pool_id = "dogs";

@@ -167,7 +167,7 @@ void AddCosts(CLI::App* command, const std::shared_ptr<CreateOptions>& options) 
       "Seconds that labeling takes per box");
   command->add_option_function<double>(
       "--uniform-share", [options, selection](double v) { selection->set_uniform_share(v); },
-      "Share of each batch of mgral or lookup_greedy that is drawn at random (default: 0.15)");
+      "Share of each batch by a look-up table that is drawn at random (default: 0.15)");
 }
 
 // Of how the pool works, each with a default.
@@ -215,9 +215,9 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
   number(
       "--probes", [options, selection](int32_t v) { selection->set_probes(v); },
       "Has no effect: cycles make replay probes only");
-  number(
+  command->add_option_function<int32_t>(
       "--replay-probes", [options, selection](int32_t v) { selection->set_replay_probes(v); },
-      "Replay probes per cycle (default: the profile's)");
+      "Replay probes per cycle; -1: none (default: the profile's)");
   command->add_option_function<double>(
       "--probe-seconds", [options, selection](double v) { selection->set_probe_seconds(v); },
       "Instead: workers' time for them, per cycle; their number then depends on the machine");

@@ -24,6 +24,7 @@ constexpr Row kStrategies[] = {
     {"random", RankRandom},
     {"random_deduplicated", RankRandomDeduplicated},
     {"class_balanced", RankClassBalanced},
+    {"lookup_shuffled", RankLookupShuffled},
     {"cold_start", RankColdStart},
 };
 

@@ -91,6 +91,11 @@ TEST_F(CreatePoolTest, Settings) {
             "pool.selection.strategy");
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.batch_size = 10001; }),
             "pool.selection.batch_size");
+  EXPECT_EQ(Blamed([](auto* pool) { pool->selection.replay_probes = -1; }), "");  // none
+  for (const int bad : {-2, 10001}) {
+    EXPECT_EQ(Blamed([&](auto* pool) { pool->selection.replay_probes = bad; }),
+              "pool.selection.replay_probes");
+  }
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.probes = -1; }), "pool.selection.probes");
 }
 
@@ -104,11 +109,13 @@ TEST_F(CreatePoolTest, ProbesAreLimitedByNumberOrByTime) {
         << bad;
   }
   EXPECT_EQ(Blamed([](auto* pool) { pool->selection.replay_probes = 5; }), "");
-  EXPECT_EQ(Blamed([](auto* pool) {
-              pool->selection.replay_probes = 5;
-              pool->selection.probe_seconds = 5;
-            }),
-            "pool.selection.probe_seconds");
+  for (const int number : {5, -1}) {
+    EXPECT_EQ(Blamed([&](auto* pool) {
+                pool->selection.replay_probes = number;
+                pool->selection.probe_seconds = 5;
+              }),
+              "pool.selection.probe_seconds");
+  }
 }
 
 TEST_F(CreatePoolTest, CostsAndShares) {

@@ -105,6 +105,16 @@ TEST_F(PlanTest, WhereTimeIsLimitedThereMayBeFourTimesAsMany) {
   EXPECT_THAT(outcome.metrics, ElementsAre(Pair("most_probes", 48)));
 }
 
+TEST_F(PlanTest, APoolMayWantNoProbes) {
+  AddReplayedPool();
+  cycle_.pool.selection.replay_probes = -1;
+  RunBefore(JobKind::kPlan);
+  const StageOutcome outcome = *Run(JobKind::kPlan);
+  EXPECT_THAT(PlanOf(outcome).probes, IsEmpty());
+  ASSERT_THAT(outcome.next, SizeIs(1));
+  EXPECT_EQ(outcome.next[0].kind, JobKind::kTable);
+}
+
 TEST_F(PlanTest, LabelsAreReplayedRightAfterAColdStart) {
   for (const char* id : {"u1", "u2", "u3"}) AddUnlabeled(id);
   RunCycleToEnd();

@@ -26,10 +26,10 @@ TEST(StrategyTest, EveryRowIsFoundByItsValueAndByItsName) {
 TEST(StrategyTest, UsersMayAskForThoseOfTheInterface) {
   EXPECT_EQ(SelectableStrategies(),
             "mgral, lookup_greedy, random, random_deduplicated, entropy, margin, core_set, "
-            "max_herding, badge, ppal, class_balanced");
+            "max_herding, badge, ppal, class_balanced, lookup_shuffled");
   for (const char* name :
        {"mgral", "lookup_greedy", "random", "random_deduplicated", "entropy", "margin", "core_set",
-        "max_herding", "badge", "ppal", "class_balanced"}) {
+        "max_herding", "badge", "ppal", "class_balanced", "lookup_shuffled"}) {
     EXPECT_TRUE(IsSelectableStrategy(name)) << name;
   }
   for (const char* name : {"", "cold_start", "mgral, random", "MGRAL"}) {

@@ -69,18 +69,20 @@ class Client:
             pretrained weights, else tiny); or external, for a detector of your own
             (Pool.put_predictions).
         strategy: mgral (default), lookup_greedy, random, random_deduplicated, entropy (default of
-            external), margin, core_set, max_herding, badge, ppal or class_balanced.
+            external), margin, core_set, max_herding, badge, ppal, class_balanced or
+            lookup_shuffled.
         batch_size: images that are labeled between two cycles (default: 20).
         warm_start: begin a cycle's training with the last cycle's weights.
         trunk: another backbone for small, base, large, full or faster-rcnn: resnet18, resnet34,
             resnet50, resnet101, mobilenet_v3_large or vgg16.
-        training_steps, input_size, probes, replay_probes: 0 for the profile's own.
+        training_steps, input_size, probes, replay_probes: 0 for the profile's own; replay_probes:
+            -1 for none.
         seed: all random choices of the pool's cycles follow from it.
         image_orientation: "exif": images, and the frame of their boxes, are turned as EXIF says;
             "stored": they are not.
         seconds_per_image, seconds_per_box: what labeling takes; if both are 0, an image counts as
             much as two boxes.
-        uniform_share: of each batch of mgral or lookup_greedy, drawn at random (default: 0.15).
+        uniform_share: of each batch by a look-up table, drawn at random (default: 0.15).
         probe_seconds: workers' time for a cycle's replay probes, instead of their number.
         """
         pool = pool_service_pb2.Pool(

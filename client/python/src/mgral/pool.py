@@ -160,8 +160,8 @@ class Pool:
         """Leases the next `size` images. Nobody else gets them until the lease is over.
 
         strategy: mgral, lookup_greedy, random, random_deduplicated, entropy, margin, core_set,
-            max_herding, badge, ppal or class_balanced; the pool's own if empty. allow_fewer: take
-            what is left where there are fewer. In a `with`, an exception gives the images back.
+            max_herding, badge, ppal, class_balanced or lookup_shuffled; the pool's own if empty.
+            allow_fewer: take what is left where there are fewer. In a `with`, an exception gives the images back.
         """
         request = selection_service_pb2.QueryBatchRequest(
             parent=self.name, size=size, strategy=strategy, lease_duration=duration(lease),

@@ -32,6 +32,10 @@ TEST_F(CostCommandTest, CostsAreAskedForAndPrinted) {
   EXPECT_EQ(selection["seconds_per_box"], 7);
   EXPECT_EQ(selection["uniform_share"], 0);
   EXPECT_EQ(selection["probe_seconds"], 60);
+  EXPECT_EQ(Run({"pool", "create", "dogs", "--classes", "dog", "--replay-probes", "-1", "--json"}),
+            0)
+      << error_;
+  EXPECT_EQ(nlohmann::json::parse(out_)["selection"]["replay_probes"], -1);
   services_.pool.mutable_selection()->set_strategy("mgral");
   services_.pool.mutable_selection()->set_uniform_share(0.15);
   EXPECT_EQ(Run({"pool", "show", "cats"}), 0);

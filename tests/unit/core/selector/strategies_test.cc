@@ -86,6 +86,7 @@ TEST(StrategiesTest, RefuseBadInput) {
   EXPECT_THROW(RandomOrder(3, -1, 1), std::invalid_argument);
   EXPECT_THROW(Rank("mgral", RankInput()), std::invalid_argument) << "there is no table";
   EXPECT_THROW(Rank("lookup_greedy", RankInput()), std::invalid_argument);
+  EXPECT_THROW(Rank("lookup_shuffled", RankInput()), std::invalid_argument);
   EXPECT_THROW(EntropyOrder({1, nan}, 2, 1, 1), std::invalid_argument);
   EXPECT_THROW(EntropyOrder({1, 2, 3}, 2, 1, 1), std::invalid_argument);
   EXPECT_THROW(MarginOrder({std::nan("")}, 1), std::invalid_argument);
