@@ -20,11 +20,12 @@ Row = Dict[str, str]
 
 @dataclasses.dataclass
 class Experiment:
-    """One dataset and protocol. `name` is that of its file; a number of seeds is the seeds 1 to it."""
+    """One dataset and protocol. `name` is that of its file, and of its level in a sweep; a number of
+    seeds is the seeds 1 to it."""
 
     name: str
     dataset: str
-    strategies: List[str]
+    strategies: List[str]  # as `mgral simulate` reads them: names, or LABEL=STRATEGY:SETTING=VALUE
     seeds: int
     initial: int
     batch: int
@@ -33,17 +34,39 @@ class Experiment:
     synth: Optional[List[str]] = None  # options of `mgral synth`, which draws the dataset
     options: List[str] = dataclasses.field(default_factory=list)  # more of `mgral simulate`
     all_labels_seeds: int = 0  # seeds for the headroom: a detector of all labels
+    derive: Optional[Dict[str, Any]] = None  # makes another pool of the dataset's: derive.py
+
+    def labels(self) -> List[str]:
+        """What the strategies are called in results."""
+        return [item.split("=", 1)[0] for item in self.strategies]
+
+    def variants(self) -> Dict[str, str]:
+        """What those labels mean that are not a strategy's name."""
+        return dict(item.split("=", 1) for item in self.strategies if "=" in item)
+
+    def choose(self, strategies: List[str]) -> None:
+        """Keeps these, which may be labels of its own."""
+        own = dict(zip(self.labels(), self.strategies))
+        self.strategies = [own.get(each, each) for each in strategies]
 
 
-def load(name: str) -> Experiment:
-    """An experiment of this folder, or of a JSON file."""
-    path = pathlib.Path(name) if name.endswith(".json") else HERE / f"{name}.json"
+def load(name: str) -> List[Experiment]:
+    """The experiments of a JSON file, or of one in this folder. The "sweep" of a file has levels with
+    fields of their own: each is an experiment, FILE/LEVEL, which can be named alone."""
+    stem, _, level = ("", "", "") if name.endswith(".json") else name.partition("/")
+    path = HERE / f"{stem}.json" if stem else pathlib.Path(name)
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in HERE.glob("*.json")))
         raise SystemExit(f"no such experiment: {name} (there are {known})")
     fields = json.loads(path.read_text())
+    sweep: Dict[str, Any] = fields.pop("sweep", {})
+    if level and level not in sweep:
+        raise SystemExit(f"{path}: no such level: {level} (there are {', '.join(sweep) or 'none'})")
     try:
-        return Experiment(name=path.stem, **fields)
+        if not sweep:
+            return [Experiment(name=path.stem, **fields)]
+        return [Experiment(name=f"{path.stem}/{each}", **{**fields, **own})
+                for each, own in sweep.items() if level in ("", each)]
     except TypeError as error:
         raise SystemExit(f"{path}: {error}") from None
 
@@ -135,7 +158,7 @@ def seconds_left(results: Dict[str, Any], experiment: Experiment, wall_per_work:
     means = {strategy: sum(values) / len(values) for strategy, values in work.items()}
     overall = sum(means.values()) / len(means)
     return wall_per_work * sum(
-        means.get(strategy, overall) for strategy in experiment.strategies
+        means.get(strategy, overall) for strategy in experiment.labels()
         for seed in range(1, experiment.seeds + 1) if (strategy, seed) not in finished)
 
 

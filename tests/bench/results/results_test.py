@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pytest
+from PIL import Image
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import derive  # noqa: E402
 import experiments  # noqa: E402
 import tables  # noqa: E402
 from experiments import Experiment, Row  # noqa: E402
@@ -38,14 +41,135 @@ def rows(gains: Dict[str, List[float]]) -> List[Row]:
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.json")), ids=lambda path: path.stem)
 def test_every_experiment_can_be_loaded_and_has_the_baseline(path: pathlib.Path) -> None:
-    experiment = experiments.load(path.stem)
-    assert "random" in experiment.strategies
-    assert experiment.seeds >= 10
+    for experiment in experiments.load(path.stem):
+        assert "random" in experiment.strategies
+        assert len(set(experiment.labels())) == len(experiment.strategies)
+        assert experiment.seeds >= (5 if "/" in experiment.name else 10)
+        if experiment.derive is not None:
+            derive.Derivation(**experiment.derive)
 
 
 def test_an_unknown_experiment_is_refused_with_the_names_that_there_are() -> None:
     with pytest.raises(SystemExit, match="aquarium"):
         experiments.load("nothing")
+
+
+def test_a_sweep_has_a_level_for_each_experiment(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "sizes.json"
+    fields = {"dataset": "cards", "strategies": ["random", "few=mgral:replay_probes=8"], "seeds": 5,
+              "batch": 10, "cycles": 2, "sweep": {"a": {"initial": 10}, "b": {"initial": 20}}}
+    file.write_text(json.dumps(fields))
+    found = experiments.load(str(file))
+    assert [(each.name, each.initial) for each in found] == [("sizes/a", 10), ("sizes/b", 20)]
+    found[0].choose(["few", "entropy"])
+    assert found[0].strategies == ["few=mgral:replay_probes=8", "entropy"]
+    assert found[0].labels() == ["few", "entropy"]
+    file.write_text(json.dumps({**fields, "sweep": {"a": {"initially": 10}}}))
+    with pytest.raises(SystemExit, match="initially"):
+        experiments.load(str(file))
+    assert [each.name for each in experiments.load("sizes_cards/initial20_batch10")] == [
+        "sizes_cards/initial20_batch10"]
+    for wrong in ("sizes_cards/nothing", "cards/nothing"):
+        with pytest.raises(SystemExit, match="no such level"):
+            experiments.load(wrong)
+
+
+def test_tables_know_what_labels_mean() -> None:
+    found = tables.protocol_of("ablations_cards")
+    assert found["variants"]["prior"] == "mgral:replay_probes=-1"
+    assert "prior" in found["strategies"] and "mgral" not in found["variants"]
+    assert tables.protocol_of("of_another_folder") == {}
+
+
+def small_dataset(folder: pathlib.Path) -> pathlib.Path:
+    """Images 0 to 39 of a cat, each fourth with a dog, too; the last ten are for testing."""
+    (folder / "images").mkdir(parents=True)
+    names = [f"image{k:02}.png" for k in range(50)]
+    boxes: List[Dict[str, Any]] = []
+    for k, name in enumerate(names):
+        Image.new("RGB", (100, 80), (5 * k, 100, 50)).save(folder / "images" / name)
+        for category in [1] + [2] * (k % 4 == 0):
+            boxes.append({"id": len(boxes), "image_id": k, "category_id": category,
+                          "bbox": [0.0, 30.0, 50.0, 20.0], "area": 1000.0, "iscrowd": 0})
+    (folder / "annotations.json").write_text(json.dumps({
+        "images": [{"id": k, "file_name": name, "width": 100, "height": 80}
+                   for k, name in enumerate(names)],
+        "annotations": boxes, "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]}))
+    (folder / "splits.json").write_text(json.dumps({"pool": names[:40], "test": names[40:]}))
+    return folder
+
+
+def parts_of(folder: pathlib.Path) -> Dict[str, List[str]]:
+    found: Dict[str, List[str]] = json.loads((folder / "splits.json").read_text())
+    return found
+
+
+def test_a_pool_that_cannot_be_derived_is_refused(tmp_path: pathlib.Path) -> None:
+    source = small_dataset(tmp_path / "source")
+    refused: List[Tuple[Dict[str, Any], str]] = [
+        ({"rare": ["bird"]}, "bird"), ({"images": 33}, "32 are left"), ({"copies": 1.0}, "copies"),
+        ({"share": 2.0}, "share"), ({"copy": 0.5}, "copy")]
+    for fields, why in refused:
+        with pytest.raises(SystemExit, match=why):
+            derive.derive(source, "", fields, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (source / "splits.json").write_text(json.dumps({"pool": [], "val": [], "test": []}))
+    with pytest.raises(SystemExit, match="validation"):
+        derive.derive(source, "", {}, tmp_path / "out")
+
+
+def test_a_rare_class_keeps_its_share_of_the_images(tmp_path: pathlib.Path) -> None:
+    source = small_dataset(tmp_path / "source")
+
+    def dogs(**fields: Any) -> int:
+        derive.derive(source, "", {"rare": ["dog"], **fields}, tmp_path / "out")
+        parts = parts_of(tmp_path / "out")
+        assert len(parts["val"]) == 8 and len(parts["test"]) == 10
+        assert not set(parts["pool"]) & {*parts["val"], *parts["test"]}
+        assert len(list((tmp_path / "out/images").iterdir())) == sum(map(len, parts.values()))
+        return sum(int(name[5:7]) % 4 == 0 for name in parts["pool"])
+
+    everything = dogs()
+    assert dogs(share=0.5) == round(0.5 * everything)
+    assert dogs(share=0.0) == 0
+
+
+def test_copies_show_the_objects_of_their_originals(tmp_path: pathlib.Path) -> None:
+    source = small_dataset(tmp_path / "source")
+    fields = {"images": 30, "copies": 0.5, "seed": 3}
+    for name in ("out", "again"):
+        derive.derive(source, "", fields, tmp_path / name)
+    out = tmp_path / "out"
+    for file in ("annotations.json", "splits.json"):
+        assert (out / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+    parts = parts_of(out)
+    copies = [name for name in parts["pool"] if name.startswith("copy")]
+    assert len(parts["pool"]) == 30 and len(copies) == 15
+    dataset = json.loads((out / "annotations.json").read_text())
+    boxes = {image["id"]: [box for box in dataset["annotations"] if box["image_id"] == image["id"]]
+             for image in dataset["images"]}
+    by_name = {image["file_name"]: image for image in dataset["images"]}
+    assert len({box["id"] for box in dataset["annotations"]}) == len(dataset["annotations"])
+    for name in copies:
+        image = by_name[name]
+        with Image.open(out / "images" / name) as picture:
+            assert picture.size == (image["width"], image["height"])
+        original = by_name[name.split("_")[1].replace(".jpg", ".png")]
+        assert original["file_name"] in parts["pool"]
+        assert len(boxes[image["id"]]) == len(boxes[original["id"]])
+        for box in boxes[image["id"]]:
+            x, y, width, height = box["bbox"]
+            assert x == 0 and 26 <= y <= 30 and 46 <= width <= 50 and height == 20
+
+
+def test_a_derived_pool_is_made_once_and_anew_when_its_fields_change(tmp_path: pathlib.Path) -> None:
+    source = small_dataset(tmp_path / "source")
+    derive.derive(source, "", {"images": 20}, tmp_path / "out")
+    (tmp_path / "out/annotations.json").unlink()
+    derive.derive(source, "", {"images": 20}, tmp_path / "out")
+    assert not (tmp_path / "out/annotations.json").exists()
+    derive.derive(source, "", {"images": 25}, tmp_path / "out")
+    assert len(parts_of(tmp_path / "out")["pool"]) == 25
 
 
 def test_a_run_takes_the_place_of_its_older_self(tmp_path: pathlib.Path) -> None:

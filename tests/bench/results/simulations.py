@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "support")]
 
+import derive  # noqa: E402
 import live_server  # noqa: E402
 from experiments import ROOT, Experiment  # noqa: E402
 
@@ -41,7 +42,12 @@ def dataset_folder(experiment: Experiment, mgral: str) -> pathlib.Path:
         why = f"there is no {folder}" if data else "MGRAL_DATA, the folder of data sets, is not set"
         print(f"SKIPPED: {experiment.name} was NOT run: {why}", file=sys.stderr)
         raise SystemExit(SKIPPED)
-    return folder.resolve()
+    if experiment.derive is None:
+        return folder.resolve()
+    stem, _, level = experiment.name.partition("/")
+    out = ROOT / "out/results/data" / stem / f"{experiment.dataset}-{level or stem}"
+    derive.derive(folder.resolve(), experiment.splits, experiment.derive, out)
+    return out
 
 
 def read_results(out: pathlib.Path) -> Dict[str, Any]:

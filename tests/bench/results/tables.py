@@ -26,14 +26,16 @@ def results_document(rows: List[Row]) -> Dict[str, Any]:
                               "cost": _number(row["cost"]), "map50": _number(row["test_map50"]),
                               "map": _number(row["test_map"]), "seconds": _number(row["seconds"])})
     return {"dataset": rows[0]["dataset"], "classes": [], "runs": list(runs.values()),
-            "protocol": {"strategies": strategy_order(rows[0]["experiment"])}}
+            "protocol": protocol_of(rows[0]["experiment"])}
 
 
-def strategy_order(experiment: str) -> List[str]:
-    """As the experiment lists them; of one that is not in this folder nothing is known."""
-    if not (HERE / f"{experiment}.json").exists():
-        return []
-    return load(experiment).strategies
+def protocol_of(experiment: str) -> Dict[str, Any]:
+    """The strategies as the experiment lists them, and what labels mean; of one that is not in this
+    folder nothing is known."""
+    if not (HERE / f"{experiment.partition('/')[0]}.json").exists():
+        return {}
+    (found,) = load(experiment)
+    return {"strategies": found.labels(), "variants": found.variants()}
 
 
 def statistics(rows: List[Row], mgral: str) -> Dict[str, Any]:
