@@ -3,6 +3,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct CommandLine {
   SimulateOptions options;
+  std::vector<std::string> strategies = {"mgral", "random"};
   std::string seeds = "1";
   double val_fraction = 0;
   std::string server_path;
@@ -29,6 +31,10 @@ absl::Status RunSimulate(CommandLine line, bool has_fraction, bool has_server_pa
   absl::StatusOr<std::vector<int64_t>> seeds = ParseSeeds(line.seeds);
   if (!seeds.ok()) return UsageError(std::string(seeds.status().message()));
   options.seeds = *seeds;
+  options.strategies.clear();
+  const absl::Status known =
+      ParseStrategies(line.strategies, &options.strategies, &options.variants);
+  if (!known.ok()) return UsageError(std::string(known.message()));
   if (has_fraction) options.val_fraction = line.val_fraction;
   if (has_server_path) options.server_path = line.server_path;
   const absl::Status checked = CheckOptions(options);
@@ -73,8 +79,10 @@ void AddProtocolOptions(CLI::App& command, CommandLine& line) {
                      "JSON file with lists of file names: train or pool, val, test");
   AddVocCornersOption(command, &line.voc_corners);
   command
-      .add_option("--strategies", options.strategies,
-                  "Strategies, separated by commas; random is the baseline")
+      .add_option("--strategies", line.strategies,
+                  "Strategies, separated by commas; random is the baseline. A variant is "
+                  "LABEL=STRATEGY:SETTING=VALUE with the settings replay_probes and uniform_share, "
+                  "e.g. few=mgral:replay_probes=8; true_counts and best_of see the true labels")
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--initial", options.initial, "Labeled images before the first cycle")
@@ -117,7 +125,7 @@ void AddSimulateCommand(CLI::App& app, Session& session) {
                       "Longest side of the detector's input; 0: the profile's");
   command->add_option("--probes", options.probes, "Has no effect: cycles make replay probes only");
   command->add_option("--replay-probes", options.replay_probes,
-                      "Replay probes per cycle; 0: the profile's");
+                      "Replay probes per cycle; 0: the profile's; -1: none");
   command->add_flag("--warm-start", options.warm_start,
                     "Start each training from the previous cycle's weights");
   command->add_option("--limit", options.limit, "At most this many images per split; 0: all");

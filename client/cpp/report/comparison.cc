@@ -14,7 +14,9 @@ namespace {
 constexpr double kAlpha = 0.05;
 constexpr double kTieMargin = 0.01;  // one point
 
+// Without a table, and without the truth.
 bool IsBaseline(const std::string& strategy) {
+  if (SeesLabels(strategy)) return false;
   const auto known = domain::StrategyNamed(strategy);
   return !known || !domain::InfoOf(*known).needs_table;
 }
@@ -108,7 +110,8 @@ Comparison SeenFrom(const std::string& strategy, Comparison pair) {
   return pair;
 }
 
-std::vector<Comparison> AgainstBestBaseline(const std::vector<Comparison>& pairs,
+std::vector<Comparison> AgainstBestBaseline(const Results& results,
+                                            const std::vector<Comparison>& pairs,
                                             const std::vector<std::string>& strategies) {
   std::vector<Comparison> best;
   for (const std::string& strategy : strategies) {
@@ -116,7 +119,7 @@ std::vector<Comparison> AgainstBestBaseline(const std::vector<Comparison>& pairs
     for (const Comparison& pair : pairs) {
       if (pair.strategy != strategy && pair.baseline != strategy) continue;
       Comparison seen = SeenFrom(strategy, pair);
-      if (seen.baseline == "random" || !IsBaseline(seen.baseline)) continue;
+      if (seen.baseline == "random" || !IsBaseline(StrategyOf(results, seen.baseline))) continue;
       if (!hardest || *seen.mean < *hardest->mean) hardest = std::move(seen);
     }
     if (hardest) best.push_back(*std::move(hardest));
@@ -203,7 +206,7 @@ void CompareStrategies(Results* results) {
     for (Comparison& each : AgainstRandom(areas, axis, strategies)) {
       results->against_random.push_back(std::move(each));
     }
-    for (Comparison& each : AgainstBestBaseline(pairs, strategies)) {
+    for (Comparison& each : AgainstBestBaseline(*results, pairs, strategies)) {
       results->against_best_baseline.push_back(std::move(each));
     }
     results->win_matrices.push_back(MakeWinMatrix(areas, axis, pairs, strategies));

@@ -21,8 +21,8 @@ using Areas = std::map<std::string, std::map<int64_t, double>>;
 Areas AreasOf(const Results& results, Axis axis);
 
 // Fills against_random, against_best_baseline and win_matrices. A baseline is a strategy without a
-// look-up table; the best one has the largest mean area over the seeds that it shares with the
-// strategy.
+// look-up table, other than the controls that SeesLabels; the best one has the largest mean area
+// over the seeds that it shares with the strategy.
 void CompareStrategies(Results* results);
 
 // Null where there is none.

@@ -103,6 +103,7 @@ std::string BetterBaselines(const Results& results, const std::string& strategy)
       for (size_t j = 0; j < matrix.strategies.size(); ++j) {
         if (matrix.strategies[j] != strategy || !matrix.significant[i][j]) continue;
         if (matrix.strategies[i] == "random") continue;
+        if (SeesLabels(StrategyOf(results, matrix.strategies[i]))) continue;
         absl::StrAppend(&text, matrix.strategies[i], " is better than ", strategy, " ",
                         Over(matrix.axis), ". ");
       }
@@ -142,13 +143,16 @@ const StrategySummary* FindSummary(const Results& results, const std::string& st
 std::string FocusStrategy(const Results& results) {
   const Axis axis = PrimaryAxis(results);
   const StrategySummary* best = nullptr;
+  const StrategySummary* random = nullptr;
   for (const StrategySummary& summary : results.summary) {
     const Number area = AreaOf(summary, axis);
     if (!area) continue;
     if (summary.strategy == "mgral") return summary.strategy;
-    if (summary.strategy == "random" && results.summary.size() > 1) continue;
+    if (summary.strategy == "random") random = &summary;
+    if (&summary == random || SeesLabels(StrategyOf(results, summary.strategy))) continue;
     if (best == nullptr || *area > *AreaOf(*best, axis)) best = &summary;
   }
+  if (best == nullptr) best = random;
   return best == nullptr ? "" : best->strategy;
 }
 

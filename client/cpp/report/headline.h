@@ -13,7 +13,8 @@ struct Headline {
   std::string support;  // what it rests on: areas, seeds, intervals, labels
 };
 
-// Of mgral if it took part, otherwise of the strategy with the largest area, against random.
+// Of mgral if it took part, otherwise of the strategy with the largest area, other than controls
+// that SeesLabels, against random.
 Headline MakeHeadline(const Results& results);
 
 // The strategy that the headline speaks of; empty when there is none.

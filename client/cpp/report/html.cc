@@ -10,7 +10,7 @@ namespace mgral::client {
 namespace {
 
 constexpr char kMissing[] = "–";
-constexpr int kSpareColors = 4;
+constexpr int kSpareColors = 8;
 constexpr int kClassColors = 12;
 
 }  // namespace

@@ -157,6 +157,10 @@ const char* NameOf(Axis axis) {
   return kNames[static_cast<size_t>(axis)];
 }
 
+bool SeesLabels(const std::string& strategy) {
+  return strategy == kTrueCounts || strategy == kBestOf;
+}
+
 Json ResultsToJson(const Results& results) {
   return {{"dataset", results.dataset},
           {"classes", results.classes},

@@ -25,6 +25,11 @@ enum class Axis { kImages, kBoxes, kCost };
 inline constexpr Axis kAxes[] = {Axis::kImages, Axis::kBoxes, Axis::kCost};
 const char* NameOf(Axis axis);  // as in results.json: "images", "boxes", "cost"
 
+// Strategies of `mgral simulate` alone, controls that see the labels of what they pick.
+inline constexpr char kTrueCounts[] = "true_counts";
+inline constexpr char kBestOf[] = "best_of";
+bool SeesLabels(const std::string& strategy);
+
 // Why an image was in a batch, as the service said.
 struct Pick {
   std::string image_id;

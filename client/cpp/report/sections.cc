@@ -122,6 +122,12 @@ std::string FlatValue(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_null()) return "–";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_object()) {
+    std::string text;
+    for (const auto& [key, item] : value.items())
+      absl::StrAppend(&text, text.empty() ? "" : ", ", key, " = ", FlatValue(item));
+    return text;
+  }
   if (!value.is_array())
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string text;

@@ -8,12 +8,14 @@ inline constexpr char kReportStyle[] = R"css(
 :root{color-scheme:light dark;--page:#fff;--panel:#f6f7f9;--ink:#14181f;--soft:#55606e;--faint:#8a94a3;
 --rule:#e3e7ec;--grid:#edf0f3;--accent:#2450c8;--warn:#9a5b00;
 --s-spare0:#a3542a;--s-spare1:#3f7f5f;--s-spare2:#7a6a00;--s-spare3:#5b5fc7;
+--s-spare4:#b8336a;--s-spare5:#2f6f9f;--s-spare6:#6b8e23;--s-spare7:#9c6ade;
 --k0:#2f7de1;--k1:#3da35d;--k2:#f07c12;--k3:#e0b400;--k4:#e0393e;--k5:#b04ac8;--k6:#10a5b5;--k7:#8a6d3b;
 --k8:#ec5fa4;--k9:#7cb518;--k10:#5566cc;--k11:#9aa3ad;
 --t0:#2450c8;--t1:#6f95ee;--t2:#0b8a83;--t3:#6cc2b9;--t4:#c46a08;--t5:#8a94a3}
 @media(prefers-color-scheme:dark){:root{--page:#11151b;--panel:#191f27;--ink:#e8ebef;--soft:#a7b0bc;
 --faint:#77818f;--rule:#2b333d;--grid:#222932;--accent:#86a9ff;--warn:#f0b45a;
 --s-spare0:#e59a72;--s-spare1:#83c9a4;--s-spare2:#cfc04a;--s-spare3:#a3a6ff;
+--s-spare4:#f08cb4;--s-spare5:#86bde6;--s-spare6:#bcd97f;--s-spare7:#cdb0f7;
 --t0:#86a9ff;--t1:#3f5fae;--t2:#4cc9bd;--t3:#24706a;--t4:#f0a04b;--t5:#77818f}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",

@@ -101,6 +101,27 @@ std::vector<std::string> StrategyNames(const Results& results) {
   return found;
 }
 
+std::map<std::string, std::string> VariantSpecs(const Results& results) {
+  std::map<std::string, std::string> specs;
+  const auto variants = results.protocol.find("variants");
+  if (variants == results.protocol.end() || !variants->is_object()) return specs;
+  for (const auto& [label, spec] : variants->items()) {
+    if (spec.is_string()) specs[label] = spec.get<std::string>();
+  }
+  return specs;
+}
+
+std::string SpecOf(const Results& results, const std::string& label) {
+  const std::map<std::string, std::string> specs = VariantSpecs(results);
+  const auto spec = specs.find(label);
+  return spec == specs.end() ? label : spec->second;
+}
+
+std::string StrategyOf(const Results& results, const std::string& label) {
+  const std::string spec = SpecOf(results, label);
+  return spec.substr(0, spec.find(':'));
+}
+
 std::vector<const StrategyRun*> RunsOf(const Results& results, const std::string& strategy) {
   std::vector<const StrategyRun*> runs = CompleteRuns(results, strategy);
   if (!runs.empty()) return runs;

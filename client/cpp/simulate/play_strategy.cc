@@ -6,9 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "client/cpp/simulate/best_of.h"
 #include "client/cpp/simulate/cycle_figures.h"
 #include "client/cpp/simulate/pool_work.h"
 #include "client/cpp/simulate/test_accuracy.h"
+#include "client/cpp/simulate/true_counts.h"
 
 namespace mgral::client {
 namespace {
@@ -20,6 +22,7 @@ class Play {
   Play(Client& client, const PlayRequest& request, const PlayListener& listener, PlayResult result)
       : client_(client),
         request_(request),
+        strategy_(VariantOf(request.options, request.strategy).strategy),
         listener_(listener),
         run_(result.run),
         lookup_(result.lookup),
@@ -43,6 +46,9 @@ class Play {
   // The next batch by a strategy, in `point`. An empty batch: the pool has nothing left.
   absl::StatusOr<v1::Batch> Pick(const std::string& strategy, StageSeconds* seconds,
                                  CurvePoint* point);
+  // The same by a control that SeesLabels: such a batch has no name, and leases nothing.
+  absl::StatusOr<v1::Batch> PickByTruth(const std::string& strategy, StageSeconds* seconds,
+                                        CurvePoint* point);
   absl::Status LabelBatch(const CurvePoint& point, const std::string& batch);
   absl::Status Ingest(const std::vector<int>& positions, v1::ImageUse use,
                       const std::string& batch);
@@ -52,13 +58,15 @@ class Play {
 
   Client& client_;
   const PlayRequest& request_;
+  const std::string strategy_;  // of the server, or one that SeesLabels
   const PlayListener& listener_;
   StrategyRun& run_;
   std::vector<LookupRow>& lookup_;
   std::map<std::string, SharedStart>& starts_;
   std::unordered_map<std::string, int> by_id_;  // the pool's images
   std::string last_batch_;                      // its resource name
-  int64_t labels_ = 0;                          // training images
+  std::string model_;                           // of the latest cycle
+  std::vector<int> labeled_;                    // training images
   int64_t boxes_ = 0;                           // in them
 };
 
@@ -96,7 +104,7 @@ absl::Status Play::LabelInitially() {
 absl::Status Play::Ingest(const std::vector<int>& positions, v1::ImageUse use,
                           const std::string& batch) {
   if (use == v1::IMAGE_USE_TRAINING) {
-    labels_ += static_cast<int64_t>(positions.size());
+    labeled_.insert(labeled_.end(), positions.begin(), positions.end());
     for (int position : positions)
       boxes_ += static_cast<int64_t>(request_.dataset.images[position].boxes.size());
   }
@@ -104,7 +112,7 @@ absl::Status Play::Ingest(const std::vector<int>& positions, v1::ImageUse use,
 }
 
 absl::StatusOr<v1::Cycle> Play::Train(bool with_table) {
-  const std::string labels = absl::StrCat(labels_, " labels");
+  const std::string labels = absl::StrCat(labeled_.size(), " labels");
   absl::StatusOr<v1::Cycle> cycle =
       RunCycle(client_, run_.pool, with_table,
                absl::StrCat(run_.strategy, ", seed ", run_.seed, ", ", labels),
@@ -114,12 +122,13 @@ absl::StatusOr<v1::Cycle> Play::Train(bool with_table) {
 }
 
 absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
-  Say(absl::StrCat(labels_, " labels: testing"));
+  Say(absl::StrCat(labeled_.size(), " labels: testing"));
+  model_ = cycle.model();
   absl::StatusOr<TestAccuracy> accuracy =
       MeasureOnTest(client_, cycle.model(), request_.dataset, request_.partition.test,
                     request_.options.server_path);
   if (!accuracy.ok()) return accuracy.status();
-  point->labels = labels_;
+  point->labels = static_cast<int64_t>(labeled_.size());
   point->boxes = static_cast<double>(boxes_);
   point->cost = CostOf(*point, request_.options);
   point->seconds = SecondsOf(cycle);
@@ -148,6 +157,8 @@ absl::Status Play::Measure(const v1::Cycle& cycle, CurvePoint* point) {
 
 absl::StatusOr<v1::Batch> Play::Pick(const std::string& strategy, StageSeconds* seconds,
                                      CurvePoint* point) {
+  *point = CurvePoint();
+  if (SeesLabels(strategy)) return PickByTruth(strategy, seconds, point);
   v1::QueryBatchRequest request;
   request.set_parent(run_.pool);
   request.set_size(request_.options.batch);
@@ -159,7 +170,6 @@ absl::StatusOr<v1::Batch> Play::Pick(const std::string& strategy, StageSeconds* 
   absl::StatusOr<v1::Batch> batch = client_.QueryBatch(std::move(request));
   seconds->query = seconds->query.value_or(0) + absl::ToDoubleSeconds(absl::Now() - start);
   if (!batch.ok()) return batch.status();
-  *point = CurvePoint();
   point->strategy_used = batch->strategy();
   point->strategy_note = batch->strategy_note();
   if (batch->has_estimated_gain()) {
@@ -175,6 +185,29 @@ absl::StatusOr<v1::Batch> Play::Pick(const std::string& strategy, StageSeconds* 
     point->picks.push_back(PickOf(image));
   }
   return batch;
+}
+
+absl::StatusOr<v1::Batch> Play::PickByTruth(const std::string& strategy, StageSeconds* seconds,
+                                            CurvePoint* point) {
+  absl::StatusOr<std::vector<int>> batch;
+  if (strategy == kBestOf) {
+    const TrialRequest trial{request_.dataset, request_.partition, request_.options, run_.seed,
+                             labeled_};
+    batch = PickBestOf(
+        client_, trial, [this](const std::string& words) { Say(words); }, seconds);
+  } else {
+    const absl::StatusOr<v1::Model> model = client_.GetModel(model_);
+    if (!model.ok()) return model.status();
+    batch = PickByTrueCounts(request_.dataset, request_.partition.train, labeled_,
+                             model->validation(), request_.options.batch);
+  }
+  if (!batch.ok()) return batch.status();
+  point->strategy_used = strategy;
+  for (const int position : *batch) {
+    point->batch.push_back(request_.dataset.images[position].image_id);
+    point->picks.push_back({point->batch.back(), -1, "its true labels", "", {}});
+  }
+  return v1::Batch();
 }
 
 absl::Status Play::LabelBatch(const CurvePoint& point, const std::string& batch) {
@@ -193,7 +226,8 @@ absl::Status Play::TakeSharedStart() {
 
 // By the snapshot of the first cycle; the images are free again at once.
 absl::Status Play::ShareStart() {
-  for (const std::string& strategy : request_.share_with) {
+  for (const std::string& label : request_.share_with) {
+    const std::string strategy = VariantOf(request_.options, label).strategy;
     SharedStart start;
     start.first = run_.points.front();
     start.seconds.train = run_.seconds.train;
@@ -201,34 +235,34 @@ absl::Status Play::ShareStart() {
     start.first.seconds = run_.seconds.train.value_or(0) + run_.seconds.embed.value_or(0);
     absl::StatusOr<v1::Batch> batch = Pick(strategy, &start.seconds, &start.batch);
     if (!batch.ok()) return batch.status();
-    batch = client_.ReleaseBatch(batch->name());
+    if (!batch->name().empty()) batch = client_.ReleaseBatch(batch->name());
     if (!batch.ok()) return batch.status();
     if (start.batch.strategy_used == strategy && !start.batch.batch.empty()) {
-      starts_[strategy] = std::move(start);
+      starts_[label] = std::move(start);
     }
   }
   return absl::OkStatus();
 }
 
 absl::Status Play::Cycles() {
-  const int64_t most = static_cast<int64_t>(request_.partition.train.size());
+  const size_t most = request_.partition.train.size();
   CurvePoint point;
   if (request_.start != nullptr) point = request_.start->batch;
   for (int k = static_cast<int>(run_.points.size());; ++k) {
     // The last detector is only measured: nothing will be picked with a table of it.
-    const bool last = k == request_.options.cycles || labels_ >= most;
-    absl::StatusOr<v1::Cycle> cycle = Train(!last && NeedsTable(run_.strategy));
+    const bool last = k == request_.options.cycles || labeled_.size() >= most;
+    absl::StatusOr<v1::Cycle> cycle = Train(!last && NeedsTable(strategy_));
     if (!cycle.ok()) return cycle.status();
     if (absl::Status status = Measure(*cycle, &point); !status.ok()) return status;
     if (last) return absl::OkStatus();
     if (k == 0) {
       if (absl::Status status = ShareStart(); !status.ok()) return status;
     }
-    absl::StatusOr<v1::Batch> batch = Pick(run_.strategy, &run_.seconds, &point);
+    absl::StatusOr<v1::Batch> batch = Pick(strategy_, &run_.seconds, &point);
     if (!batch.ok()) return batch.status();
     if (point.batch.empty()) {
       return absl::InternalError(absl::StrCat("the server handed out an empty batch while ",
-                                              most - labels_, " images have no labels"));
+                                              most - labeled_.size(), " images have no labels"));
     }
     last_batch_ = batch->name();
     if (absl::Status status = LabelBatch(point, last_batch_); !status.ok()) return status;

@@ -34,7 +34,7 @@ struct PlayRequest {
   const Dataset& dataset;
   const Partition& partition;
   const SimulateOptions& options;
-  std::string strategy;
+  std::string strategy;  // or the label of a variant
   int64_t seed = 0;
   const SharedStart* start = nullptr;   // null: the run begins with a cycle of its own
   std::vector<std::string> share_with;  // strategies to pick a first batch for, too

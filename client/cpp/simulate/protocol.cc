@@ -104,11 +104,16 @@ absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOp
   return partition;
 }
 
-v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset,
-                 const std::string& strategy, int64_t seed) {
+Variant VariantOf(const SimulateOptions& options, const std::string& label) {
+  const auto variant = options.variants.find(label);
+  return variant == options.variants.end() ? Variant{label, {}, {}} : variant->second;
+}
+
+v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset, const std::string& label,
+                 int64_t seed) {
+  const Variant variant = VariantOf(options, label);
   v1::Pool pool;
-  pool.set_display_name(
-      absl::StrCat("simulation: ", dataset.name, ", ", strategy, ", seed ", seed));
+  pool.set_display_name(absl::StrCat("simulation: ", dataset.name, ", ", label, ", seed ", seed));
   for (const std::string& name : dataset.classes) pool.add_classes(name);
   v1::DetectorSettings& detector = *pool.mutable_detector();
   detector.set_profile(options.profile);
@@ -116,10 +121,11 @@ v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset,
   detector.set_training_steps(options.training_steps);
   detector.set_input_size(options.input_size);
   v1::SelectionSettings& selection = *pool.mutable_selection();
-  selection.set_strategy(strategy);
+  selection.set_strategy(SeesLabels(variant.strategy) ? "random" : variant.strategy);
   selection.set_batch_size(options.batch);
   selection.set_probes(options.probes);
-  selection.set_replay_probes(options.replay_probes);
+  selection.set_replay_probes(variant.replay_probes.value_or(options.replay_probes));
+  if (variant.uniform_share) selection.set_uniform_share(*variant.uniform_share);
   selection.set_seed(seed);
   selection.set_seconds_per_image(options.seconds_per_image);
   selection.set_seconds_per_box(options.seconds_per_box);
@@ -146,6 +152,7 @@ bool NeedsTable(const std::string& strategy) {
 }
 
 bool SharesFirstCycle(const std::string& strategy) {
+  if (SeesLabels(strategy)) return true;
   const auto known = domain::StrategyNamed(strategy);
   return known && domain::InfoOf(*known).cheap && !domain::InfoOf(*known).needs_table;
 }
@@ -172,7 +179,6 @@ absl::Status CheckOptions(const SimulateOptions& options) {
   const std::pair<const char*, int> counts[] = {{"--training-steps", options.training_steps},
                                                 {"--input-size", options.input_size},
                                                 {"--probes", options.probes},
-                                                {"--replay-probes", options.replay_probes},
                                                 {"--limit", options.limit}};
   for (const auto& [option, value] : counts) {
     if (value < 0) return InRange(option, value, 0, 1 << 30);
@@ -189,7 +195,8 @@ absl::Status CheckOptions(const SimulateOptions& options) {
   if (options.seconds_per_image + options.seconds_per_box <= 0) {
     return absl::InvalidArgumentError("--seconds-per-image and --seconds-per-box are both 0");
   }
-  absl::Status status = InRange("--initial", options.initial, 1, 1000000);
+  absl::Status status = InRange("--replay-probes", options.replay_probes, -1, kMostReplayProbes);
+  if (status.ok()) status = InRange("--initial", options.initial, 1, 1000000);
   if (status.ok()) status = InRange("--batch", options.batch, 1, kMostBatch);
   if (status.ok()) status = InRange("--cycles", options.cycles, 0, kMostCycles);
   return status;
@@ -218,7 +225,7 @@ nlohmann::ordered_json DescribeProtocol(const SimulateOptions& options, const Pa
   const auto or_default = [](int value) {
     return value == 0 ? nlohmann::ordered_json("profile's own") : nlohmann::ordered_json(value);
   };
-  return {
+  nlohmann::ordered_json protocol = {
       {"strategies", options.strategies},
       {"seeds", options.seeds},
       {"initial_labels", options.initial},
@@ -241,6 +248,10 @@ nlohmann::ordered_json DescribeProtocol(const SimulateOptions& options, const Pa
                                             : nlohmann::ordered_json(nullptr)},
       {"split", partition.seeded_split ? "drawn by mgral simulate, 60 : 15 : 25" : "the dataset's"},
       {"measured_by", "mgral simulate, VOC AP@.5 (area) and COCO AP@[.5:.95] on test images"}};
+  for (const auto& [label, variant] : options.variants) {
+    protocol["variants"][label] = SpecOf(variant);
+  }
+  return protocol;
 }
 
 }  // namespace mgral::client

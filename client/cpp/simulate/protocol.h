@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/cpp/lib/dataset.h"
 #include "client/cpp/report/results.h"
+#include "client/cpp/simulate/variant.h"
 #include "mgral/v1/pool_service.pb.h"
 
 namespace mgral::client {
@@ -17,7 +18,8 @@ namespace mgral::client {
 struct SimulateOptions {
   std::string dataset;  // folder
   std::string splits;   // file; empty: the dataset's own, or a seeded split
-  std::vector<std::string> strategies = {"mgral", "random"};
+  std::vector<std::string> strategies = {"mgral", "random"};  // or labels of variants
+  Variants variants;
   int initial = 40;
   int batch = 20;
   // Batches that are picked and labeled; curves have one point more. 0: the initial labels alone.
@@ -59,9 +61,12 @@ struct Partition {
 // the initial labels.
 absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOptions& options);
 
+// What is played under a label: the variant, or the strategy of that name.
+Variant VariantOf(const SimulateOptions& options, const std::string& label);
+
 // What a run creates its pool with.
-v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset,
-                 const std::string& strategy, int64_t seed);
+v1::Pool PoolFor(const SimulateOptions& options, const Dataset& dataset, const std::string& label,
+                 int64_t seed);
 
 // `count` of the pool's images, drawn by the seed alone: the same for every strategy. Nothing
 // makes sure that every class is among them.
@@ -74,7 +79,8 @@ Number CostOf(const CurvePoint& point, const SimulateOptions& options);
 // embeddings, and so are names that this release does not know.
 bool NeedsTable(const std::string& strategy);
 
-// Strategies that any snapshot can answer without a table: those of a seed share its first cycle.
+// Strategies that any snapshot can answer without a table, or that ask it for nothing but its AP:
+// those of a seed share its first cycle.
 bool SharesFirstCycle(const std::string& strategy);
 
 // Numbers and names that cannot be right are InvalidArgument and name the option.

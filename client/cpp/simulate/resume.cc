@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/report/summary.h"
 
 namespace mgral::client {
 namespace {
@@ -12,10 +13,11 @@ namespace {
 // What two simulations may differ in and still be compared. Rates only say what a run costs, except
 // where a table chose by them.
 bool IsFree(const std::string& key, const Results& found) {
-  if (key == "strategies" || key == "seeds" || key == "started") return true;
+  if (key == "strategies" || key == "variants" || key == "seeds" || key == "started") return true;
   if (key != "seconds_per_image" && key != "seconds_per_box") return false;
-  return std::none_of(found.runs.begin(), found.runs.end(),
-                      [](const StrategyRun& run) { return NeedsTable(run.strategy); });
+  return std::none_of(found.runs.begin(), found.runs.end(), [&found](const StrategyRun& run) {
+    return NeedsTable(StrategyOf(found, run.strategy));
+  });
 }
 
 absl::Status Differs(const std::string& what, const nlohmann::ordered_json& found,
@@ -38,6 +40,14 @@ absl::Status CheckSameProtocol(const Results& found, const Results& wanted) {
     const auto at = found.protocol.find(key);
     const nlohmann::ordered_json other = at == found.protocol.end() ? nullptr : *at;
     if (other != value) return Differs(key, other, value);
+  }
+  const std::vector<std::string> known = StrategyNames(found);
+  for (const auto& label : wanted.protocol.at("strategies")) {
+    const std::string name = label.get<std::string>();
+    const std::string before = SpecOf(found, name), now = SpecOf(wanted, name);
+    if (before != now && std::find(known.begin(), known.end(), name) != known.end()) {
+      return Differs(absl::StrCat("strategy ", name), before, now);
+    }
   }
   return absl::OkStatus();
 }
@@ -67,6 +77,8 @@ absl::StatusOr<Results> KeepFinishedRuns(Results found, Results wanted,
   std::set<std::pair<std::string, int64_t>> kept;
   for (StrategyRun& run : found.runs) {
     if (!run.complete || !kept.emplace(run.strategy, run.seed).second) continue;
+    const std::string spec = SpecOf(found, run.strategy);
+    if (spec != run.strategy) wanted.protocol["variants"][run.strategy] = spec;
     for (CurvePoint& point : run.points) point.cost = CostOf(point, options);
     wanted.runs.push_back(std::move(run));
   }

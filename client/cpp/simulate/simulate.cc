@@ -97,17 +97,21 @@ absl::Status Simulation::PlaySeed(int64_t seed) {
   }
   // The shared cycle is the first of a strategy with a table, if there is one, or of one that has
   // to train by itself, too: its snapshot answers the others, and its run goes on.
-  auto host = std::find_if(left.begin(), left.end(), NeedsTable);
-  if (host == left.end()) {
-    host = std::find_if_not(left.begin(), left.end(), SharesFirstCycle);
-  }
+  const auto needs_table = [this](const std::string& label) {
+    return NeedsTable(VariantOf(options_, label).strategy);
+  };
+  const auto shares_start = [this](const std::string& label) {
+    return SharesFirstCycle(VariantOf(options_, label).strategy);
+  };
+  auto host = std::find_if(left.begin(), left.end(), needs_table);
+  if (host == left.end()) host = std::find_if_not(left.begin(), left.end(), shares_start);
   if (host != left.end()) std::rotate(left.begin(), host, host + 1);
   std::map<std::string, SharedStart> starts;
   for (const std::string& strategy : left) {
     PlayRequest request{dataset_, partition_, options_, strategy, seed, nullptr, {}};
     if (strategy == left.front() && !options_.warm_start) {
       std::copy_if(left.begin() + 1, left.end(), std::back_inserter(request.share_with),
-                   SharesFirstCycle);
+                   shares_start);
     }
     const auto start = starts.find(strategy);
     if (start != starts.end()) request.start = &start->second;

@@ -1,5 +1,7 @@
 #include "client/cpp/report/comparison.h"
 
+#include <map>
+
 #include "client/cpp/report/curve.h"
 #include "client/cpp/report/summary.h"
 #include "gmock/gmock.h"
@@ -161,6 +163,30 @@ TEST(CompareStrategies, AgainstTheBestBaselineAndWinsByPairs) {
   EXPECT_EQ(matrix.wins[0][0], std::nullopt);
   EXPECT_FALSE(matrix.significant[1][2]);
   EXPECT_FALSE(matrix.significant[2][0]);
+}
+
+TEST(CompareStrategies, ControlsAndVariantsOfTheTableAreNoBaselines) {
+  for (const auto& [label, spec] : std::map<std::string, std::string>{
+           {"prior", "mgral:replay_probes=-1"}, {"true_counts", "true_counts"}}) {
+    Results results = FiveSeeds();
+    for (StrategyRun& run : results.runs) {
+      if (run.strategy == "entropy") run.strategy = label;
+    }
+    results.protocol["variants"] = {{label, spec}};
+    CompareStrategies(&results);
+    EXPECT_TRUE(results.against_best_baseline.empty()) << label;
+    EXPECT_NE(FindComparison(results.against_random, Axis::kImages, label), nullptr);
+  }
+}
+
+TEST(StrategyOf, IsTheLabelWhereTheProtocolSaysNothingUsable) {
+  Results results;
+  for (const char* variants : {"null", "[]", "3", "{}", R"({"few": 3})", R"({"other": "mgral"})"}) {
+    results.protocol["variants"] = nlohmann::ordered_json::parse(variants);
+    EXPECT_EQ(StrategyOf(results, "few"), "few") << variants;
+  }
+  results.protocol["variants"] = {{"few", "mgral:replay_probes=8"}};
+  EXPECT_EQ(StrategyOf(results, "few"), "mgral");
 }
 
 TEST(CompareStrategies, ATieIsCalledATieAndOneSeedNothing) {

@@ -45,6 +45,16 @@ TEST(Headline, ClaimsAWinOnlyWhereHolmCarriesIt) {
   EXPECT_THAT(headline.support, Not(HasSubstr("better")));
 }
 
+TEST(Headline, SpeaksOfNoControlThatKnowsTheLabels) {
+  Results results = Advantage(0.02, 6);
+  for (StrategyRun& run : results.runs) {
+    if (run.strategy == "mgral") run.strategy = "true_counts";
+  }
+  results.protocol["strategies"] = {"true_counts", "random"};
+  Summarize(&results);
+  EXPECT_EQ(FocusStrategy(results), "random");
+}
+
 TEST(Headline, NamesABaselineThatIsBetterThanMgral) {
   Results results = Sample(3, 6, 4);
   for (StrategyRun& run : results.runs) {

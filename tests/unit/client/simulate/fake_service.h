@@ -57,7 +57,9 @@ class FakeService final : public v1::PoolService::Service,
   int fail_at_cycle = -1;  // of a pool, from 0
   int fail_at_pool = -1;   // only there; -1: anywhere
   std::string refuse_image;
-  std::string unknown_strategy;  // batches are picked at random instead
+  bool no_models = false;
+  std::function<double(size_t)> map50;  // on validation images, by the pool's number; null: 0.5
+  std::string unknown_strategy;         // batches are picked at random instead
   bool makes_tables = true;
   bool refuses_estimates = false;
   // Whether a pool's detector sees the objects of an image; null: all but a pool's first do.
@@ -159,7 +161,7 @@ class FakeService final : public v1::PoolService::Service,
     }
     cycle->set_state(v1::CYCLE_STATE_SUCCEEDED);
     cycle->set_model(absl::StrCat(parent, "/models/m", at));
-    cycle->set_map50(0.5);
+    cycle->set_map50(map50 ? map50(std::stoul(parent.substr(parent.find("/p") + 2))) : 0.5);
     v1::StageProgress* stage = cycle->add_stages();
     stage->set_stage(v1::CYCLE_STAGE_TRAIN);
     stage->set_seconds(2);
@@ -217,6 +219,17 @@ class FakeService final : public v1::PoolService::Service,
       v1::ClassGain* of_class = response->mutable_gain()->add_classes();
       of_class->set_class_name(name);
       of_class->set_mean(response->gain().classes_size() == 2 ? 0 : gain);
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+                        v1::Model* model) override {
+    if (no_models) return grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no such model");
+    const FakePool& pool = Find(request->name().substr(0, request->name().find("/models/")));
+    model->set_name(request->name());
+    for (int c = 0; c < pool.pool.classes_size(); ++c) {
+      model->mutable_validation()->add_classes()->set_ap50(0.5);
     }
     return grpc::Status::OK;
   }

@@ -122,6 +122,27 @@ TEST(DrawInitial, FollowsFromTheSeedAlone) {
   EXPECT_EQ(DrawInitial(train, 500, 1).size(), 50u);
 }
 
+TEST(PoolFor, AVariantHasItsOwnSettings) {
+  const Dataset dataset = MakeDataset(1);
+  SimulateOptions options = Options();
+  options.replay_probes = 12;
+  options.variants = {{"few", {"lookup_greedy", 8, 0.5}}, {"again", {"mgral", {}, {}}}};
+  const v1::SelectionSettings few = PoolFor(options, dataset, "few", 1).selection();
+  EXPECT_EQ(few.strategy(), "lookup_greedy");
+  EXPECT_EQ(few.replay_probes(), 8);
+  EXPECT_EQ(few.uniform_share(), 0.5);
+  for (const char* label : {"mgral", "again"}) {
+    const v1::SelectionSettings own = PoolFor(options, dataset, label, 1).selection();
+    EXPECT_EQ(own.strategy(), "mgral");
+    EXPECT_EQ(own.replay_probes(), 12);
+    EXPECT_FALSE(own.has_uniform_share());
+  }
+  // The server has no such strategy.
+  for (const char* control : {"true_counts", "best_of"}) {
+    EXPECT_EQ(PoolFor(options, dataset, control, 1).selection().strategy(), "random");
+  }
+}
+
 TEST(ParseSeeds, CountsAndLists) {
   EXPECT_THAT(*ParseSeeds("3"), ElementsAre(1, 2, 3));
   EXPECT_THAT(*ParseSeeds("5,8"), ElementsAre(5, 8));
@@ -144,6 +165,8 @@ TEST(CheckOptions, NamesTheOption) {
   EXPECT_THAT(refused([](auto& o) { o.batch = 1000000000; }), HasSubstr("--batch"));
   EXPECT_THAT(refused([](auto& o) { o.cycles = -1; }), HasSubstr("--cycles"));
   EXPECT_THAT(refused([](auto& o) { o.probes = -1; }), HasSubstr("--probes"));
+  EXPECT_THAT(refused([](auto& o) { o.replay_probes = -1; }), "");  // none
+  EXPECT_THAT(refused([](auto& o) { o.replay_probes = -2; }), HasSubstr("--replay-probes"));
   EXPECT_THAT(refused([](auto& o) { o.seconds_per_image = -1; }), HasSubstr("--seconds-per-image"));
   EXPECT_THAT(refused([](auto& o) { o.seconds_per_box = std::nan(""); }),
               HasSubstr("--seconds-per-box"));
@@ -156,13 +179,16 @@ TEST(CheckOptions, NamesTheOption) {
 TEST(NeedsTable, OnlyTheTablesOwnStrategies) {
   EXPECT_TRUE(NeedsTable("mgral"));
   EXPECT_TRUE(NeedsTable("lookup_greedy"));
-  for (const char* strategy : {"random", "entropy", "margin", "core_set", "class_balanced"}) {
+  EXPECT_TRUE(NeedsTable("lookup_shuffled"));
+  for (const char* strategy :
+       {"random", "entropy", "margin", "core_set", "class_balanced", "true_counts"}) {
     EXPECT_FALSE(NeedsTable(strategy)) << strategy;
   }
 }
 
 TEST(SharesFirstCycle, WhatAnySnapshotAnswersWithoutATable) {
-  for (const char* strategy : {"random", "entropy", "margin", "core_set", "class_balanced"}) {
+  for (const char* strategy :
+       {"random", "entropy", "margin", "core_set", "class_balanced", "true_counts"}) {
     EXPECT_TRUE(SharesFirstCycle(strategy)) << strategy;
   }
   for (const char* strategy : {"mgral", "lookup_greedy", "max_herding", "of_a_newer_server"}) {

@@ -96,6 +96,34 @@ TEST_F(ResumeTest, AnotherProtocolIsRefusedByName) {
   EXPECT_THAT(Refusal(), HasSubstr("not JSON"));
 }
 
+TEST_F(ResumeTest, ALabelOfAnotherVariantIsRefused) {
+  options_.seeds = {1};
+  options_.strategies = {"few", "random"};
+  options_.variants = {{"few", {"mgral", 8, {}}}};
+  ASSERT_TRUE(Run().ok());
+  options_.variants = {{"few", {"mgral", 9, {}}}};
+  EXPECT_THAT(Refusal(), HasSubstr("strategy few \"mgral:replay_probes=8\", not"));
+  options_.variants.clear();  // a strategy of that name
+  EXPECT_THAT(Refusal(), HasSubstr("not \"few\""));
+  options_.strategies = {"random"};
+  options_.seconds_per_box = 7;
+  EXPECT_THAT(Refusal(), HasSubstr("seconds_per_box")) << "the variant's table chose by the rates";
+}
+
+TEST_F(ResumeTest, VariantsMayBeAdded) {
+  options_.seeds = {1};
+  options_.strategies = {"few", "random"};
+  options_.variants = {{"few", {"mgral", 8, {}}}};
+  ASSERT_TRUE(Run().ok());
+  options_.strategies = {"more", "random"};
+  options_.variants = {{"more", {"mgral", 32, {}}}};
+  const absl::StatusOr<Results> results = Run();
+  ASSERT_TRUE(results.ok()) << results.status();
+  EXPECT_THAT(StrategyNames(*results), ElementsAre("few", "random", "more"));
+  EXPECT_EQ(SpecOf(*results, "few"), "mgral:replay_probes=8");
+  EXPECT_EQ(SpecOf(*results, "more"), "mgral:replay_probes=32");
+}
+
 TEST_F(ResumeTest, WithoutResultsItStarts) {
   options_.seeds = {1};
   options_.strategies = {"random"};

@@ -130,6 +130,26 @@ TEST_F(SimulateTest, StrategiesWithoutATableShareTheFirstPoint) {
   }
 }
 
+TEST_F(SimulateTest, VariantsArePlayedUnderTheirLabels) {
+  options_.strategies = {"random", "prior", "mgral"};
+  options_.variants = {{"prior", {"mgral", -1, {}}}};
+  options_.seeds = {1};
+  const absl::StatusOr<Results> results = Run();
+  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_EQ(service_.pools().size(), 3u);
+  // The variant has a table, and so hosts the first cycle of random.
+  EXPECT_EQ(service_.pools()[0]->pool.selection().replay_probes(), -1);
+  EXPECT_EQ(service_.pools()[0]->queries, std::vector<std::string>({"random", "mgral", "mgral"}));
+  EXPECT_EQ(service_.pools()[0]->without_table, std::vector<bool>({false, false, true}));
+  EXPECT_EQ(service_.pools()[1]->first_labels.size(), 10u);
+  EXPECT_EQ(service_.pools()[2]->pool.selection().replay_probes(), 0);
+  EXPECT_EQ(service_.pools()[2]->without_table.size(), 3u) << "another table: nothing to share";
+  EXPECT_EQ(StrategyNames(*results), options_.strategies);
+  EXPECT_EQ(results->lookup[0].strategy, "prior");
+  EXPECT_EQ(SpecOf(*Written(), "prior"), "mgral:replay_probes=-1");
+  EXPECT_EQ(StrategyOf(*Written(), "prior"), "mgral");
+}
+
 TEST_F(SimulateTest, AStrategyThatTrainsItselfAnywayIsTheFirst) {
   options_.strategies = {"random", "max_herding", "entropy"};
   options_.seeds = {1};
