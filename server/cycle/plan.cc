@@ -23,7 +23,7 @@ int MostProbes(const domain::SelectionSettings& selection, int own) {
 StageResult RunPlan(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
-  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, trained, examples));
   MGRAL_RETURN_IF_ERROR(CheckMissing(stage, trained, pool));
   StageOutcome outcome;
   if (pool.candidates.empty()) {  // nothing left to choose from

@@ -85,7 +85,7 @@ absl::Status AddRealizedGains(const StageContext& stage, const TrainedCycle& tra
 absl::StatusOr<Snapshot> MakeSnapshot(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
-  MGRAL_ASSIGN_OR_RETURN(const EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(const EmbeddedPool pool, LoadEmbeddedPool(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const LabelHistory history, LoadLabelHistory(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const auto table, LoadTable(stage));
   MGRAL_ASSIGN_OR_RETURN(const std::string result, ResultOf(stage, domain::JobKind::kSelector));

@@ -47,7 +47,7 @@ absl::StatusOr<std::string> PreviousSelector(const StageContext& stage,
 absl::StatusOr<SelectionRuntime::RankRequest> MakeRequest(const StageContext& stage,
                                                           const TrainedCycle& trained) {
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
-  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, trained, examples));
   MGRAL_RETURN_IF_ERROR(CheckMissing(stage, trained, pool));
   SelectionRuntime::RankRequest request;
   request.candidates = std::move(pool.candidates);

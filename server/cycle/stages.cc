@@ -20,6 +20,34 @@ std::unordered_set<int64_t> KeysOf(const std::vector<domain::Example>& examples)
   return keys;
 }
 
+// Objects of an example per class, but those to be ignored.
+std::vector<float> CountObjects(const domain::Example& example, size_t classes) {
+  std::vector<float> counts(classes, 0.0f);
+  for (const domain::Box& box : example.boxes) {
+    if (!box.ignore) ++counts.at(box.class_index);
+  }
+  return counts;
+}
+
+// Calibrates the expected objects of the candidates by all that is labeled. Nothing was seen in a
+// cold start, and an external detector is taken at its word.
+absl::Status ExpectObjects(const StageContext& stage, const TrainedCycle& trained,
+                           const CycleExamples& examples, std::vector<ImageSignals> validation,
+                           EmbeddedPool* pool) {
+  if (trained.cold_start || stage.cycle.pool.detector.external()) return absl::OkStatus();
+  std::vector<ImageSignals> known = std::move(validation);
+  known.insert(known.end(), pool->labeled.begin(), pool->labeled.end());
+  std::unordered_map<int64_t, const domain::Example*> by_key;
+  for (const auto* list : {&examples.training, &examples.validation}) {
+    for (const domain::Example& example : *list) by_key[example.image.key] = &example;
+  }
+  std::vector<std::vector<float>> objects;
+  for (const ImageSignals& image : known) {
+    objects.push_back(CountObjects(*by_key.at(image.image_key), stage.cycle.pool.classes.size()));
+  }
+  return stage.ports.selection->ExpectObjects(known, objects, &pool->candidates);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> PutArtifact(const StageContext& stage,
@@ -72,26 +100,32 @@ absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
 }
 
 absl::StatusOr<EmbeddedPool> LoadEmbeddedPool(const StageContext& stage,
+                                              const TrainedCycle& trained,
                                               const CycleExamples& examples) {
   EmbeddedPool pool;
   MGRAL_ASSIGN_OR_RETURN(const std::vector<std::string> artifacts,
                          stage.ports.jobs->Results(stage.job.cycle_key, JobKind::kEmbed));
   const std::unordered_set<int64_t> training = KeysOf(examples.training);
+  const std::unordered_set<int64_t> validating = KeysOf(examples.validation);
+  std::vector<ImageSignals> validation;
   for (const std::string& sha256 : artifacts) {
     MGRAL_ASSIGN_OR_RETURN(std::vector<ImageSignals> signals,
                            LoadRecord(stage.ports, sha256, ParseSignals));
     pool.images += static_cast<int64_t>(signals.size());
     for (ImageSignals& image : signals) {
       if (!image.error.empty()) continue;
-      auto& list = training.count(image.image_key) > 0 ? pool.labeled : pool.candidates;
+      auto& list = training.count(image.image_key) > 0     ? pool.labeled
+                   : validating.count(image.image_key) > 0 ? validation
+                                                           : pool.candidates;
       list.push_back(std::move(image));
     }
   }
-  const auto by_key = [](const ImageSignals& a, const ImageSignals& b) {
-    return a.image_key < b.image_key;
-  };
-  std::sort(pool.candidates.begin(), pool.candidates.end(), by_key);
-  std::sort(pool.labeled.begin(), pool.labeled.end(), by_key);
+  for (auto* list : {&pool.candidates, &pool.labeled, &validation}) {
+    std::sort(list->begin(), list->end(), [](const ImageSignals& a, const ImageSignals& b) {
+      return a.image_key < b.image_key;
+    });
+  }
+  MGRAL_RETURN_IF_ERROR(ExpectObjects(stage, trained, examples, std::move(validation), &pool));
   return pool;
 }
 
@@ -150,10 +184,8 @@ domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
   std::unordered_map<int64_t, const domain::Example*> by_key;
   for (const domain::Example& example : examples.training) by_key[example.image.key] = &example;
   for (const ImageSignals& image : request.labeled) {
-    std::vector<float>& objects = request.labeled_objects.emplace_back(request.num_classes, 0.0f);
-    for (const domain::Box& box : by_key.at(image.image_key)->boxes) {
-      if (!box.ignore) ++objects.at(box.class_index);
-    }
+    request.labeled_objects.push_back(
+        CountObjects(*by_key.at(image.image_key), stage.cycle.pool.classes.size()));
   }
   request.class_ap = trained.class_ap50;
   request.batch_size = stage.cycle.pool.selection.batch_size;

@@ -55,11 +55,12 @@ absl::StatusOr<std::optional<domain::SelectionRuntime::TableResult>> LoadTable(
 
 // The pool as the cycle's detector sees it, by image key; undecodable images are left out.
 struct EmbeddedPool {
-  std::vector<domain::ImageSignals> candidates;  // U
+  std::vector<domain::ImageSignals> candidates;  // U, whose expected objects the labels calibrate
   std::vector<domain::ImageSignals> labeled;     // L
   int64_t images = 0;                            // with the undecodable ones
 };
 absl::StatusOr<EmbeddedPool> LoadEmbeddedPool(const StageContext& stage,
+                                              const TrainedCycle& trained,
                                               const CycleExamples& examples);
 // FAILED_PRECONDITION when more images went missing, in all shards together, than a cycle may go on
 // without.

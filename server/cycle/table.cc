@@ -25,7 +25,7 @@ absl::StatusOr<std::vector<domain::ReplayBase>> LoadBases(const StageContext& st
 absl::StatusOr<SelectionRuntime::TableRequest> MakeRequest(const StageContext& stage) {
   MGRAL_ASSIGN_OR_RETURN(const TrainedCycle trained, LoadTrained(stage));
   MGRAL_ASSIGN_OR_RETURN(const CycleExamples examples, LoadExamples(stage, trained));
-  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, examples));
+  MGRAL_ASSIGN_OR_RETURN(EmbeddedPool pool, LoadEmbeddedPool(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(LabelHistory history, LoadLabelHistory(stage, trained, examples));
   MGRAL_ASSIGN_OR_RETURN(const std::string plan, ResultOf(stage, JobKind::kPlan));
   SelectionRuntime::TableRequest request;

@@ -69,12 +69,14 @@ std::vector<double> ClassAp50(const domain::Accuracy& accuracy) {
   return values;
 }
 
-// The images that are embedded: those without labels, and those to train on.
+// The images that are embedded: those without labels, and those that say what to expect of them.
 absl::Status GatherImages(const StageContext& stage, const CycleExamples& examples,
                           CycleInputs* inputs) {
   MGRAL_ASSIGN_OR_RETURN(std::vector<Image> images,
                          ReadUnlabeled(stage.ports.pools, stage.cycle.pool.key));
-  for (const domain::Example& example : examples.training) images.push_back(example.image);
+  for (const auto* labeled : {&examples.training, &examples.validation}) {
+    for (const domain::Example& example : *labeled) images.push_back(example.image);
+  }
   inputs->images = static_cast<int64_t>(images.size());
   MGRAL_ASSIGN_OR_RETURN(inputs->shards, PutShards(stage, images));
   return absl::OkStatus();

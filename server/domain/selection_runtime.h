@@ -22,6 +22,13 @@ class SelectionRuntime {
  public:
   virtual ~SelectionRuntime() = default;
 
+  // Turns expected_objects of the candidates, a detector's sums of scores, into what to expect by
+  // the labeled images (equations 4a and 4b of docs/method.md). `labeled_objects`: of each of
+  // `labeled`, per class, its boxes, those to be ignored aside. Unchanged without labeled images.
+  virtual absl::Status ExpectObjects(const std::vector<ImageSignals>& labeled,
+                                     const std::vector<std::vector<float>>& labeled_objects,
+                                     std::vector<ImageSignals>* candidates) = 0;
+
   // Everything that a table is made from. `candidates`: U, in key order. `labeled`: L with the
   // signals of the current detector, of which the embeddings count.
   struct PlanRequest {

@@ -6,6 +6,7 @@
 #include "server/base/errors.h"
 #include "server/core/lookup/batch_state.h"
 #include "server/core/lookup/estimate.h"
+#include "server/core/lookup/expected_objects.h"
 #include "server/core/lookup/fit_table.h"
 #include "server/core/lookup/kmeans.h"
 #include "server/core/lookup/prior.h"
@@ -140,6 +141,38 @@ domain::SelectionRuntime::RankResult ToRankResult(
 }
 
 }  // namespace
+
+absl::Status TorchRuntime::ExpectObjects(const std::vector<domain::ImageSignals>& labeled,
+                                         const std::vector<std::vector<float>>& labeled_objects,
+                                         std::vector<domain::ImageSignals>* candidates) {
+  if (labeled.empty() || candidates->empty()) return absl::OkStatus();
+  const int classes = static_cast<int>(labeled.front().expected_objects.size());
+  auto known = ToCore(labeled, classes), unknown = ToCore(*candidates, classes);
+  if (!known.ok()) return known.status();
+  if (!unknown.ok()) return unknown.status();
+  if (known->dim != unknown->dim) {
+    return absl::InvalidArgumentError("the labeled images' embeddings have another size");
+  }
+  core::ObjectEvidence evidence;
+  evidence.classes = classes;
+  evidence.dim = unknown->dim;
+  evidence.embeddings = std::move(unknown->embeddings);
+  evidence.detected = std::move(unknown->expected_objects);
+  evidence.labeled_embeddings = std::move(known->embeddings);
+  evidence.labeled_detected = std::move(known->expected_objects);
+  for (const std::vector<float>& objects : labeled_objects) {
+    evidence.labeled_objects.insert(evidence.labeled_objects.end(), objects.begin(), objects.end());
+  }
+  return Guarded([&]() -> absl::Status {
+    const std::vector<float> expected = core::ExpectObjects(evidence);
+    auto next = expected.begin();
+    for (domain::ImageSignals& image : *candidates) {
+      image.expected_objects.assign(next, next + classes);
+      next += classes;
+    }
+    return absl::OkStatus();
+  });
+}
 
 absl::StatusOr<domain::ProbePlan> TorchRuntime::PlanProbes(const PlanRequest& request) {
   return device_->Run([&]() -> absl::StatusOr<domain::ProbePlan> {

@@ -82,6 +82,9 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
   absl::StatusOr<ImportReport> Import(const ImportRequest& request) override;
 
   // SelectionRuntime.
+  absl::Status ExpectObjects(const std::vector<domain::ImageSignals>& labeled,
+                             const std::vector<std::vector<float>>& labeled_objects,
+                             std::vector<domain::ImageSignals>* candidates) override;
   absl::StatusOr<domain::ProbePlan> PlanProbes(const PlanRequest& request) override;
   absl::StatusOr<TableResult> FitTable(const TableRequest& request) override;
   absl::StatusOr<RankResult> Rank(const RankRequest& request,

@@ -54,6 +54,12 @@ class SelectionRuntimeTest : public testing::TestWithParam<SelectionKind> {
     }
     return signals;
   }
+  // Expected objects of each of `images`.
+  static std::vector<std::vector<float>> Expected(const std::vector<domain::ImageSignals>& images) {
+    std::vector<std::vector<float>> out;
+    for (const domain::ImageSignals& image : images) out.push_back(image.expected_objects);
+    return out;
+  }
   static SelectionRuntime::PlanRequest PlanRequest() {
     SelectionRuntime::PlanRequest request;
     request.num_classes = 2;
@@ -101,6 +107,24 @@ INSTANTIATE_TEST_SUITE_P(All, SelectionRuntimeTest,
                          [](const auto& kind) {
                            return kind.param == SelectionKind::kReal ? "Real" : "Fake";
                          });
+
+TEST_P(SelectionRuntimeTest, WithoutLabelsExpectationsStay) {
+  std::vector<domain::ImageSignals> candidates = Signals(5, 1);
+  ASSERT_TRUE(runtime_->ExpectObjects({}, {}, &candidates).ok());
+  EXPECT_EQ(Expected(candidates), Expected(Signals(5, 1)));
+}
+
+TEST_P(SelectionRuntimeTest, ExpectedObjectsAreNeverNegativeAndTheSameEachTime) {
+  std::vector<domain::ImageSignals> first = Signals(5, 1), second = first;
+  const SelectionRuntime::PlanRequest request = PlanRequest();
+  ASSERT_TRUE(runtime_->ExpectObjects(request.labeled, request.labeled_objects, &first).ok());
+  ASSERT_TRUE(runtime_->ExpectObjects(request.labeled, request.labeled_objects, &second).ok());
+  EXPECT_EQ(Expected(first), Expected(second));
+  for (const domain::ImageSignals& image : first) {
+    EXPECT_THAT(image.expected_objects, SizeIs(2));
+    EXPECT_THAT(image.expected_objects, Each(testing::Ge(0)));
+  }
+}
 
 TEST_P(SelectionRuntimeTest, SpreadsTheProbesOverBases) {
   SelectionRuntime::PlanRequest request = PlanRequest();

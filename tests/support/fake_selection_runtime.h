@@ -24,6 +24,12 @@ class FakeSelectionRuntime : public domain::SelectionRuntime {
   static std::string Table(int classes) { return absl::StrCat("fake table ", classes); }
   static std::string Entry() { return "fake entry"; }
 
+  absl::Status ExpectObjects(const std::vector<domain::ImageSignals>&,
+                             const std::vector<std::vector<float>>&,
+                             std::vector<domain::ImageSignals>*) override {
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<domain::ProbePlan> PlanProbes(const PlanRequest& request) override {
     domain::ProbePlan plan;
     plan.cells = Cells(request);

@@ -75,7 +75,8 @@ float LogSum(const float* factor, const float* added, const float* unit, int64_t
 
 }  // namespace
 
-BatchState::BatchState(const LookupTable& table) : table_(&table) {
+BatchState::BatchState(const LookupTable& table, const double* price)
+    : table_(&table), price_(price) {
   Factors factors = FactorsOf(table);
   growth_ = std::move(factors.growth);
   local_ = std::move(factors.local);
@@ -107,8 +108,10 @@ double BatchState::CellMarginal(int64_t cell, const float* expected) const {
 }
 
 double BatchState::Marginal(int64_t image) const {
-  if (taken_[image] || GroupTaken(image)) return 0;
-  return CellMarginal(table_->cell_of[image], &table_->expected[image * table_->classes]);
+  if (taken_[image]) return 0;
+  if (GroupTaken(image)) return -Price(image);
+  return CellMarginal(table_->cell_of[image], &table_->expected[image * table_->classes]) -
+         Price(image);
 }
 
 void BatchState::Shift(int64_t image, int direction) {
@@ -128,12 +131,14 @@ void BatchState::Shift(int64_t image, int direction) {
 void BatchState::Add(int64_t image) {
   if (taken_[image]) return;
   taken_[image] = true;
+  gain_ -= Price(image);
   if (group_count_[table_->group_of[image]]++ == 0) Shift(image, 1);
 }
 
 void BatchState::Remove(int64_t image) {
   if (!taken_[image]) return;
   taken_[image] = false;
+  gain_ += Price(image);
   if (--group_count_[table_->group_of[image]] == 0) Shift(image, -1);
 }
 

@@ -7,16 +7,21 @@
 
 namespace mgral::core {
 
-// The gain of a batch that grows and shrinks by one image: O(C) per call. Refers to `table`, which
-// must outlive it. Not thread-safe; copies are cheap (O(K C + N)).
+// The gain of a batch, less what its labels are to bring, as it grows and shrinks by one image:
+// O(C) per call. Refers to `table` and `price`, which must outlive it. Not thread-safe; copies are
+// cheap (O(K C + N)).
 class BatchState {
  public:
-  explicit BatchState(const LookupTable& table);
+  // `price` [N], in AP, is what each image has to bring; null: nothing.
+  explicit BatchState(const LookupTable& table, const double* price = nullptr);
 
   void Clear();
-  // gain(S + i) - gain(S). 0 for an image that is taken or whose near-duplicate is.
+  // Gain(S + i) - Gain(S), without a price 0 for an image whose near-duplicate is taken. 0 for one
+  // that is taken.
   double Marginal(int64_t image) const;
-  // The same for any image of `cell` in which `expected` [C] objects are expected.
+  double Price(int64_t image) const { return price_ == nullptr ? 0 : price_[image]; }
+  // The same without its price for any image of `cell` in which `expected` [C] objects are
+  // expected.
   double CellMarginal(int64_t cell, const float* expected) const;
   void Add(int64_t image);     // taking a taken image again changes nothing
   void Remove(int64_t image);  // removing what is not taken changes nothing
@@ -31,11 +36,13 @@ class BatchState {
   // The derivative of the gain by the expected objects in the cell [C].
   std::vector<double> ObjectSlopes(int64_t cell) const;
   const LookupTable& table() const { return *table_; }
+  const double* price() const { return price_; }
 
  private:
   void Shift(int64_t image, int direction);
 
   const LookupTable* table_;
+  const double* price_;               // [N] or null
   std::vector<double> growth_;        // [C] factor of the class's log growth in the gain
   std::vector<double> local_;         // [K, C] of its log growth in the cell
   std::vector<double> known_;         // [C] n_c + 1 + E_c

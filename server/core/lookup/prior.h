@@ -38,7 +38,4 @@ inline constexpr double kOffset = 0.3;
 inline constexpr double kOffsetLogSd = 1;
 inline constexpr double kFewHeld = 4;
 
-// Greedy divides an image's marginal gain by its labeling cost to this power.
-inline constexpr double kCostExponent = 0;
-
 }  // namespace mgral::core::prior

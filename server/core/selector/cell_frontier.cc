@@ -28,7 +28,7 @@ void CellFrontier::Refresh(const BatchState& state) {
     if (!Open(i, state)) continue;
     const std::vector<double>& slope = slopes[table_->cell_of[i]];
     const float* expected = &table_->expected[i * classes];
-    double sum = 0;
+    double sum = -state.Price(i);
     for (int64_t c = 0; c < classes; ++c) sum += slope[c] * expected[c];
     worth[i] = static_cast<float>(sum);
     order_[table_->cell_of[i]].push_back(static_cast<int32_t>(i));

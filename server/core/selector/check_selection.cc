@@ -67,6 +67,11 @@ void CheckSelection(const LookupTable& table, const std::vector<float>& embeddin
        "learning_rate: must be positive");
   Want(std::isfinite(options.entropy_bonus) && options.entropy_bonus >= 0,
        "entropy_bonus: must not be negative");
+  Want(options.price.empty() || static_cast<int64_t>(options.price.size()) == table.images,
+       "price: has a wrong number of values");
+  for (const double price : options.price) {
+    Want(std::isfinite(price) && price >= 0, "price: must not be negative");
+  }
   Want(std::isfinite(options.posterior_scale) && options.posterior_scale >= 0,
        "posterior_scale: must not be negative");
 }

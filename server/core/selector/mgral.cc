@@ -2,6 +2,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "server/core/selector/labeling_price.h"
 #include "server/core/selector/strategies.h"
 
 namespace mgral::core {
@@ -20,6 +21,7 @@ Ranking RankMgral(const RankInput& input) {
   options.batch_size = std::min(input.batch_size, images);
   options.queue_limit = std::min(n, kPolicyBatches * options.batch_size);
   options.seed = input.seed;
+  options.price = LabelingPrices(input);
   Selection selection = SelectQueue(*input.table, input.candidates.embeddings, options,
                                     input.previous_policy, input.progress);
   out.policy = std::move(selection.policy);
@@ -27,7 +29,8 @@ Ranking RankMgral(const RankInput& input) {
   out.order = std::move(selection.queue.order);
   const int64_t rest = n - static_cast<int64_t>(out.order.size());
   if (rest > 0) {
-    const std::vector<int64_t> more = ContinueLookupGreedy(*input.table, out.order, rest);
+    const std::vector<int64_t> more = ContinueLookupGreedy(
+        *input.table, out.order, rest, options.price.empty() ? nullptr : options.price.data());
     out.order.insert(out.order.end(), more.begin(), more.end());
   }
   out.order.resize(n);

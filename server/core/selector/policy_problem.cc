@@ -60,6 +60,16 @@ std::vector<float> CellMeans(const LookupTable& table) {
   return out;
 }
 
+std::vector<double> CellPrices(const LookupTable& table, const double* price) {
+  std::vector<double> sum(table.cells.count, 0.0), images(table.cells.count, 0.0);
+  for (int64_t i = 0; price != nullptr && i < table.images; ++i) {
+    sum[table.cell_of[i]] += price[i];
+    images[table.cell_of[i]] += 1;
+  }
+  for (size_t k = 0; k < sum.size(); ++k) sum[k] /= std::max(1.0, images[k]);
+  return sum;
+}
+
 }  // namespace
 
 float LimitedInput(double value) {
@@ -67,8 +77,9 @@ float LimitedInput(double value) {
       std::clamp(value, -static_cast<double>(kMostInput), static_cast<double>(kMostInput)));
 }
 
-PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& embeddings)
-    : table(&t) {
+PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& embeddings,
+                             const double* price_of)
+    : table(&t), price(price_of) {
   const Cells& cells = t.cells;
   projected = Project(embeddings, t.images, cells.dim, cells.spread);
   std::vector<float> centroids = Project(cells.centroids, cells.count, cells.dim, cells.spread);
@@ -76,7 +87,7 @@ PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& emb
   Center(uncentered, &centroids);
   Center(uncentered, &projected);
 
-  BatchState state(t);
+  BatchState state(t, price);
   CellFrontier frontier(t);
   frontier.Refresh(state);
   double best = 0, steepest = 0;
@@ -92,6 +103,7 @@ PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& emb
   for (const double slope : state.ClassSlopes()) steepest = std::max(steepest, slope);
   slope_scale = steepest > 0 ? steepest : 1;
   cell_mean = CellMeans(t);
+  cell_price = CellPrices(t, price);
   for (int64_t k = 0; k < cells.count; ++k) {
     cell_static.insert(cell_static.end(), &centroids[k * kProjected],
                        &centroids[k * kProjected] + kProjected);

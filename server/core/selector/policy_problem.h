@@ -8,14 +8,18 @@
 namespace mgral::core {
 
 // What the policy sees of a pool and that does not change while images are taken. Refers to the
-// table, which must outlive it. Read-only afterwards, so thread-safe.
+// table and to `price` ([N] as of a BatchState, or null), which must outlive it. Read-only
+// afterwards, so thread-safe.
 struct PolicyProblem {
-  PolicyProblem(const LookupTable& table, const std::vector<float>& embeddings);
+  PolicyProblem(const LookupTable& table, const std::vector<float>& embeddings,
+                const double* price = nullptr);
 
   const LookupTable* table;
+  const double* price;
   std::vector<float> projected;    // [N, P]
   std::vector<float> cell_static;  // [K, kCellStatic]
   std::vector<float> cell_mean;    // [K, C] expected objects of the cell's mean image
+  std::vector<double> cell_price;  // [K] mean price of the cell's images
   std::vector<float> cell_error;   // [K] standard error of the best image's gain, share of the gain
   double scale = 1;                // gain of the best first image, > 0
   double slope_scale = 1;          // slope of the steepest class before anything is taken, > 0

@@ -102,7 +102,8 @@ void Rollout::SeeCells(const BatchState& state, int64_t batch, CellFrontier* fro
     if (front < 0) continue;
     look->open[k] = 1;
     first[k] = state.Marginal(front);
-    mean[k] = state.CellMarginal(k, &problem_.cell_mean[k * table.classes]);
+    mean[k] =
+        state.CellMarginal(k, &problem_.cell_mean[k * table.classes]) - problem_.cell_price[k];
     look->best = std::max(look->best, first[k]);
   }
   if (look->best <= 0) look->best = problem_.scale;
@@ -175,7 +176,7 @@ Trace Rollout::Run(BatchState state, int64_t steps, RandomStream* random,
   const LookupTable& table = *problem_.table;
   hidden_.assign(kHidden, 0.0f);
   memory_.assign(kHidden, 0.0f);
-  BatchState rewards(reward_table ? *reward_table : table);
+  BatchState rewards(reward_table ? *reward_table : table, problem_.price);
   if (reward_table) {
     for (int64_t i = 0; i < table.images; ++i) {
       if (state.Taken(i)) rewards.Add(i);

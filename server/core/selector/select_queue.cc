@@ -22,15 +22,16 @@ constexpr int64_t kRolloutWork = 20000;  // steps spent on rollouts of one segme
 constexpr int64_t kRefineWork = 2000;    // images of batches that are refined per segment
 constexpr uint64_t kDecodeStream = 0x9e3779b97f4a7c15;
 
-double GainOn(BatchState state, const std::vector<int64_t>& batch) {
+// Gain less price, with what the state holds already.
+double ValueOn(BatchState state, const std::vector<int64_t>& batch) {
   for (int64_t image : batch) state.Add(image);
   return state.Gain();
 }
 
 struct Segment {
+  std::vector<int64_t> rollout;  // the best one before refinement
   std::vector<int64_t> batch;
-  double rollout_gain = 0;  // best before refinement
-  double gain = 0;
+  double value = 0;
 };
 
 // The best of several refined rollouts of `steps` images on top of `base`.
@@ -42,20 +43,20 @@ Segment PolicySegment(const PolicyProblem& problem, const PolicyParameters& poli
   for (int64_t r = 0; r < rollouts; ++r) {
     std::vector<int64_t> batch =
         rollout.Run(base, steps, r == 0 ? nullptr : random, nullptr, false).taken;
-    const double gain = GainOn(base, batch);
-    found.emplace_back(gain, std::move(batch));
+    const double value = ValueOn(base, batch);
+    found.emplace_back(value, std::move(batch));
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   Segment out;
-  out.rollout_gain = found[0].first;
+  out.rollout = found[0].second;
   const int64_t refined =
       std::clamp<int64_t>(kRefineWork / std::max<int64_t>(1, steps), 1, rollouts);
   for (int64_t r = 0; r < refined; ++r) {
     std::vector<int64_t> batch = RefineBatch(base, found[r].second);
-    const double gain = GainOn(base, batch);
-    if (r == 0 || gain > out.gain) {
-      out.gain = gain;
+    const double value = ValueOn(base, batch);
+    if (r == 0 || value > out.value) {
+      out.value = value;
       out.batch = std::move(batch);
     }
   }
@@ -83,18 +84,18 @@ Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings
   if (table.images == 0) return out;
   const PolicyParameters own =
       policy.classes == table.classes ? policy : InitialPolicy(table.classes, options.seed);
-  const PolicyProblem problem(table, embeddings);
+  const double* const price = options.price.empty() ? nullptr : options.price.data();
+  const PolicyProblem problem(table, embeddings, price);
   RandomStream random(options.seed ^ kDecodeStream);
-  BatchState state(table);
+  BatchState state(table, price);
   const int64_t limit = std::min(table.images, QueueLength(options));
   for (int64_t segment = 0;
        segment < kPolicySegments && static_cast<int64_t>(out.order.size()) < limit; ++segment) {
     const int64_t steps =
         std::min(options.batch_size, limit - static_cast<int64_t>(out.order.size()));
     const Segment decoded = PolicySegment(problem, own, state, steps, &random);
-    const std::vector<int64_t> greedy = ContinueLookupGreedy(table, out.order, steps);
-    const double greedy_gain = GainOn(state, greedy);
-    const bool policy_won = decoded.gain >= greedy_gain - 1e-12;
+    const std::vector<int64_t> greedy = ContinueLookupGreedy(table, out.order, steps, price);
+    const bool policy_won = decoded.value >= ValueOn(state, greedy) - 1e-12;
     std::vector<int64_t> batch = policy_won ? OrderBatch(state, decoded.batch) : greedy;
     for (int64_t image : batch) state.Add(image);
     FillUp(steps, &state, &batch);
@@ -102,14 +103,14 @@ Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings
       const Estimate estimate = EstimateGain(table, batch);
       out.report.gain = estimate.gain;
       out.report.standard_error = estimate.standard_error;
-      out.report.greedy_gain = greedy_gain;
-      out.report.rollout_gain = decoded.rollout_gain;
+      out.report.greedy_gain = EstimateGain(table, greedy).gain;
+      out.report.rollout_gain = EstimateGain(table, decoded.rollout).gain;
       out.report.policy_won = policy_won;
     }
     out.order.insert(out.order.end(), batch.begin(), batch.end());
   }
   const int64_t rest = limit - static_cast<int64_t>(out.order.size());
-  const std::vector<int64_t> tail = ContinueLookupGreedy(table, out.order, rest);
+  const std::vector<int64_t> tail = ContinueLookupGreedy(table, out.order, rest, price);
   out.order.insert(out.order.end(), tail.begin(), tail.end());
   out.report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

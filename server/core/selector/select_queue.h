@@ -18,6 +18,9 @@ struct SelectorOptions {
   double learning_rate = 3e-3;
   double entropy_bonus = 0.01;
   double posterior_scale = 1.0;  // 0: reward from the posterior mean
+  // [N] what each image has to bring, in AP (labeling_price.h); empty: nothing. Batches are chosen
+  // and compared by their gain less their price; the report's gains are without it.
+  std::vector<double> price;
 };
 
 struct QueueReport {

@@ -70,8 +70,8 @@ Ranking RankPpal(const RankInput& input);
 Ranking RankClassBalanced(const RankInput& input);
 // No labels yet: core_set over the embeddings of the untrained or imported backbone.
 Ranking RankColdStart(const RankInput& input);
-// The image with the largest marginal gain of the table comes next, over its labeling cost to the
-// power prior::kCostExponent.
+// The image with the largest marginal gain of the table, less the price of its labeling cost, comes
+// next.
 Ranking RankLookupGreedy(const RankInput& input);
 // A negative control: lookup_greedy with the table's rows (cell, group of near-duplicates, expected
 // objects) permuted among the images by the seed. What it wins, the table has not.
@@ -110,11 +110,11 @@ std::vector<int64_t> KCenterGreedy(const std::vector<float>& embeddings, int64_t
 std::vector<int64_t> MaxHerding(const std::vector<float>& embeddings, int64_t images, int64_t dim,
                                 const std::vector<float>& labeled, int64_t n, uint64_t seed);
 
-// Up to `n` images by the largest marginal gain, continuing after `taken`, which is not repeated in
-// the answer; ties by index. With `cost` [N], > 0, by the largest marginal gain over it. Exact, and
-// lazy: gains only fall, so that they are upper bounds until an image comes to the top.
+// Up to `n` images by the largest marginal gain less price ([N], or null), continuing after
+// `taken`, which is not repeated in the answer; ties by index. Exact, and lazy: gains only fall, so
+// that they are upper bounds until an image comes to the top.
 std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
                                           const std::vector<int64_t>& taken, int64_t n,
-                                          const std::vector<double>& cost = {});
+                                          const double* price = nullptr);
 
 }  // namespace mgral::core

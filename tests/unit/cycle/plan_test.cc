@@ -74,6 +74,17 @@ TEST_F(PlanTest, HandsOnWhatTheTableIsMadeFrom) {
   EXPECT_EQ(selection_.plan.batch_size, 2);
 }
 
+TEST_F(PlanTest, AllThatIsLabeledSaysWhatToExpectOfTheRest) {
+  AddSmallPool();
+  RunBefore(JobKind::kPlan);
+  ASSERT_TRUE(Run(JobKind::kPlan).ok());
+  EXPECT_THAT(selection_.known, testing::UnorderedElementsAre(KeyOf("t1"), KeyOf("v1")));
+  ASSERT_THAT(selection_.plan.candidates, SizeIs(3)) << "validation images are no candidates";
+  for (const domain::ImageSignals& image : selection_.plan.candidates) {
+    EXPECT_THAT(image.expected_objects, ElementsAre(2, 0));  // the boxes of t1 and v1
+  }
+}
+
 TEST_F(PlanTest, BoxesToBeIgnoredAreNoObjects) {
   AddSmallPool();
   RunBefore(JobKind::kPlan);

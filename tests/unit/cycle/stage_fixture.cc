@@ -1,5 +1,6 @@
 #include "tests/unit/cycle/stage_fixture.h"
 
+#include <algorithm>
 #include <fstream>
 
 namespace mgral::cycle {
@@ -34,6 +35,20 @@ absl::StatusOr<domain::DetectorRuntime::ReplayResult> SeenDetector::Replay(
   replay = request;
   MGRAL_RETURN_IF_ERROR(NextError());
   return FakeDetectorRuntime::Replay(request, progress);
+}
+
+absl::Status SeenSelection::ExpectObjects(const std::vector<domain::ImageSignals>& labeled,
+                                          const std::vector<std::vector<float>>& labeled_objects,
+                                          std::vector<domain::ImageSignals>* candidates) {
+  known.clear();
+  for (const domain::ImageSignals& image : labeled) known.push_back(image.image_key);
+  for (domain::ImageSignals& image : *candidates) {
+    std::fill(image.expected_objects.begin(), image.expected_objects.end(), 0.0f);
+    for (const std::vector<float>& objects : labeled_objects) {
+      for (size_t c = 0; c < objects.size(); ++c) image.expected_objects.at(c) += objects[c];
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<domain::ProbePlan> SeenSelection::PlanProbes(const PlanRequest& request) {

@@ -40,11 +40,16 @@ class SeenDetector : public test::FakeDetectorRuntime {
 
 class SeenSelection : public test::FakeSelectionRuntime {
  public:
+  // Every candidate is expected to hold as many objects of a class as the labeled images together.
+  absl::Status ExpectObjects(const std::vector<domain::ImageSignals>& labeled,
+                             const std::vector<std::vector<float>>& labeled_objects,
+                             std::vector<domain::ImageSignals>* candidates) override;
   absl::StatusOr<domain::ProbePlan> PlanProbes(const PlanRequest& request) override;
   absl::StatusOr<TableResult> FitTable(const TableRequest& request) override;
   absl::StatusOr<RankResult> Rank(const RankRequest& request,
                                   const domain::Progress& progress) override;
 
+  std::vector<int64_t> known;  // keys that the last ExpectObjects was given as labeled
   PlanRequest plan;
   TableRequest table;
   std::vector<RankRequest> ranked;

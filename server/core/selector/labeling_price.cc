@@ -1,0 +1,60 @@
+#include "server/core/selector/labeling_price.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "server/core/lookup/batch_state.h"
+
+namespace mgral::core {
+namespace {
+
+constexpr int kMostRounds = 8;  // three or four do
+constexpr double kSame = 1e-6;  // change of the price, relative, at which it is found
+
+std::vector<double> Costs(const RankInput& input) {
+  const LookupTable& table = *input.table;
+  std::vector<double> costs;
+  for (int64_t i = 0; i < table.images; ++i) {
+    double boxes = 0;
+    for (int64_t c = 0; c < table.classes; ++c) boxes += table.expected[i * table.classes + c];
+    costs.push_back(input.cost_per_image + input.cost_per_box * boxes);
+  }
+  return costs;
+}
+
+}  // namespace
+
+std::vector<double> LabelingPrices(const RankInput& input) {
+  if (!input.table) throw std::invalid_argument("table: is missing");
+  for (const double each : {input.cost_per_image, input.cost_per_box}) {
+    if (!std::isfinite(each) || each < 0) {
+      throw std::invalid_argument("cost: must not be negative");
+    }
+  }
+  const LookupTable& table = *input.table;
+  const std::vector<double> costs = Costs(input);
+  if (costs.empty()) return {};
+  const auto [least, most] = std::minmax_element(costs.begin(), costs.end());
+  if (*least == *most) return {};
+  std::vector<double> price(costs.size(), 0.0);
+  double per_second = 0;
+  for (int round = 0; round < kMostRounds; ++round) {
+    BatchState state(table);
+    double cost = 0;
+    for (const int64_t image :
+         ContinueLookupGreedy(table, {}, std::max<int64_t>(1, input.batch_size), price.data())) {
+      state.Add(image);
+      cost += costs[image];
+    }
+    const double next = cost > 0 ? state.Gain() / cost : 0;
+    const bool found = std::fabs(next - per_second) <= kSame * next;
+    per_second = next;
+    for (size_t i = 0; i < costs.size(); ++i) price[i] = per_second * costs[i];
+    if (found) break;
+  }
+  if (per_second == 0) return {};
+  return price;
+}
+
+}  // namespace mgral::core

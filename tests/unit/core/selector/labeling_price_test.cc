@@ -1,0 +1,113 @@
+#include "server/core/selector/labeling_price.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "tests/unit/core/selector/hand_table.h"
+
+namespace mgral::core {
+namespace {
+
+RankInput InputOf(const HandTable& hand, int64_t batch_size) {
+  RankInput input;
+  input.table = hand.table;
+  input.candidates.images = hand.table.images;
+  input.candidates.classes = hand.table.classes;
+  input.candidates.dim = hand.table.cells.dim;
+  input.candidates.embeddings = hand.embeddings;
+  input.batch_size = input.limit = batch_size;
+  return input;
+}
+
+double CostOf(const RankInput& input, int64_t image) {
+  double boxes = 0;
+  for (int64_t c = 0; c < input.table->classes; ++c) {
+    boxes += input.table->expected[image * input.table->classes + c];
+  }
+  return input.cost_per_image + input.cost_per_box * boxes;
+}
+
+double GainPerSecond(const RankInput& input, const std::vector<int64_t>& batch) {
+  double cost = 0;
+  for (const int64_t image : batch) cost += CostOf(input, image);
+  return GainOf(*input.table, batch) / cost;
+}
+
+TEST(LabelingPriceTest, GreedyComesCloseToTheLargestGainPerSecond) {
+  for (const uint64_t seed : {1, 2, 3, 4, 5}) {
+    const HandTable hand = MakeHandTable(12, 3, 2, seed);
+    const RankInput input = InputOf(hand, 3);
+    double best = 0;
+    for (int64_t a = 0; a < 12; ++a) {
+      for (int64_t b = a + 1; b < 12; ++b) {
+        for (int64_t c = b + 1; c < 12; ++c) best = std::max(best, GainPerSecond(input, {a, b, c}));
+      }
+    }
+    EXPECT_GE(GainPerSecond(input, Rank("lookup_greedy", input).order), 0.95 * best) << seed;
+    EXPECT_GE(GainPerSecond(input, Rank("mgral", input).order), 0.95 * best) << seed;
+  }
+}
+
+TEST(LabelingPriceTest, OfImagesWithTheSameGainTheCheapOneComesFirst) {
+  HandTable hand = MakeHandTable(2, 1, 2, 1);
+  hand.table.labeled = {1, 1};
+  hand.table.labeled_in_cell = {1, 1};
+  hand.table.class_ap = {0.5, 0.95};  // objects of the second class bring less, and cost the same
+  hand.table.expected = {2, 6, 2, 0};
+  RankInput input = InputOf(hand, 1);
+  EXPECT_EQ(Rank("lookup_greedy", input).order.front(), 1);
+  input.cost_per_box = 0;
+  EXPECT_EQ(Rank("lookup_greedy", input).order.front(), 0) << "boxes are free";
+}
+
+TEST(LabelingPriceTest, ThePriceOfABatchIsItsGain) {
+  const HandTable hand = MakeHandTable(60, 5, 3, 2);
+  const RankInput input = InputOf(hand, 10);
+  const std::vector<double> price = LabelingPrices(input);
+  ASSERT_EQ(price.size(), 60u);
+  double paid = 0;
+  const std::vector<int64_t> batch = Rank("lookup_greedy", input).order;
+  for (const int64_t image : batch) {
+    paid += price[image];
+    EXPECT_NEAR(price[image] / CostOf(input, image), price[0] / CostOf(input, 0), 1e-12);
+  }
+  EXPECT_NEAR(paid, GainOf(hand.table, batch), 1e-5 * paid);
+}
+
+TEST(LabelingPriceTest, NothingHasAPriceWhereItDoesNotMatter) {
+  const HandTable hand = MakeHandTable(20, 4, 2, 1);
+  RankInput input = InputOf(hand, 5);
+  input.cost_per_box = 0;
+  EXPECT_TRUE(LabelingPrices(input).empty()) << "every image costs the same";
+  input.cost_per_image = 0;
+  EXPECT_TRUE(LabelingPrices(input).empty()) << "labels are free";
+  input = InputOf(MakeHandTable(0, 4, 2, 1), 5);
+  EXPECT_TRUE(LabelingPrices(input).empty()) << "nothing is left to label";
+  HandTable nothing = hand;
+  std::fill(nothing.table.expected.begin(), nothing.table.expected.end(), 0.0f);
+  EXPECT_TRUE(LabelingPrices(InputOf(nothing, 5)).empty()) << "nothing is expected anywhere";
+}
+
+TEST(LabelingPriceTest, ImagesThatAreFreeComeFirst) {
+  HandTable hand = MakeHandTable(6, 2, 2, 1);
+  hand.table.expected[0] = hand.table.expected[1] = 0;
+  RankInput input = InputOf(hand, 2);
+  input.cost_per_image = 0;  // image 0 costs nothing and brings nothing
+  for (const double price : LabelingPrices(input)) EXPECT_TRUE(std::isfinite(price));
+  EXPECT_EQ(Rank("lookup_greedy", input).order.size(), 2u);
+}
+
+TEST(LabelingPriceTest, BadInputIsRefusedByName) {
+  EXPECT_THROW(LabelingPrices(RankInput()), std::invalid_argument);
+  RankInput input = InputOf(MakeHandTable(4, 2, 1, 1), 2);
+  input.cost_per_box = -1;
+  EXPECT_THROW(LabelingPrices(input), std::invalid_argument);
+  input.cost_per_box = std::nan("");
+  EXPECT_THROW(LabelingPrices(input), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace mgral::core
