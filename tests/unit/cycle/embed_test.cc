@@ -61,7 +61,7 @@ TEST_F(EmbedTest, WhatCannotBeDecodedIsRejectedAndNamed) {
   EXPECT_THAT(LeftOut(), ElementsAre("u2"));
   EXPECT_THAT(outcome.metrics, Contains(Pair("left_out", 1)));
   const auto signals = SignalsOf(outcome);
-  ASSERT_THAT(signals, SizeIs(4));
+  ASSERT_THAT(signals, SizeIs(5));
   EXPECT_NE(signals[1].error, "");
 }
 
@@ -88,21 +88,21 @@ TEST_F(EmbedTest, AnAddressThatDoesNotAnswerIsLeftOutAfterSomeTries) {
   EXPECT_FALSE(Rejected("u2"));
   EXPECT_THAT(LeftOut(), ElementsAre("u2"));
   EXPECT_THAT(outcome.metrics, Contains(Pair("left_out", 1)));
-  EXPECT_THAT(SignalsOf(outcome), SizeIs(3));
+  EXPECT_THAT(SignalsOf(outcome), SizeIs(4));
 }
 
 TEST_F(EmbedTest, LeavesTheSignalsOfItsImagesInOrder) {
   AddSmallPool();
   const StageOutcome outcome = *Run(RunBefore(JobKind::kEmbed).at(0));
   const auto signals = SignalsOf(outcome);
-  ASSERT_THAT(signals, SizeIs(4));
-  for (size_t i = 0; i < 4; ++i) {
+  ASSERT_THAT(signals, SizeIs(5));
+  for (size_t i = 0; i < 5; ++i) {
     EXPECT_EQ(signals[i].image_key, static_cast<int64_t>(i + 1));
     EXPECT_EQ(signals[i].error, "");
     EXPECT_THAT(signals[i].uncertainty, SizeIs(2));
   }
   EXPECT_THAT(kept_, Contains(outcome.result));
-  EXPECT_THAT(outcome.metrics, Contains(Pair("images", 4)));
+  EXPECT_THAT(outcome.metrics, Contains(Pair("images", 5)));
 }
 
 TEST_F(EmbedTest, ATableIsMadeForTheStrategiesThatNeedOne) {

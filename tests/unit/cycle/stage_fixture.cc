@@ -41,6 +41,7 @@ absl::Status SeenSelection::ExpectObjects(const std::vector<domain::ImageSignals
                                           const std::vector<std::vector<float>>& labeled_objects,
                                           std::vector<domain::ImageSignals>* candidates) {
   known.clear();
+  if (labeled.empty()) return absl::OkStatus();
   for (const domain::ImageSignals& image : labeled) known.push_back(image.image_key);
   for (domain::ImageSignals& image : *candidates) {
     std::fill(image.expected_objects.begin(), image.expected_objects.end(), 0.0f);

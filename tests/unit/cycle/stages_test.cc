@@ -8,6 +8,7 @@
 #include <map>
 
 #include "server/cycle/work_folder.h"
+#include "tests/support/fake_selection_runtime.h"
 #include "tests/support/mock_pool_store.h"
 #include "tests/support/temporary_artifact_store.h"
 #include "tests/unit/cycle/mock_cycle_store.h"
@@ -47,6 +48,7 @@ class StageHelpersTest : public testing::Test {
     ports_.cycles = &cycles_;
     ports_.jobs = &jobs_;
     ports_.artifacts = &artifacts_;
+    ports_.selection = &selection_;
     cycle_.pool.classes = {"disc", "square"};
     ON_CALL(jobs_, Results(_, _)).WillByDefault([&](int64_t, JobKind kind) {
       return test::MockJobQueue::Strings(results_[kind]);
@@ -86,6 +88,7 @@ class StageHelpersTest : public testing::Test {
   test::TemporaryArtifactStore artifacts_;
   testing::NiceMock<test::MockCycleStore> cycles_;
   testing::NiceMock<test::MockJobQueue> jobs_;
+  test::FakeSelectionRuntime selection_;
   CyclePorts ports_;
   domain::JobLease job_;
   domain::CycleStore::CycleContext cycle_;
@@ -96,7 +99,7 @@ class StageHelpersTest : public testing::Test {
 };
 
 TEST_F(StageHelpersTest, ThePoolIsSortedAndSplitByLabels) {
-  const EmbeddedPool pool = *LoadEmbeddedPool(Stage(), examples_);
+  const EmbeddedPool pool = *LoadEmbeddedPool(Stage(), trained_, examples_);
   ASSERT_EQ(pool.candidates.size(), 2u);  // without the undecodable one
   EXPECT_EQ(pool.candidates[0].image_key, 2);
   EXPECT_EQ(pool.candidates[1].image_key, 3);
@@ -108,13 +111,15 @@ TEST_F(StageHelpersTest, ImagesThatWentMissingInAllShardsTogetherFailTheCycle) {
   trained_.inputs.images = 4 + 3;
   {
     const StageContext stage = Stage();
-    EXPECT_TRUE(CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, examples_)).ok());
+    EXPECT_TRUE(
+        CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, trained_, examples_))
+            .ok());
   }
   trained_.inputs.images = 4 + 4;
   cycle_.cycle.left_out = {{9, "i9", "no such file"}};
   const StageContext stage = Stage();
   const absl::Status status =
-      CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, examples_));
+      CheckMissing(stage, *LoadTrained(stage), *LoadEmbeddedPool(stage, trained_, examples_));
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(status.message(),
             "4 of 8 images are missing, e.g. image i9: no such file; a cycle tolerates at "
