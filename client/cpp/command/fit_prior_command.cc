@@ -127,7 +127,7 @@ absl::Status RunFitPrior(const FitPriorOptions& options, Session& session) {
   if (static_cast<int>(pools->size()) < kFewestPools && !options.few) {
     return absl::FailedPreconditionError(
         absl::StrCat("a prior needs ", kFewestPools, " simulated pools, not ", pools->size(),
-                     options.out.empty() ? "" : "; nothing was written", " (--few: it does not)"));
+                     options.out.empty() ? "" : "; nothing was written", " (--few accepts them)"));
   }
   if (options.out.empty()) return absl::OkStatus();
   return WriteFile(options.out, PriorFile(*pools, *fit, *left_out));

@@ -16,8 +16,9 @@ using Vector = std::vector<double>;
 using Pools = std::vector<const SimulatedPool*>;
 
 constexpr double kCovered = 0.95;
-constexpr double kLeastWeight = 0.01;  // regression.h divides by weights
-constexpr double kLeastSd = 0.01;
+constexpr double kLeastWeight = 0.02;   // classes deviate by a share of it
+constexpr double kLeastSharedSd = 0.1;  // what 96 probes outweigh, however much pools agree
+constexpr double kLeastKappaSd = 0.02;
 constexpr double kLeastNoise = 0.002;
 constexpr int kEmSteps = 500;
 
@@ -55,7 +56,7 @@ bool FitWeights(const std::map<std::string, Pools>& datasets, PriorValues* value
     for (int f = 0; f < kNumFeatures; ++f) {
       values->weight[f] = mean[f];
       values->shared_sd[f] =
-          std::sqrt(std::max(kLeastSd * kLeastSd, square[f] - mean[f] * mean[f]));
+          std::max(kLeastSharedSd, std::sqrt(std::max(0.0, square[f] - mean[f] * mean[f])));
     }
   }
   for (double& weight : values->weight) weight = std::max(kLeastWeight, weight);
@@ -183,7 +184,8 @@ bool FitKappa(const std::map<std::string, Pools>& datasets, PriorFit* fit) {
   const double of_datasets = Spread({means});
   const Effect kappa = Combine(means, of_datasets);
   fit->values.kappa = kappa.value;
-  fit->values.kappa_sd = std::max(kLeastSd, std::sqrt(of_pools + of_datasets + kappa.variance));
+  fit->values.kappa_sd =
+      std::max(kLeastKappaSd, std::sqrt(of_pools + of_datasets + kappa.variance));
   fit->kappa_between_pools = std::sqrt(of_pools);
   fit->kappa_between_datasets = std::sqrt(of_datasets);
   return true;

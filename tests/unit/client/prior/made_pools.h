@@ -14,7 +14,7 @@ namespace mgral::client {
 
 // What the made pools are drawn from.
 struct Truth {
-  std::vector<double> weight = {0.4, 0.25}, shared_sd = {0.1, 0.08};
+  std::vector<double> weight = {0.4, 0.25}, shared_sd = {0.15, 0.12};
   double kappa = 0.6, between_datasets = 0.05, between_pools = 0.08;
   double noise = 0.01;    // of a detector's mAP
   double residual = 0.2;  // of a gain, as a share of it
