@@ -68,6 +68,10 @@ std::vector<TrainingKey> Truth::Keys() const {
 absl::StatusOr<std::vector<int>> Truth::TrainingImages(const TrainingKey& key) const {
   std::vector<int> images = labeled_;
   if (key.batch < 0) return images;
+  if (static_cast<size_t>(key.batch) >= results_.batches.size()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--resume: the fidelity.json in --out has only ", results_.batches.size(), " batches"));
+  }
   for (const std::string& image_id : results_.batches[static_cast<size_t>(key.batch)].images) {
     const auto at = by_id_.find(image_id);
     if (at == by_id_.end()) {
@@ -95,7 +99,7 @@ absl::StatusOr<std::string> Truth::CreatePool(const TrainingKey& key) {
   return created->name();
 }
 
-// In a pool that has no other images: there is nothing to embed or to rank.
+// In a pool that has no other images: there is nothing to rank.
 absl::StatusOr<Training> Truth::Train(const TrainingKey& key) {
   const std::string who =
       absl::StrCat(key.profile, key.profile.empty() ? "seed " : ", seed ", key.seed,
