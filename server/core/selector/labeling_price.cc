@@ -25,7 +25,8 @@ std::vector<double> Costs(const RankInput& input) {
 
 }  // namespace
 
-std::vector<double> LabelingPrices(const RankInput& input) {
+std::vector<double> LabelingPrices(const RankInput& input, const std::vector<int64_t>& taken,
+                                   int64_t size) {
   if (!input.table) throw std::invalid_argument("table: is missing");
   for (const double each : {input.cost_per_image, input.cost_per_box}) {
     if (!std::isfinite(each) || each < 0) {
@@ -37,17 +38,19 @@ std::vector<double> LabelingPrices(const RankInput& input) {
   if (costs.empty()) return {};
   const auto [least, most] = std::minmax_element(costs.begin(), costs.end());
   if (*least == *most) return {};
+  if (size == 0) size = std::max<int64_t>(1, input.batch_size);
+  BatchState before(table);
+  for (const int64_t image : taken) before.Add(image);
   std::vector<double> price(costs.size(), 0.0);
   double per_second = 0;
   for (int round = 0; round < kMostRounds; ++round) {
-    BatchState state(table);
+    BatchState state = before;
     double cost = 0;
-    for (const int64_t image :
-         ContinueLookupGreedy(table, {}, std::max<int64_t>(1, input.batch_size), price.data())) {
+    for (const int64_t image : ContinueLookupGreedy(table, taken, size, price.data())) {
       state.Add(image);
       cost += costs[image];
     }
-    const double next = cost > 0 ? state.Gain() / cost : 0;
+    const double next = cost > 0 ? std::max(0.0, state.Gain() - before.Gain()) / cost : 0;
     const bool found = std::fabs(next - per_second) <= kSame * next;
     per_second = next;
     for (size_t i = 0; i < costs.size(); ++i) price[i] = per_second * costs[i];
@@ -55,6 +58,22 @@ std::vector<double> LabelingPrices(const RankInput& input) {
   }
   if (per_second == 0) return {};
   return price;
+}
+
+void ContinueByGainPerSecond(const RankInput& input, int64_t n, std::vector<int64_t>* order) {
+  if (!input.table) throw std::invalid_argument("table: is missing");
+  n = std::min(n, input.table->images);
+  while (static_cast<int64_t>(order->size()) < n) {
+    const auto have = static_cast<int64_t>(order->size());
+    // Not cut at n: a longer queue begins with the shorter one.
+    const int64_t block = std::max({int64_t{1}, input.batch_size, have / 4});
+    const std::vector<double> price = LabelingPrices(input, *order, block);
+    const bool unpriced = price.empty();
+    const std::vector<int64_t> more =
+        ContinueLookupGreedy(*input.table, *order, unpriced ? n - have : std::min(block, n - have),
+                             unpriced ? nullptr : price.data());
+    order->insert(order->end(), more.begin(), more.end());
+  }
 }
 
 }  // namespace mgral::core

@@ -59,9 +59,7 @@ std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
 Ranking RankLookupGreedy(const RankInput& input) {
   if (!input.table) throw std::invalid_argument("table: lookup_greedy needs one");
   Ranking out;
-  const std::vector<double> price = LabelingPrices(input);
-  out.order =
-      ContinueLookupGreedy(*input.table, {}, input.limit, price.empty() ? nullptr : price.data());
+  ContinueByGainPerSecond(input, input.limit, &out.order);
   return out;
 }
 

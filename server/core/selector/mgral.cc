@@ -19,20 +19,17 @@ Ranking RankMgral(const RankInput& input) {
   if (n == 0) return out;
   SelectorOptions options;
   options.batch_size = std::min(input.batch_size, images);
-  options.queue_limit = std::min(n, kPolicyBatches * options.batch_size);
   options.seed = input.seed;
   options.price = LabelingPrices(input);
+  // A price is that of the first batch.
+  const int64_t batches = options.price.empty() ? kPolicyBatches : 1;
+  options.queue_limit = std::min(n, batches * options.batch_size);
   Selection selection = SelectQueue(*input.table, input.candidates.embeddings, options,
                                     input.previous_policy, input.progress);
   out.policy = std::move(selection.policy);
   out.report = selection.queue.report;
   out.order = std::move(selection.queue.order);
-  const int64_t rest = n - static_cast<int64_t>(out.order.size());
-  if (rest > 0) {
-    const std::vector<int64_t> more = ContinueLookupGreedy(
-        *input.table, out.order, rest, options.price.empty() ? nullptr : options.price.data());
-    out.order.insert(out.order.end(), more.begin(), more.end());
-  }
+  ContinueByGainPerSecond(input, n, &out.order);
   out.order.resize(n);
   return out;
 }

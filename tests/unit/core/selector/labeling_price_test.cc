@@ -77,6 +77,22 @@ TEST(LabelingPriceTest, ThePriceOfABatchIsItsGain) {
   EXPECT_NEAR(paid, GainOf(hand.table, batch), 1e-5 * paid);
 }
 
+TEST(LabelingPriceTest, LaterBatchesAreNotOfEmptyImages) {
+  HandTable hand = MakeHandTable(40, 1, 1, 1);
+  hand.table.labeled = hand.table.labeled_in_cell = {1};
+  hand.table.weights = {0.5, 0};  // growth alone
+  for (int64_t i = 0; i < 40; ++i) hand.table.expected[i] = i < 20 ? 4.0f : 0.0f;
+  RankInput input = InputOf(hand, 5);
+  input.limit = 10;
+  for (const char* strategy : {"lookup_greedy", "mgral"}) {
+    const std::vector<int64_t> order = Rank(strategy, input).order;
+    ASSERT_EQ(order.size(), 10u);
+    const auto crowded =
+        std::count_if(order.begin() + 5, order.end(), [](int64_t image) { return image < 20; });
+    EXPECT_GE(crowded, 3) << strategy << ": at the price of the first batch there were none";
+  }
+}
+
 TEST(LabelingPriceTest, NothingHasAPriceWhereItDoesNotMatter) {
   const HandTable hand = MakeHandTable(20, 4, 2, 1);
   RankInput input = InputOf(hand, 5);
