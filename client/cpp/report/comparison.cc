@@ -51,25 +51,43 @@ Comparison Compare(const Areas& areas, Axis axis, const std::string& strategy,
   return comparison;
 }
 
-// The comparisons are the family. Those of a single seed have no p-value and are not in it.
-void CorrectByHolm(const Areas& areas, std::vector<Comparison>* family) {
+bool IsControl(const std::string& strategy) {
+  return SeesLabels(strategy) || strategy == "lookup_shuffled";
+}
+
+// A family of comparisons. Those of a single seed have no p-value and are not in it.
+void CorrectFamily(const Areas& areas, const std::vector<Comparison*>& family) {
   std::vector<double> p_values;
-  for (const Comparison& each : *family) {
-    if (each.p) p_values.push_back(*each.p);
+  for (const Comparison* each : family) {
+    if (each->p) p_values.push_back(*each->p);
   }
   const std::vector<HolmAdjusted> adjusted = Holm(p_values, kAlpha);
   size_t at = 0;
-  for (Comparison& each : *family) {
-    if (!each.p) continue;
-    each.p_holm = adjusted[at].p;
-    each.significant = adjusted[at].p < kAlpha;
-    each.t_holm =
-        MeanInterval(Differences(areas, each.strategy, each.baseline), adjusted[at].confidence);
+  for (Comparison* each : family) {
+    if (!each->p) continue;
+    each->p_holm = adjusted[at].p;
+    each->significant = adjusted[at].p < kAlpha;
+    each->t_holm =
+        MeanInterval(Differences(areas, each->strategy, each->baseline), adjusted[at].confidence);
     ++at;
   }
 }
 
-std::vector<Comparison> AgainstRandom(const Areas& areas, Axis axis,
+// The comparisons without a control are a family, those with one another: which controls were
+// played says nothing of the rest.
+void CorrectByHolm(const Results& results, const Areas& areas,
+                   std::vector<Comparison>* comparisons) {
+  std::vector<Comparison*> contenders, controls;
+  for (Comparison& each : *comparisons) {
+    const bool control = IsControl(StrategyOf(results, each.strategy)) ||
+                         IsControl(StrategyOf(results, each.baseline));
+    (control ? controls : contenders).push_back(&each);
+  }
+  CorrectFamily(areas, contenders);
+  CorrectFamily(areas, controls);
+}
+
+std::vector<Comparison> AgainstRandom(const Results& results, const Areas& areas, Axis axis,
                                       const std::vector<std::string>& strategies) {
   std::vector<Comparison> family;
   for (const std::string& strategy : strategies) {
@@ -77,12 +95,12 @@ std::vector<Comparison> AgainstRandom(const Areas& areas, Axis axis,
     Comparison comparison = Compare(areas, axis, strategy, "random");
     if (comparison.mean) family.push_back(std::move(comparison));
   }
-  CorrectByHolm(areas, &family);
+  CorrectByHolm(results, areas, &family);
   return family;
 }
 
 // Of every pair, the strategy that is listed first against the other.
-std::vector<Comparison> AllPairs(const Areas& areas, Axis axis,
+std::vector<Comparison> AllPairs(const Results& results, const Areas& areas, Axis axis,
                                  const std::vector<std::string>& strategies) {
   std::vector<Comparison> family;
   for (size_t i = 0; i < strategies.size(); ++i) {
@@ -91,7 +109,7 @@ std::vector<Comparison> AllPairs(const Areas& areas, Axis axis,
       if (comparison.mean) family.push_back(std::move(comparison));
     }
   }
-  CorrectByHolm(areas, &family);
+  CorrectByHolm(results, areas, &family);
   return family;
 }
 
@@ -202,8 +220,8 @@ void CompareStrategies(Results* results) {
       if (areas.count(strategy) > 0) strategies.push_back(strategy);
     }
     if (strategies.size() < 2) continue;
-    const std::vector<Comparison> pairs = AllPairs(areas, axis, strategies);
-    for (Comparison& each : AgainstRandom(areas, axis, strategies)) {
+    const std::vector<Comparison> pairs = AllPairs(*results, areas, axis, strategies);
+    for (Comparison& each : AgainstRandom(*results, areas, axis, strategies)) {
       results->against_random.push_back(std::move(each));
     }
     for (Comparison& each : AgainstBestBaseline(*results, pairs, strategies)) {

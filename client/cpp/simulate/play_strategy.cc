@@ -198,8 +198,10 @@ absl::StatusOr<v1::Batch> Play::PickByTruth(const std::string& strategy, StageSe
   } else {
     const absl::StatusOr<v1::Model> model = client_.GetModel(model_);
     if (!model.ok()) return model.status();
-    batch = PickByTrueCounts(request_.dataset, request_.partition.train, labeled_,
-                             model->validation(), request_.options.batch);
+    batch =
+        PickByTrueCounts(request_.dataset, request_.partition.train, labeled_, model->validation(),
+                         request_.options.batch,
+                         {request_.options.seconds_per_image, request_.options.seconds_per_box});
   }
   if (!batch.ok()) return batch.status();
   point->strategy_used = strategy;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 namespace mgral::client {
 namespace {
 
+constexpr int kMostRounds = 8;                     // of the search for the price of a second
 constexpr double kLeastAp = 0.05, kMostAp = 0.95;  // as in server/core/lookup/prior.h
 
 std::vector<double> TrueObjects(const Dataset& dataset, int image) {
@@ -28,43 +30,84 @@ std::vector<double> ApSlopes(const Dataset& dataset, const v1::Accuracy& accurac
   return slopes;
 }
 
-struct Candidate {
-  int image;
-  std::vector<double> objects;
+// A pool's images by their true objects, from which batches are picked greedily.
+class TruePool {
+ public:
+  TruePool(const Dataset& dataset, const std::vector<int>& pool, const std::vector<int>& labeled,
+           std::vector<double> slopes)
+      : slopes_(std::move(slopes)), known_(slopes_.size(), 1.0) {
+    const std::set<int> done(labeled.begin(), labeled.end());
+    for (const int image : labeled) Add(TrueObjects(dataset, image));
+    for (const int image : pool) {
+      if (done.count(image) == 0) images_.push_back({image, TrueObjects(dataset, image)});
+    }
+  }
+
+  // By the largest gain less `price` times cost, beside what is labeled. `gain` and `cost` become
+  // those of the batch.
+  std::vector<int> Pick(int count, const LabelingSeconds& seconds, double price, double* gain,
+                        double* cost) const {
+    TruePool state = *this;
+    std::vector<int> picked;
+    *gain = *cost = 0;
+    while (static_cast<int>(picked.size()) < count && !state.images_.empty()) {
+      std::vector<double> values;
+      for (const Image& image : state.images_) {
+        values.push_back(state.GainOf(image) - price * CostOf(image, seconds));
+      }
+      const auto best =
+          state.images_.begin() + (std::max_element(values.begin(), values.end()) - values.begin());
+      *gain += state.GainOf(*best);
+      *cost += CostOf(*best, seconds);
+      state.Add(best->objects);
+      picked.push_back(best->index);
+      state.images_.erase(best);
+    }
+    return picked;
+  }
+
+ private:
+  struct Image {
+    int index;
+    std::vector<double> objects;
+  };
+
+  void Add(const std::vector<double>& objects) {
+    for (size_t c = 0; c < known_.size(); ++c) known_[c] += objects[c];
+  }
+  double GainOf(const Image& image) const {
+    double sum = 0;
+    for (size_t c = 0; c < known_.size(); ++c) {
+      sum += slopes_[c] * std::log1p(image.objects[c] / known_[c]);
+    }
+    return sum;
+  }
+  static double CostOf(const Image& image, const LabelingSeconds& seconds) {
+    double cost = seconds.per_image;
+    for (const double objects : image.objects) cost += seconds.per_box * objects;
+    return cost;
+  }
+
+  std::vector<double> slopes_;
+  std::vector<double> known_;  // n_c + 1, and o_c of what is taken
+  std::vector<Image> images_;
 };
 
 }  // namespace
 
 std::vector<int> PickByTrueCounts(const Dataset& dataset, const std::vector<int>& pool,
                                   const std::vector<int>& labeled, const v1::Accuracy& accuracy,
-                                  int count) {
-  const std::vector<double> slopes = ApSlopes(dataset, accuracy);
-  std::vector<double> known(slopes.size(), 1.0);  // n_c + 1, and o_c of what is taken
-  const auto add = [&known](const std::vector<double>& objects) {
-    for (size_t c = 0; c < known.size(); ++c) known[c] += objects[c];
-  };
-  const auto gain = [&](const Candidate& candidate) {
-    double sum = 0;
-    for (size_t c = 0; c < known.size(); ++c)
-      sum += slopes[c] * std::log1p(candidate.objects[c] / known[c]);
-    return sum;
-  };
-  for (const int image : labeled) add(TrueObjects(dataset, image));
-  const std::set<int> done(labeled.begin(), labeled.end());
-  std::vector<Candidate> left;
-  for (const int image : pool) {
-    if (done.count(image) == 0) left.push_back({image, TrueObjects(dataset, image)});
+                                  int count, const LabelingSeconds& seconds) {
+  const TruePool state(dataset, pool, labeled, ApSlopes(dataset, accuracy));
+  double gain = 0, cost = 0;
+  std::vector<int> batch = state.Pick(count, seconds, 0, &gain, &cost);
+  for (int round = 0; round < kMostRounds && cost > 0; ++round) {
+    std::vector<int> next = state.Pick(count, seconds, gain / cost, &gain, &cost);
+    const bool found = next == batch;
+    batch = std::move(next);
+    if (found) break;
   }
-  std::vector<int> picked;
-  while (static_cast<int>(picked.size()) < count && !left.empty()) {
-    std::vector<double> gains;
-    for (const Candidate& candidate : left) gains.push_back(gain(candidate));
-    const auto best = left.begin() + (std::max_element(gains.begin(), gains.end()) - gains.begin());
-    add(best->objects);
-    picked.push_back(best->image);
-    left.erase(best);
-  }
-  return picked;
+  return batch;
 }
 
 }  // namespace mgral::client

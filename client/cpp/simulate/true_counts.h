@@ -8,17 +8,24 @@
 
 namespace mgral::client {
 
-// Of the images in `pool` that are not in `labeled`, up to `count`: the one comes next that raises
+// What labeling costs: an image, and each object in it.
+struct LabelingSeconds {
+  double per_image = 0;
+  double per_box = 0;
+};
+
+// Of the images in `pool` that are not in `labeled`, up to `count`: greedily the batch with the
+// largest gain per second (equation 23a of docs/method.md), or gain if seconds are 0, where it is
 //
 //   sum_c sqrt(a_c (1 - a_c)) log(1 + o_c / (n_c + 1))
 //
-// most, with o_c true objects of class c in what is taken, n_c in `labeled`, and a_c the AP@.5 of
+// with o_c true objects of class c in what is taken, n_c in `labeled`, and a_c the AP@.5 of
 // `accuracy`, in the order of the dataset's classes, kept within [0.05, 0.95] (unknown: 0.05). That
 // is the table's own growth (equations 10 and 11 of docs/method.md) with true counts for expected
 // ones. Objects to be ignored do not count. Images are positions in the dataset; ties by the order
-// of `pool`. Exact.
+// of `pool`.
 std::vector<int> PickByTrueCounts(const Dataset& dataset, const std::vector<int>& pool,
                                   const std::vector<int>& labeled, const v1::Accuracy& accuracy,
-                                  int count);
+                                  int count, const LabelingSeconds& seconds = {});
 
 }  // namespace mgral::client

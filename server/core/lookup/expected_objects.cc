@@ -14,6 +14,7 @@ constexpr double kRidge = 1;  // beside directions of length 1
 // Pseudo-objects on both sides of the ratio of true to detected objects, and the most of it: a
 // detector that found nothing in labeled images says little of what it finds elsewhere.
 constexpr double kRatioPrior = 2, kMostRatio = 4;
+constexpr double kNone = 0.01;  // expected objects below are 0: rows stay sparse
 
 int64_t CountRows(const std::vector<float>& values, int64_t columns, const std::string& field) {
   const auto size = static_cast<int64_t>(values.size());
@@ -114,7 +115,7 @@ std::vector<float> ExpectObjects(const ObjectEvidence& in) {
     for (int64_t c = 0; c < in.classes; ++c) {
       float& value = out[i * in.classes + c];
       const double mean = (std::sqrt(value) + std::max(0.0, root[c])) / 2;
-      value = static_cast<float>(mean * mean);
+      value = mean * mean < kNone ? 0.0f : static_cast<float>(mean * mean);
     }
   }
   return out;

@@ -10,15 +10,19 @@ namespace mgral::core {
 namespace {
 
 constexpr int kMostRounds = 8;  // three or four do
+// To look at an image takes at least as long as this many boxes. Without that, images with hardly
+// any objects would bring most per second.
+constexpr double kLeastLook = 1;
 constexpr double kSame = 1e-6;  // change of the price, relative, at which it is found
 
 std::vector<double> Costs(const RankInput& input) {
   const LookupTable& table = *input.table;
   std::vector<double> costs;
+  const double look = std::max(input.cost_per_image, kLeastLook * input.cost_per_box);
   for (int64_t i = 0; i < table.images; ++i) {
     double boxes = 0;
     for (int64_t c = 0; c < table.classes; ++c) boxes += table.expected[i * table.classes + c];
-    costs.push_back(input.cost_per_image + input.cost_per_box * boxes);
+    costs.push_back(look + input.cost_per_box * boxes);
   }
   return costs;
 }
@@ -62,6 +66,7 @@ std::vector<double> LabelingPrices(const RankInput& input, const std::vector<int
 
 void ContinueByGainPerSecond(const RankInput& input, int64_t n, std::vector<int64_t>* order) {
   if (!input.table) throw std::invalid_argument("table: is missing");
+  if (n < 0) throw std::invalid_argument("limit: must not be negative");
   n = std::min(n, input.table->images);
   while (static_cast<int64_t>(order->size()) < n) {
     const auto have = static_cast<int64_t>(order->size());

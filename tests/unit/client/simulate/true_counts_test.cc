@@ -63,5 +63,16 @@ TEST(PickByTrueCounts, RareClassesAndThoseThatCanGainComeFirst) {
               ElementsAre(0, 1));
 }
 
+TEST(PickByTrueCounts, WhatLabelingCostsCounts) {
+  // Twenty cats are worth log(21), five of a second each log(6).
+  const Dataset dataset = MakeDataset({{20, 0}, {5, 0}, {0, 0}});
+  EXPECT_THAT(PickByTrueCounts(dataset, {0, 1, 2}, {}, MakeAccuracy({0.5, 0.5}), 1, {0, 0}),
+              ElementsAre(0));
+  EXPECT_THAT(PickByTrueCounts(dataset, {0, 1, 2}, {}, MakeAccuracy({0.5, 0.5}), 1, {2, 1}),
+              ElementsAre(1));
+  EXPECT_THAT(PickByTrueCounts(dataset, {2}, {}, MakeAccuracy({0.5, 0.5}), 1, {2, 1}),
+              ElementsAre(2));
+}
+
 }  // namespace
 }  // namespace mgral::client
