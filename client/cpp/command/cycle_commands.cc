@@ -144,7 +144,7 @@ void AddCycleCommands(CLI::App& app, Session& session) {
   start->add_option("pool", options->pool, "The pool's name")->required();
   start->add_flag("--watch", options->watch, "Follow it until it ends");
   start->add_flag("--without-table", options->without_table,
-                  "Train and embed only: enough for all strategies without a look-up table");
+                  "Train and embed only: enough for strategies that need no look-up table");
   start->add_option("--request-id", options->request_id,
                     "Repeating a call with the same id starts nothing new");
   start->callback([options, &session] { session.Finish(Start(*options, session)); });

@@ -98,14 +98,15 @@ void AddTrialOptions(CLI::App& command, FidelityLine& line) {
   FidelityOptions& options = line.options;
   command
       .add_option("--batches", options.batches,
-                  "Batches to estimate and to train on; publish no figure of fewer than 60")
+                  "Batches to estimate and to train on; fewer than 60 give no figure to publish")
       ->capture_default_str();
   command.add_option("--smallest", options.smallest, "Fewest images in a batch")
       ->capture_default_str();
   command.add_option("--largest", options.largest, "Most images in a batch")->capture_default_str();
   command
-      .add_option("--strategies", options.strategies,
-                  "Strategies that choose a quarter of the batches, separated by commas")
+      .add_option(
+          "--strategies", options.strategies,
+          "Strategies that take turns choosing a quarter of the batches, separated by commas")
       ->delimiter(',')
       ->capture_default_str();
   command
@@ -114,16 +115,18 @@ void AddTrialOptions(CLI::App& command, FidelityLine& line) {
       ->capture_default_str();
   command
       .add_option("--base-seeds", options.base_seeds,
-                  "Trainings with the initial labels alone; gains are over their mean")
+                  "Trainings with the initial labels alone; gains are measured from their mean")
       ->capture_default_str();
   command
       .add_option("--seed", options.seed,
-                  "Of the initial labels, the batches, the test halves, and the table")
+                  "Seed of the initial labels, the batches, the test halves, and the table")
       ->capture_default_str();
   command.add_option("--also-profile", options.also_profile,
                      "Measure the real gain with this profile, too, with its own steps and input "
                      "size");
-  command.add_option("--also-batches", options.also_batches, "Of so many batches, the first ones")
+  command
+      .add_option("--also-batches", options.also_batches,
+                  "Number of batches, the first ones, that --also-profile measures")
       ->capture_default_str();
 }
 
@@ -139,14 +142,16 @@ void AddReplayOptions(CLI::App& command, SimulateOptions& options) {
   command.add_option("--replay-probes", options.replay_probes,
                      "Replay probes of the table; 0: the profile's");
   command
-      .add_option("--seconds-per-image", options.seconds_per_image,
-                  "Labeling cost of an image, without its boxes, that strategies choose by")
+      .add_option(
+          "--seconds-per-image", options.seconds_per_image,
+          "Labeling cost of an image, without its boxes; strategies choose by gain per cost")
       ->capture_default_str();
   command.add_option("--seconds-per-box", options.seconds_per_box, "Labeling cost of each box")
       ->capture_default_str();
   command.add_option("--limit", options.limit, "At most this many images per split; 0: all");
-  command.add_flag("--resume", options.resume,
-                   "Keep the batches, estimates and trainings in --out and train what is missing");
+  command.add_flag(
+      "--resume", options.resume,
+      "Keep the batches, estimates, and trainings in --out, and train what is missing");
   command.add_flag("--keep-pools", options.keep_pools, "Keep the pools on the server");
 }
 
@@ -156,7 +161,8 @@ void AddFidelityCommand(CLI::App& app, Session& session) {
   auto line = std::make_shared<FidelityLine>();
   SimulateOptions& replay = line->options.replay;
   CLI::App* command = app.add_subcommand(
-      "fidelity", "Compare what a look-up table says of batches with what their labels do");
+      "fidelity",
+      "Compare a look-up table's estimates for batches with the gains of real trainings");
   command->footer(
       "Example:\n  mgral fidelity --dataset cells --initial 40 --batches 60 --seeds 2 --out run\n\n"
       "The folder holds COCO annotations.json and images/, or a VOC layout; optionally "

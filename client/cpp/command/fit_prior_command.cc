@@ -82,8 +82,7 @@ std::string Fixed(const Number& number) {
 
 void PrintPrior(const std::vector<SimulatedPool>& pools, const PriorFit& fit,
                 const std::vector<Calibration>& left_out, std::ostream& out) {
-  out << DescribePools(pools) << ", " << fit.informed
-      << " of them with probes that say anything of weights\n\n";
+  out << DescribePools(pools) << ", " << fit.informed << " of them with informative probes\n\n";
   TextTable values({"value", "mean", "over pools"});
   for (int f = 0; f < core::kNumFeatures; ++f) {
     values.Add({absl::StrCat("weight of ", core::kFeatureNames[f]),
@@ -96,14 +95,14 @@ void PrintPrior(const std::vector<SimulatedPool>& pools, const PriorFit& fit,
   values.Add({"realized noise", absl::StrFormat("%.4f", fit.values.realized_noise), "-"});
   values.Print(out);
   out << absl::StrFormat(
-      "\nkappa differs by %.3f between datasets and %.3f between pools of one; the noise of a "
+      "\nkappa differs by %.3f between datasets and by %.3f between pools of one; the noise of a "
       "detector's test mAP is %.4f.\n",
       fit.kappa_between_datasets, fit.kappa_between_pools, fit.test_noise);
   if (left_out.empty()) {
-    out << "\nOne dataset: none can be left out.\n";
+    out << "\nWith one dataset, none can be left out to check the fit.\n";
     return;
   }
-  out << "\nFirst batches, each dataset's by a prior fitted to the others:\n\n";
+  out << "\nFirst batches, each dataset by a prior fitted to the others:\n\n";
   TextTable table({"dataset", "pools", "batches", "slope", "±", "realized/estimated", "in 95 %"});
   for (const Calibration& row : left_out) {
     table.Add({row.dataset, absl::StrCat(row.pools), absl::StrCat(row.batches), Fixed(row.slope),
@@ -141,10 +140,11 @@ void AddFitPriorCommand(CLI::App& app, Session& session) {
       app.add_subcommand("fit-prior", "Fit the prior of look-up tables to simulated pools");
   command->footer(
       "Example:\n  mgral fit-prior --out server/core/lookup/prior_values.inc out/pools/runs/*\n\n"
-      "tests/bench/results/pools simulates the pools. The build embeds the file.");
+      "tests/bench/results/pools simulates the pools. The next build uses the file.");
   command
-      ->add_option("folders", options->folders,
-                   "Folders that mgral simulate wrote, one per pool, with lookup_greedy and random")
+      ->add_option(
+          "folders", options->folders,
+          "Folders written by mgral simulate --strategies lookup_greedy,random, one per pool")
       ->type_name("OUT")
       ->required();
   command->add_option("--out", options->out, "Write the values to this file");

@@ -167,7 +167,8 @@ void AddCosts(CLI::App* command, const std::shared_ptr<CreateOptions>& options) 
       "Seconds that labeling takes per box");
   command->add_option_function<double>(
       "--uniform-share", [options, selection](double v) { selection->set_uniform_share(v); },
-      "Share of each batch by a look-up table that is drawn at random (default: 0.15)");
+      "Share of each batch of mgral, lookup_greedy, or lookup_shuffled drawn at random (default: "
+      "0.15)");
 }
 
 // Of how the pool works, each with a default.
@@ -220,7 +221,7 @@ void AddSettings(CLI::App* command, const std::shared_ptr<CreateOptions>& option
       "Replay probes per cycle; -1: none (default: the profile's)");
   command->add_option_function<double>(
       "--probe-seconds", [options, selection](double v) { selection->set_probe_seconds(v); },
-      "Instead: workers' time for them, per cycle; their number then depends on the machine");
+      "Seconds that all workers spend on replay probes per cycle, instead of --replay-probes");
   command->add_option_function<int64_t>(
       "--seed", [options, selection](int64_t v) { selection->set_seed(v); },
       "Seed of all random choices");

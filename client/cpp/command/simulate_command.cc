@@ -79,10 +79,11 @@ void AddProtocolOptions(CLI::App& command, CommandLine& line) {
                      "JSON file with lists of file names: train or pool, val, test");
   AddVocCornersOption(command, &line.voc_corners);
   command
-      .add_option("--strategies", line.strategies,
-                  "Strategies, separated by commas; random is the baseline. A variant is "
-                  "LABEL=STRATEGY:SETTING=VALUE with the settings replay_probes and uniform_share, "
-                  "e.g. few=mgral:replay_probes=8; true_counts and best_of see the true labels")
+      .add_option(
+          "--strategies", line.strategies,
+          "Strategies, separated by commas; random is the baseline. A variant is "
+          "LABEL=STRATEGY:SETTING=VALUE, where SETTING is replay_probes or uniform_share: "
+          "few=mgral:replay_probes=8. The controls true_counts and best_of see the true labels")
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--initial", options.initial, "Labeled images before the first cycle")

@@ -38,8 +38,8 @@ absl::Status CheckStrategies(const std::vector<std::string>& strategies) {
       if (!info.cheap && info.strategy != domain::Strategy::kMgral) continue;
       absl::StrAppend(&known, known.empty() ? "" : ", ", info.name);
     }
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--strategies: \"", name, "\" is not one that a cycle always ranks by: ", known));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--strategies: \"", name, "\" is not one that every cycle ranks by: ", known));
   }
   return absl::OkStatus();
 }
@@ -122,7 +122,7 @@ absl::StatusOr<Partition> FidelityPartition(const Dataset& dataset,
     });
     if (!any) {
       return absl::FailedPreconditionError(
-          "half of the test images have no objects: too few to measure a gain twice");
+          "one half of the test images has no objects: too few to measure a gain twice");
     }
   }
   return partition;

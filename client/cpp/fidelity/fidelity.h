@@ -1,4 +1,4 @@
-// `mgral fidelity`: what a look-up table says of batches, against what their labels really do.
+// `mgral fidelity`: a look-up table's estimates for batches, against the gains of real trainings.
 #pragma once
 
 #include <string>
@@ -34,7 +34,7 @@ struct FidelityOptions {
 absl::Status CheckFidelityOptions(const FidelityOptions& options);
 
 // The partition, as a simulation's. FailedPrecondition, saying what is missing, where the pool has
-// too few images for a batch or half of the test images have no objects.
+// too few images for a batch or one half of the test images has no objects.
 absl::StatusOr<Partition> FidelityPartition(const Dataset& dataset, const FidelityOptions& options);
 
 // Of the trainings without a batch: options.replay.seeds, and others up to base_seeds.

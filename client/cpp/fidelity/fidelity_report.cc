@@ -42,10 +42,10 @@ std::string ScatterSection(const FidelityResults& results, const FidelitySummary
   return Section(
       "Estimated and real gain", chart,
       absl::StrFormat(
-          "A mark per batch, the larger, the more images; on the dashed line an estimate is right. "
-          "Bars are 95\u00a0%% intervals of the estimate. The estimates were written down before "
-          "any detector was trained on a batch. The real gain is the mean of %d training seeds, "
-          "and its own luck has a standard deviation of %s points.",
+          "Each mark is a batch, larger with more images; on the dashed line, the estimate is "
+          "right. Bars are 95\u00a0%% intervals of the estimate. The estimates were recorded "
+          "before any detector was trained on a batch. The real gain is the mean of %d training "
+          "seeds, and its noise has a standard deviation of %s points.",
           summary.seeds, summary.noise ? Decimal(100 * *summary.noise, 2) : "unknown"));
 }
 
@@ -70,21 +70,20 @@ std::string AgreementSection(const FidelitySummary& summary) {
   };
   return Section(
       "Rank correlations",
-      absl::StrCat(table, "<h3>What the truth allows</h3>",
+      absl::StrCat(table, "<h3>What the measurement allows</h3>",
                    FactList({{"σ of the real gain over batches", points(summary.sigma_gain)},
-                             {"σ of the measurement’s luck", points(summary.noise)},
+                             {"σ of the measurement’s noise", points(summary.noise)},
                              {"σ of what can be predicted", points(summary.sigma_true)},
                              {"test–retest correlation r", FigureText(summary.test_retest)},
                              {"ceiling, √(kr / (1 + (k − 1) r))", FigureText(summary.ceiling)},
                              {"the estimate’s, divided by the ceiling",
                               FigureText(summary.disattenuated)}})),
       absl::StrCat(
-          "Spearman’s, with 95\u00a0% bootstrap intervals over batches and test halves (for r, "
-          "ceiling and quotient: over batches). Larger batches gain more, so what counts is the "
-          "correlation among batches of like size. r: ",
+          "Spearman’s, with 95\u00a0% bootstrap intervals over batches, test halves, and base "
+          "trainings (for r, ceiling, and quotient: over batches alone). Larger batches gain more, "
+          "so what counts is the correlation among batches of similar size. r: ",
           DescribeTestRetest(summary),
-          ". With k seeds, a perfect predictor reaches the ceiling; above 1, the quotient says "
-          "that "
+          ". With k seeds, a perfect predictor reaches the ceiling; a quotient above 1 shows that "
           "the ceiling is uncertain."));
 }
 
@@ -103,9 +102,8 @@ std::string ChoiceSection(const FidelitySummary& summary) {
   return Section(
       "What choosing by the table gains",
       Table({"batches", "the table’s best", "mean", "best", "over the mean", "regret"}, rows),
-      "Real gains in points, among batches of like size. The best batch is partly the luckiest "
-      "one: "
-      "even a perfect table would have some regret.");
+      "Real gains in points. The best batch is partly the luckiest one: even a perfect table would "
+      "have some regret.");
 }
 
 std::string CalibrationSection(const FidelitySummary& summary) {
@@ -122,10 +120,10 @@ std::string CalibrationSection(const FidelitySummary& summary) {
                 {"slope, with intercept", FigureText(summary.slope)},
                 {"intercept", points},
                 {"real gains in the 95 % intervals", Share(summary.coverage)},
-                {"the same, with the truth’s luck", Share(summary.coverage_with_noise)}}),
-      "Least squares of the real gain on the estimated one; 1 is right. The luck of the trainings, "
-      "of the base’s too, and of the choice of the test images is added to the standard errors in "
-      "the last row.");
+                {"the same, with the truth’s noise", Share(summary.coverage_with_noise)}}),
+      "Least squares of the real gain on the estimated one; a slope of 1 is right. In the last "
+      "row, the noise of all trainings and of the choice of test images is added to the standard "
+      "errors.");
 }
 
 std::string OtherSection(const FidelitySummary& summary) {
@@ -152,7 +150,7 @@ std::string ClassesSection(const FidelitySummary& summary) {
   }
   return Section("Classes",
                  Table({"class", "σ of the real gain, points", "rank correlation"}, rows),
-                 "The table’s estimate of each class’s gain, and the real one.");
+                 "The rank correlation is that of a class’s estimated gain with its real one.");
 }
 
 }  // namespace
@@ -166,7 +164,7 @@ std::string FigureText(const Figure& figure, int digits) {
 Finding FindingOf(const FidelityResults& results, const FidelitySummary& summary) {
   if (summary.predictors.empty()) {
     return {absl::StrCat(summary.batches, " of ", results.batches.size(), " batches measured"),
-            absl::StrCat("Below ", kFewestBatches, ", a correlation says nothing.")};
+            absl::StrCat("With fewer than ", kFewestBatches, ", a correlation says nothing.")};
   }
   const Figure& rank = summary.predictors[0].rank;
   const Figure& given_size = summary.predictors[0].given_size;
@@ -184,14 +182,14 @@ Finding FindingOf(const FidelityResults& results, const FidelitySummary& summary
   }
   finding.support = absl::StrFormat(
       "95 %% interval %s, over %d batches and %d training seed%s; given the number of images %s. "
-      "The number of images alone: %s. On this truth a perfect table would reach %s. Real gains "
+      "The number of images alone: %s. With this noise, a perfect table would reach %s. Real gains "
       "differ between batches by σ = %s points.",
       IntervalText(rank.ci95, 2), summary.batches, summary.seeds, summary.seeds == 1 ? "" : "s",
       FigureText(given_size), FigureText(summary.predictors[1].rank), FigureText(summary.ceiling),
       summary.sigma_gain ? Decimal(100 * *summary.sigma_gain, 2) : "unknown");
   if (summary.batches < kPublishedBatches) {
-    absl::StrAppend(&finding.support, " Below ", kPublishedBatches,
-                    " batches, that is no figure to publish.");
+    absl::StrAppend(&finding.support, " With fewer than ", kPublishedBatches,
+                    " batches, this is no figure to publish.");
   }
   return finding;
 }

@@ -54,7 +54,7 @@ struct FidelityResults {
   std::string dataset;
   std::vector<std::string> classes;
   nlohmann::ordered_json protocol = nlohmann::ordered_json::object();
-  // Of the look-up table that the estimates are by: name of its model, probes, the server's own
+  // About the look-up table that made the estimates: name of its model, probes, the server's own
   // figures.
   nlohmann::ordered_json table = nlohmann::ordered_json::object();
   std::vector<TrialBatch> batches;

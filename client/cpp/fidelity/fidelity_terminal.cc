@@ -29,7 +29,7 @@ void PrintPredictors(const FidelitySummary& summary, std::ostream& out) {
 }
 
 void PrintChoice(const Choice& choice, std::ostream& out) {
-  out << "\nReal gain among batches of like size:\n";
+  out << "\nReal gain among batches of similar size:\n";
   Line(out, "the table's best", Points(choice.chosen));
   Line(out, "mean", Points(choice.mean));
   Line(out, "best", Points(choice.best));
@@ -44,7 +44,7 @@ void PrintFidelity(const FidelityResults& results, const FidelitySummary& summar
   Line(out, "batches, seeds", absl::StrCat(summary.batches, ", ", summary.seeds));
   Line(out, "mean real gain", InPoints(summary.mean_gain));
   Line(out, "standard deviation over batches", InPoints(summary.sigma_gain));
-  Line(out, "of the measurement's luck", InPoints(summary.noise));
+  Line(out, "of the measurement's noise", InPoints(summary.noise));
   Line(out, "test-retest correlation r", FigureText(summary.test_retest));
   Line(out, "ceiling", FigureText(summary.ceiling));
   if (summary.other) {
@@ -60,7 +60,7 @@ void PrintFidelity(const FidelityResults& results, const FidelitySummary& summar
   Line(out, "slope through the origin", FigureText(summary.slope_through_origin));
   Line(out, "slope with intercept", FigureText(summary.slope));
   Line(out, "in the 95 % intervals", InPercent(summary.coverage));
-  Line(out, "with the truth's luck", InPercent(summary.coverage_with_noise));
+  Line(out, "with the truth's noise", InPercent(summary.coverage_with_noise));
 }
 
 }  // namespace mgral::client

@@ -1,4 +1,4 @@
-// What a fidelity.json says of how it was measured, and whether one can be gone on with.
+// How a fidelity.json was measured, and whether a run can continue from it.
 #pragma once
 
 #include "absl/status/statusor.h"

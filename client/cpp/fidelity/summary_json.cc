@@ -54,11 +54,11 @@ SummaryJson OtherToJson(const OtherProfile& other) {
 
 std::string DescribeTestRetest(const FidelitySummary& summary) {
   if (summary.seeds < 2) {
-    return "gains on two disjoint halves of the test images, both of the only training seed, whose "
-           "luck they share";
+    return "gains on two disjoint halves of the test images, both with the only training seed, "
+           "whose noise they share";
   }
   return absl::StrCat(
-      "gain with one training seed on the first half of the test images, gain with another seed on "
+      "gain with one training seed on the first half of the test images, and with another seed on "
       "the second half: mean over all pairs of ",
       summary.seeds, " seeds");
 }

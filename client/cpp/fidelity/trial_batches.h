@@ -1,4 +1,4 @@
-// Which batches a table is put to the test with. Plain functions of the dataset and the seed.
+// The batches that a table is tested with. Plain functions of the dataset and the seed.
 #pragma once
 
 #include <cstdint>

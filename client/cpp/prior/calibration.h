@@ -30,8 +30,8 @@ struct Calibration {
   Number coverage;  // of the 95 % intervals
 };
 
-// By the tables that the pools would have with these values. Pools that the values were fitted to
-// flatter them.
+// By the tables that the pools would have with these values. Optimistic for pools that the values
+// were fitted to.
 Calibration Calibrate(const std::vector<SimulatedPool>& pools, const PriorValues& values);
 
 // One per dataset, by name, with the values fitted to the other datasets; then "all" of these

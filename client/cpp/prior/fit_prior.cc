@@ -250,14 +250,15 @@ absl::StatusOr<PriorFit> FitPrior(const std::vector<SimulatedPool>& pools) {
   PriorFit fit;
   for (const SimulatedPool& pool : pools) fit.informed += pool.pull.empty() ? 0 : 1;
   if (!FitWeights(datasets, &fit.values)) {
-    return absl::FailedPreconditionError("no pool's probes say anything of the weights");
+    return absl::FailedPreconditionError("no pool's probes are informative about the weights");
   }
   if (!FitKappa(datasets, &fit)) {
     return absl::FailedPreconditionError(
         "no pool has two batches with an estimate and a test gain: simulate lookup_greedy,random");
   }
   if (!(fit.values.kappa > 0)) {
-    return absl::FailedPreconditionError("the pools gained nothing where their tables said so");
+    return absl::FailedPreconditionError(
+        "the pools gained nothing where their tables expected a gain");
   }
   fit.values.realized_noise = ValidationNoise(datasets, fit);
   fit.values.residual_share = ResidualShare(datasets, fit.values);

@@ -43,7 +43,7 @@ struct PriorValues {
 
 struct PriorFit {
   PriorValues values;
-  int informed = 0;  // pools whose probes say something of the weights
+  int informed = 0;  // pools whose probes are informative about the weights
   // What kappa_sd is made of, beside the error of kappa: standard deviations.
   double kappa_between_datasets = 0, kappa_between_pools = 0;
   double test_noise = 0;  // of a detector's mAP on the test images
@@ -52,13 +52,13 @@ struct PriorFit {
 // Every dataset counts as much as another, however many pools it has.
 //
 // Weights: w_i ~ N(w0, diag(sd)^2) over pools, by EM with every w_i as a table would have it, not
-// negative. kappa: the slope of test
-// gain on estimate per pool, with random effects of pool and dataset (DerSimonian and Laird 1986);
-// kappa_sd is what a pool of another dataset would differ by. residual_share: the least with which
-// the 95 % intervals of the first batches hold 95 % of their test gains.
+// negative. kappa: the slope of test gain on estimate per pool, with random effects of pool and
+// dataset (DerSimonian and Laird 1986); kappa_sd is what a pool of another dataset would differ by.
+// residual_share: the least with which the 95 % intervals of the first batches hold 95 % of their
+// test gains.
 //
-// FailedPrecondition where the pools cannot say: no probes that read anything, no pool with two
-// batches, no gain at all.
+// FailedPrecondition where the pools cannot tell: no informative probes, no pool with two batches,
+// no gain at all.
 absl::StatusOr<PriorFit> FitPrior(const std::vector<SimulatedPool>& pools);
 
 // Mean and covariance of a pool's shared weights by its probes and w ~ N(mean, diag(sd)^2), as in

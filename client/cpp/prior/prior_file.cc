@@ -60,8 +60,7 @@ std::string PriorFile(const std::vector<SimulatedPool>& pools, const PriorFit& f
   absl::StrAppend(
       &out, Comment(absl::StrCat("Written by `mgral fit-prior` from ", DescribePools(pools), " of ",
                                  first->date, first->date == last->date ? "" : " to " + last->date,
-                                 ", of which ", fit.informed,
-                                 " had probes that say anything of weights.")));
+                                 ", of which ", fit.informed, " had informative probes.")));
   absl::StrAppendFormat(
       &out, "// kappa: %.2g between datasets, %.2g between pools; noise of a test mAP: %.2g.\n",
       fit.kappa_between_datasets, fit.kappa_between_pools, fit.test_noise);

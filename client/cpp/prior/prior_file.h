@@ -8,7 +8,7 @@
 
 namespace mgral::client {
 
-// Pools from which a prior may be shipped.
+// No prior fitted to fewer pools is shipped.
 inline constexpr int kFewestPools = 50;
 
 // "60 simulated pools (cards 30, bccd 30)"

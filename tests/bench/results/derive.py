@@ -2,9 +2,9 @@
 
     "derive": {"rare": ["ace", "king"], "share": 0.1, "images": 108, "copies": 0.5, "seed": 1}
 
-Of the pool's images a fifth is set aside for validation. Of the rest, those that hold a rare class are
-dropped but for `share` of them, and `images` are drawn, of which the part `copies` are near-copies of
-the others: cropped by up to 4 % at each side, a little brighter or darker, and encoded anew. Test
+A fifth of the pool's images is set aside for validation. Of the rest, only `share` of those with a
+rare class are kept. `images` make up the new pool; the part `copies` of them are near-copies of the
+others: cropped by up to 4 % at each side, a little brighter or darker, and encoded again. Test
 images stay as they are. The same fields give the same pool.
 """
 
