@@ -79,9 +79,9 @@ std::string AgreementSection(const FidelitySummary& summary) {
                              {"the estimate’s, divided by the ceiling",
                               FigureText(summary.disattenuated)}})),
       absl::StrCat(
-          "Spearman’s, with 95\u00a0% bootstrap intervals over batches, test halves, and base "
-          "trainings (for r, ceiling, and quotient: over batches alone). Larger batches gain more, "
-          "so what counts is the correlation among batches of similar size. r: ",
+          "Spearman’s, with 95\u00a0% bootstrap intervals over batches and test halves (for r, "
+          "ceiling, and quotient: over batches alone). Larger batches gain more, so what counts is "
+          "the correlation among batches of similar size. r: ",
           DescribeTestRetest(summary),
           ". With k seeds, a perfect predictor reaches the ceiling; a quotient above 1 shows that "
           "the ceiling is uncertain."));
