@@ -108,13 +108,12 @@ TEST(LabelingPriceTest, NothingHasAPriceWhereItDoesNotMatter) {
 }
 
 TEST(LabelingPriceTest, WithoutACostPerImageEmptyOnesAreNotChosenAllTheSame) {
-  HandTable hand = MakeHandTable(6, 2, 2, 1);
-  hand.table.expected[0] = hand.table.expected[1] = 0;
+  HandTable hand = MakeHandTable(20, 2, 2, 1);
+  std::fill_n(hand.table.expected.begin(), 5 * 2, 0.0f);
   RankInput input = InputOf(hand, 5);
-  input.cost_per_image = 0;  // image 0 costs nothing and brings nothing
+  input.cost_per_image = 0;  // images 0 to 4 cost nothing and bring nothing
   for (const double price : LabelingPrices(input)) EXPECT_TRUE(std::isfinite(price));
-  const std::vector<int64_t> order = Rank("lookup_greedy", input).order;
-  EXPECT_EQ(std::count(order.begin(), order.end(), 0), 0);
+  for (const int64_t image : Rank("lookup_greedy", input).order) EXPECT_GE(image, 5);
 }
 
 TEST(LabelingPriceTest, BadInputIsRefusedByName) {
