@@ -82,7 +82,7 @@ class Client:
             "stored": they are not.
         seconds_per_image, seconds_per_box: what labeling takes; if both are 0, an image counts as
             much as two boxes.
-        uniform_share: of each batch by a look-up table, drawn at random (default: 0.15).
+        uniform_share: of a batch of mgral or lookup_greedy, drawn at random (default: 0.15).
         probe_seconds: workers' time for a cycle's replay probes, instead of their number.
         """
         pool = pool_service_pb2.Pool(
