@@ -44,9 +44,10 @@ std::string ScatterSection(const FidelityResults& results, const FidelitySummary
       absl::StrFormat(
           "Each mark is a batch, larger with more images; on the dashed line, the estimate is "
           "right. Bars are 95\u00a0%% intervals of the estimate. The estimates were recorded "
-          "before any detector was trained on a batch. The real gain is the mean of %d training "
-          "seeds, and its noise has a standard deviation of %s points.",
-          summary.seeds, summary.noise ? Decimal(100 * *summary.noise, 2) : "unknown"));
+          "before any detector was trained on a batch. The real gain is the mean over %d training "
+          "seed%s, and its noise has a standard deviation of %s points.",
+          summary.seeds, summary.seeds == 1 ? "" : "s",
+          summary.noise ? Decimal(100 * *summary.noise, 2) : "unknown"));
 }
 
 std::string AgreementSection(const FidelitySummary& summary) {
