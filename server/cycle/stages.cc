@@ -29,6 +29,20 @@ std::vector<float> CountObjects(const domain::Example& example, size_t classes) 
   return counts;
 }
 
+// The same of each of `images`, which are all among the examples.
+std::vector<std::vector<float>> ObjectsOf(const std::vector<ImageSignals>& images,
+                                          const CycleExamples& examples, size_t classes) {
+  std::unordered_map<int64_t, const domain::Example*> by_key;
+  for (const auto* list : {&examples.training, &examples.validation}) {
+    for (const domain::Example& example : *list) by_key[example.image.key] = &example;
+  }
+  std::vector<std::vector<float>> objects;
+  for (const ImageSignals& image : images) {
+    objects.push_back(CountObjects(*by_key.at(image.image_key), classes));
+  }
+  return objects;
+}
+
 // Calibrates the expected objects of the candidates by all that is labeled. Nothing was seen in a
 // cold start, and an external detector is taken at its word.
 absl::Status ExpectObjects(const StageContext& stage, const TrainedCycle& trained,
@@ -37,15 +51,8 @@ absl::Status ExpectObjects(const StageContext& stage, const TrainedCycle& traine
   if (trained.cold_start || stage.cycle.pool.detector.external()) return absl::OkStatus();
   std::vector<ImageSignals> known = std::move(validation);
   known.insert(known.end(), pool->labeled.begin(), pool->labeled.end());
-  std::unordered_map<int64_t, const domain::Example*> by_key;
-  for (const auto* list : {&examples.training, &examples.validation}) {
-    for (const domain::Example& example : *list) by_key[example.image.key] = &example;
-  }
-  std::vector<std::vector<float>> objects;
-  for (const ImageSignals& image : known) {
-    objects.push_back(CountObjects(*by_key.at(image.image_key), stage.cycle.pool.classes.size()));
-  }
-  return stage.ports.selection->ExpectObjects(known, objects, &pool->candidates);
+  return stage.ports.selection->ExpectObjects(
+      known, ObjectsOf(known, examples, stage.cycle.pool.classes.size()), &pool->candidates);
 }
 
 }  // namespace
@@ -166,9 +173,8 @@ absl::StatusOr<LabelHistory> LoadLabelHistory(const StageContext& stage,
 std::vector<int64_t> CountLabels(const StageContext& stage, const CycleExamples& examples) {
   std::vector<int64_t> counts(stage.cycle.pool.classes.size(), 0);
   for (const domain::Example& example : examples.training) {
-    for (const domain::Box& box : example.boxes) {
-      if (!box.ignore) ++counts.at(box.class_index);
-    }
+    const std::vector<float> objects = CountObjects(example, counts.size());
+    for (size_t c = 0; c < counts.size(); ++c) counts[c] += static_cast<int64_t>(objects[c]);
   }
   return counts;
 }
@@ -181,12 +187,7 @@ domain::SelectionRuntime::PlanRequest MakePlanRequest(const StageContext& stage,
   request.num_classes = static_cast<int>(stage.cycle.pool.classes.size());
   request.candidates = std::move(pool.candidates);
   request.labeled = std::move(pool.labeled);
-  std::unordered_map<int64_t, const domain::Example*> by_key;
-  for (const domain::Example& example : examples.training) by_key[example.image.key] = &example;
-  for (const ImageSignals& image : request.labeled) {
-    request.labeled_objects.push_back(
-        CountObjects(*by_key.at(image.image_key), stage.cycle.pool.classes.size()));
-  }
+  request.labeled_objects = ObjectsOf(request.labeled, examples, stage.cycle.pool.classes.size());
   request.class_ap = trained.class_ap50;
   request.batch_size = stage.cycle.pool.selection.batch_size;
   request.seed = StageSeed(trained.inputs, SeedPurpose::kPlan);
