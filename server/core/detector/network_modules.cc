@@ -7,6 +7,7 @@
 #include <set>
 
 #include "server/core/detector/efficientnet_lite.h"
+#include "server/core/detector/level_rows.h"
 #include "server/core/detector/mobilenet_v3.h"
 #include "server/core/detector/vgg.h"
 
@@ -50,7 +51,8 @@ std::vector<torch::Tensor> TrunkImpl::forward(const torch::Tensor& images) {
 }
 
 PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& config)
-    : subsampled_p6_(config.architecture == Architecture::kFasterRcnn) {
+    : subsampled_p6_(config.architecture == Architecture::kFasterRcnn),
+      as_rows_(config.separable && FitsRows(config.pyramid_channels)) {
   const int64_t out = config.pyramid_channels;
   const int extra_levels = subsampled_p6_ ? 0 : config.max_level - 5;
   Group inner, layer, extra;
@@ -72,16 +74,28 @@ PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& c
   register_module("extra_blocks", extra);
 }
 
+torch::Tensor PyramidImpl::Convolved(const nn::Sequential& convs, const torch::Tensor& map) {
+  if (!as_rows_ || !map.is_cpu()) return nn::Sequential(convs)->forward(map);
+  const std::vector<LevelShape> shapes = ShapesOf({map});
+  torch::Tensor rows = ToRows({map});
+  for (const auto& module : *convs) {
+    const auto& conv = module.get<nn::Conv2dImpl>();
+    rows = conv.options.groups() > 1 ? DepthwiseRows(rows, conv.weight, shapes)
+                                     : PointwiseRows(rows, conv);
+  }
+  return ToMap(rows, shapes[0]);
+}
+
 std::vector<torch::Tensor> PyramidImpl::forward(const std::vector<torch::Tensor>& features) {
   std::vector<torch::Tensor> levels(features.size());
   torch::Tensor top;
   for (size_t i = features.size(); i-- > 0;) {
-    torch::Tensor inner = inner_[i]->forward(features[i]);
+    torch::Tensor inner = Convolved(inner_[i], features[i]);
     if (top.defined()) {
       inner = inner + at::upsample_nearest2d(top, {inner.size(2), inner.size(3)});
     }
     top = inner;
-    levels[i] = layer_[i]->forward(inner);
+    levels[i] = Convolved(layer_[i], inner);
   }
   for (size_t i = 0; i < extra_.size(); ++i) {
     const torch::Tensor& below = levels.back();
@@ -92,7 +106,8 @@ std::vector<torch::Tensor> PyramidImpl::forward(const std::vector<torch::Tensor>
 }
 
 HeadImpl::HeadImpl(const DetectorConfig& config, const std::string& last_name, int64_t outputs)
-    : outputs_(outputs) {
+    : outputs_(outputs),
+      as_rows_(config.separable && config.head_norm && FitsRows(config.pyramid_channels)) {
   const int64_t channels = config.pyramid_channels;
   Group conv;
   for (int i = 0; i < config.head_convs; ++i) {
@@ -116,7 +131,29 @@ HeadImpl::HeadImpl(const DetectorConfig& config, const std::string& last_name, i
                                               config.separable ? 1 : 3, 1, true));
 }
 
-torch::Tensor HeadImpl::forward(const torch::Tensor& features, size_t level) {
+std::vector<torch::Tensor> HeadImpl::forward(const std::vector<torch::Tensor>& levels) {
+  std::vector<torch::Tensor> outputs;
+  if (!as_rows_ || !levels[0].is_cpu()) {
+    for (size_t i = 0; i < levels.size(); ++i) outputs.push_back(OneLevel(levels[i], i));
+    return outputs;
+  }
+  const std::vector<LevelShape> shapes = ShapesOf(levels);
+  torch::Tensor rows = ToRows(levels);
+  for (size_t i = 0; i < convs_.size(); ++i) {
+    rows = DepthwiseRows(rows, convs_[i][0]->weight, shapes);
+    rows = NormReluRows(PointwiseRows(rows, *convs_[i][1]), norms_[i], shapes);
+  }
+  rows = PointwiseRows(rows, *last_);
+  int64_t first = 0;
+  for (const LevelShape& shape : shapes) {
+    const int64_t end = first + shape.rows();
+    outputs.push_back(rows.slice(0, first, end).reshape({shape.images, -1, outputs_}));
+    first = end;
+  }
+  return outputs;
+}
+
+torch::Tensor HeadImpl::OneLevel(const torch::Tensor& features, size_t level) {
   torch::Tensor x = features;
   for (size_t i = 0; i < convs_.size(); ++i) {
     for (nn::Conv2d& conv : convs_[i]) x = conv->forward(x);

@@ -91,7 +91,11 @@ class PyramidImpl : public torch::nn::Module {
   std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& features);
 
  private:
+  // A module of inner_ or layer_ on one level.
+  torch::Tensor Convolved(const torch::nn::Sequential& convs, const torch::Tensor& map);
+
   bool subsampled_p6_;
+  bool as_rows_;  // on a CPU: by level_rows.h
   std::vector<torch::nn::Sequential> inner_, layer_;
   std::vector<torch::nn::Conv2d> extra_;
 };
@@ -137,11 +141,14 @@ torch::Tensor PerAnchor(const torch::Tensor& maps, int64_t outputs);
 class HeadImpl : public torch::nn::Module {
  public:
   HeadImpl(const DetectorConfig& config, const std::string& last_name, int64_t outputs);
-  // [B, positions * anchors_per_position, outputs] of one level.
-  torch::Tensor forward(const torch::Tensor& features, size_t level);
+  // The pyramid's levels -> of each [B, positions * anchors_per_position, outputs].
+  std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& levels);
 
  private:
+  torch::Tensor OneLevel(const torch::Tensor& features, size_t level);
+
   int64_t outputs_;
+  bool as_rows_;  // on a CPU: by level_rows.h
   std::vector<std::vector<torch::nn::Conv2d>> convs_;
   std::vector<std::vector<torch::nn::BatchNorm2d>> norms_;  // [conv][level]; empty: none
   torch::nn::Conv2d last_{nullptr};

@@ -44,14 +44,10 @@ RetinaNet::RetinaNet(const DetectorConfig& config, std::shared_ptr<Modules> modu
 RawOutput RetinaNet::Forward(const NetInput& input) {
   RawOutput out;
   out.features = modules_->PyramidLevels(input);
-  std::vector<at::Tensor> logits, deltas;
-  for (size_t level = 0; level < out.features.size(); ++level) {
-    logits.push_back(modules_->classes->forward(out.features[level], level));
-    deltas.push_back(modules_->boxes->forward(out.features[level], level));
-    out.level_anchors.push_back(logits.back().size(1));
-  }
+  const std::vector<at::Tensor> logits = modules_->classes->forward(out.features);
+  for (const at::Tensor& level : logits) out.level_anchors.push_back(level.size(1));
   out.logits = at::cat(logits, 1);
-  out.deltas = at::cat(deltas, 1);
+  out.deltas = at::cat(modules_->boxes->forward(out.features), 1);
   return out;
 }
 

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+
+#include <cstdint>
+#include <vector>
+
+// What separable convolutions compute, on a CPU, on feature maps kept as rows: one matrix [M, C] of
+// all positions of all levels, level by level, image by image, row by row. With few channels a
+// network of torch's own modules spends most of its time between them: here all levels are one
+// product of matrices, and nothing but it and two passes over memory is left. Same results but for
+// rounding, with gradients; float only; contiguous in and out.
+
+namespace mgral::core {
+
+struct LevelShape {
+  int64_t images, height, width;
+
+  int64_t rows() const { return images * height * width; }
+};
+
+// [B, C, h, w] of each level <-> rows. Free for one level that is channels_last.
+std::vector<LevelShape> ShapesOf(const std::vector<at::Tensor>& levels);
+at::Tensor ToRows(const std::vector<at::Tensor>& levels);
+at::Tensor ToMap(const at::Tensor& rows, const LevelShape& shape);
+
+// Whether DepthwiseRows takes that many channels.
+bool FitsRows(int64_t channels);
+
+// A 3x3 convolution of each channel alone, padded by zeros: its weight is [C, 1, 3, 3].
+at::Tensor DepthwiseRows(const at::Tensor& rows, const at::Tensor& weight,
+                         const std::vector<LevelShape>& shapes);
+
+// A 1x1 convolution.
+at::Tensor PointwiseRows(const at::Tensor& rows, const torch::nn::Conv2dImpl& conv);
+
+// Each level's batch norm, in training or evaluation mode as the norm is, then max(0, ·).
+at::Tensor NormReluRows(const at::Tensor& rows, std::vector<torch::nn::BatchNorm2d>& norms,
+                        const std::vector<LevelShape>& shapes);
+
+}  // namespace mgral::core
