@@ -361,7 +361,7 @@ bool FitsRows(int64_t channels) { return channels % kLanes == 0; }
 at::Tensor DepthwiseRows(const at::Tensor& rows, const at::Tensor& weight,
                          const std::vector<LevelShape>& shapes) {
   if (!FitsRows(rows.size(1))) throw std::invalid_argument("rows: have a wrong number of channels");
-  return Depthwise::apply(rows, weight, Flat(shapes));
+  return Depthwise::apply(rows.contiguous(), weight, Flat(shapes));
 }
 
 at::Tensor PointwiseRows(const at::Tensor& rows, const torch::nn::Conv2dImpl& conv) {
@@ -377,7 +377,7 @@ at::Tensor NormReluRows(const at::Tensor& rows, std::vector<torch::nn::BatchNorm
     betas.push_back(norms[counts.size()]->bias);
     counts.push_back(shape.rows());
   }
-  return NormRelu::apply(rows, at::stack(gammas), at::stack(betas), &norms, counts);
+  return NormRelu::apply(rows.contiguous(), at::stack(gammas), at::stack(betas), &norms, counts);
 }
 
 }  // namespace mgral::core
