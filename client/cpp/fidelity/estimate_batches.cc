@@ -79,20 +79,9 @@ absl::Status Estimation::CreatePool(FidelityResults* results) {
 absl::Status Estimation::MakeTable(FidelityResults* results) {
   if (absl::Status status = CreatePool(results); !status.ok()) return status;
   progress_.SetNote("registering images");
-  ImageUses images;
-  for (int position : partition_.train) images.emplace_back(position, v1::IMAGE_USE_TRAINING);
-  for (int position : partition_.validation) {
-    images.emplace_back(position, v1::IMAGE_USE_VALIDATION);
-  }
-  absl::Status status =
-      RegisterImages(client_, pool_, dataset_, images, options_.replay.server_path);
-  if (status.ok()) {
-    status = IngestTrueLabels(client_, pool_, dataset_, partition_.validation,
-                              v1::IMAGE_USE_VALIDATION, "");
-  }
-  if (status.ok()) {
-    status = IngestTrueLabels(client_, pool_, dataset_, labeled_, v1::IMAGE_USE_TRAINING, "");
-  }
+  const absl::Status status =
+      FillPool(client_, pool_, dataset_, {partition_.train, partition_.validation, labeled_},
+               options_.replay.server_path);
   if (!status.ok()) return status;
   absl::StatusOr<v1::Cycle> cycle =
       RunCycle(client_, pool_, /*with_table=*/true,

@@ -108,19 +108,9 @@ absl::StatusOr<Training> Truth::Train(const TrainingKey& key) {
   if (!images.ok()) return images.status();
   absl::StatusOr<std::string> pool = CreatePool(key);
   if (!pool.ok()) return pool.status();
-  ImageUses uses;
-  for (int position : *images) uses.emplace_back(position, v1::IMAGE_USE_TRAINING);
-  for (int position : partition_.validation) {
-    uses.emplace_back(position, v1::IMAGE_USE_VALIDATION);
-  }
-  absl::Status status = RegisterImages(client_, *pool, dataset_, uses, options_.replay.server_path);
-  if (status.ok()) {
-    status = IngestTrueLabels(client_, *pool, dataset_, partition_.validation,
-                              v1::IMAGE_USE_VALIDATION, "");
-  }
-  if (status.ok()) {
-    status = IngestTrueLabels(client_, *pool, dataset_, *images, v1::IMAGE_USE_TRAINING, "");
-  }
+  absl::Status status =
+      FillPool(client_, *pool, dataset_, {*images, partition_.validation, *images},
+               options_.replay.server_path);
   if (!status.ok()) return status;
   absl::StatusOr<v1::Cycle> cycle = RunCycle(
       client_, *pool, /*with_table=*/false, who,

@@ -19,19 +19,9 @@ absl::StatusOr<double> TryLabels(Client& client, const TrialRequest& request,
                                  const std::vector<int>& labels, const std::string& pool,
                                  const std::function<void(const std::string&)>& doing,
                                  StageSeconds* seconds) {
-  ImageUses images;
-  for (int position : labels) images.emplace_back(position, v1::IMAGE_USE_TRAINING);
-  for (int position : request.partition.validation)
-    images.emplace_back(position, v1::IMAGE_USE_VALIDATION);
-  absl::Status status =
-      RegisterImages(client, pool, request.dataset, images, request.options.server_path);
-  if (status.ok()) {
-    status = IngestTrueLabels(client, pool, request.dataset, request.partition.validation,
-                              v1::IMAGE_USE_VALIDATION, "");
-  }
-  if (status.ok()) {
-    status = IngestTrueLabels(client, pool, request.dataset, labels, v1::IMAGE_USE_TRAINING, "");
-  }
+  const absl::Status status =
+      FillPool(client, pool, request.dataset, {labels, request.partition.validation, labels},
+               request.options.server_path);
   if (!status.ok()) return status;
   const absl::StatusOr<v1::Cycle> cycle =
       RunCycle(client, pool, /*with_table=*/false,

@@ -37,8 +37,8 @@ class Play {
   absl::Status End();
 
  private:
-  absl::Status Register();
-  absl::Status LabelInitially();
+  absl::Status Fill();
+  void CountLabeled(const std::vector<int>& positions);
   absl::Status TakeSharedStart();
   absl::Status ShareStart();
   absl::StatusOr<v1::Cycle> Train(bool with_table);
@@ -50,8 +50,6 @@ class Play {
   absl::StatusOr<v1::Batch> PickByTruth(const std::string& strategy, StageSeconds* seconds,
                                         CurvePoint* point);
   absl::Status LabelBatch(const CurvePoint& point, const std::string& batch);
-  absl::Status Ingest(const std::vector<int>& positions, v1::ImageUse use,
-                      const std::string& batch);
   void Say(const std::string& words) const {
     if (listener_.doing) listener_.doing(words);
   }
@@ -77,38 +75,25 @@ absl::Status Play::Begin() {
   if (!created.ok()) return created.status();
   run_.pool = created->name();
   run_.profile = created->detector().profile();
-  if (absl::Status status = Register(); !status.ok()) return status;
-  absl::Status status = LabelInitially();
+  absl::Status status = Fill();
   if (status.ok() && request_.start != nullptr) status = TakeSharedStart();
   return status;
 }
 
-absl::Status Play::Register() {
+absl::Status Play::Fill() {
   Say("registering images");
-  ImageUses images;
-  for (int position : request_.partition.train)
-    images.emplace_back(position, v1::IMAGE_USE_TRAINING);
-  for (int position : request_.partition.validation)
-    images.emplace_back(position, v1::IMAGE_USE_VALIDATION);
-  return RegisterImages(client_, run_.pool, request_.dataset, images, request_.options.server_path);
-}
-
-absl::Status Play::LabelInitially() {
-  absl::Status status = Ingest(request_.partition.validation, v1::IMAGE_USE_VALIDATION, "");
-  if (!status.ok()) return status;
+  const Partition& partition = request_.partition;
   const std::vector<int> initial =
-      DrawInitial(request_.partition.train, request_.options.initial, run_.seed);
-  return Ingest(initial, v1::IMAGE_USE_TRAINING, "");
+      DrawInitial(partition.train, request_.options.initial, run_.seed);
+  CountLabeled(initial);
+  return FillPool(client_, run_.pool, request_.dataset,
+                  {partition.train, partition.validation, initial}, request_.options.server_path);
 }
 
-absl::Status Play::Ingest(const std::vector<int>& positions, v1::ImageUse use,
-                          const std::string& batch) {
-  if (use == v1::IMAGE_USE_TRAINING) {
-    labeled_.insert(labeled_.end(), positions.begin(), positions.end());
-    for (int position : positions)
-      boxes_ += static_cast<int64_t>(request_.dataset.images[position].boxes.size());
-  }
-  return IngestTrueLabels(client_, run_.pool, request_.dataset, positions, use, batch);
+void Play::CountLabeled(const std::vector<int>& positions) {
+  labeled_.insert(labeled_.end(), positions.begin(), positions.end());
+  for (int position : positions)
+    boxes_ += static_cast<int64_t>(request_.dataset.images[position].boxes.size());
 }
 
 absl::StatusOr<v1::Cycle> Play::Train(bool with_table) {
@@ -215,7 +200,9 @@ absl::StatusOr<v1::Batch> Play::PickByTruth(const std::string& strategy, StageSe
 absl::Status Play::LabelBatch(const CurvePoint& point, const std::string& batch) {
   std::vector<int> positions;
   for (const std::string& image_id : point.batch) positions.push_back(by_id_.at(image_id));
-  return Ingest(positions, v1::IMAGE_USE_TRAINING, batch);
+  CountLabeled(positions);
+  return IngestTrueLabels(client_, run_.pool, request_.dataset, positions, v1::IMAGE_USE_TRAINING,
+                          batch);
 }
 
 // The pool begins with the initial labels and those of the batch that another pool picked.

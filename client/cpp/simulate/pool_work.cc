@@ -1,17 +1,23 @@
 #include "client/cpp/simulate/pool_work.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "client/cpp/simulate/cycle_figures.h"
 
 namespace mgral::client {
+namespace {
 
 absl::Status RegisterImages(Client& client, const std::string& pool, const Dataset& dataset,
-                            const ImageUses& images,
+                            const PoolImages& images,
                             const std::optional<std::string>& server_path) {
+  std::vector<std::pair<int, v1::ImageUse>> uses;
+  for (int position : images.train) uses.emplace_back(position, v1::IMAGE_USE_TRAINING);
+  for (int position : images.validation) uses.emplace_back(position, v1::IMAGE_USE_VALIDATION);
   size_t next = 0;
   const Source<v1::NewImage> source = [&]() -> absl::StatusOr<std::optional<v1::NewImage>> {
-    if (next == images.size()) return std::optional<v1::NewImage>();
-    const auto& [position, use] = images[next++];
+    if (next == uses.size()) return std::optional<v1::NewImage>();
+    const auto& [position, use] = uses[next++];
     absl::StatusOr<v1::NewImage> image = ToNewImage(dataset.images[position], use, server_path);
     if (!image.ok()) return image.status();
     return std::optional<v1::NewImage>(*std::move(image));
@@ -24,6 +30,8 @@ absl::Status RegisterImages(Client& client, const std::string& pool, const Datas
                                                     " images, the first is ", first.image_id(),
                                                     " (", first.field(), "): ", first.reason()));
 }
+
+}  // namespace
 
 absl::Status IngestTrueLabels(Client& client, const std::string& pool, const Dataset& dataset,
                               const std::vector<int>& positions, v1::ImageUse use,
@@ -41,6 +49,17 @@ absl::Status IngestTrueLabels(Client& client, const std::string& pool, const Dat
   return absl::FailedPreconditionError(absl::StrCat(
       "the server refused the labels of ", result->refused.size(), " images, the first is ",
       first.image_id(), " (", first.field(), "): ", first.reason()));
+}
+
+absl::Status FillPool(Client& client, const std::string& pool, const Dataset& dataset,
+                      const PoolImages& images, const std::optional<std::string>& server_path) {
+  absl::Status status = RegisterImages(client, pool, dataset, images, server_path);
+  if (status.ok()) {
+    status =
+        IngestTrueLabels(client, pool, dataset, images.validation, v1::IMAGE_USE_VALIDATION, "");
+  }
+  if (!status.ok()) return status;
+  return IngestTrueLabels(client, pool, dataset, images.labeled, v1::IMAGE_USE_TRAINING, "");
 }
 
 absl::StatusOr<v1::Cycle> RunCycle(Client& client, const std::string& pool, bool with_table,

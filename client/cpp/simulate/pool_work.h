@@ -4,7 +4,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,13 +14,17 @@
 
 namespace mgral::client {
 
-// Positions in Dataset::images, each with its use.
-using ImageUses = std::vector<std::pair<int, v1::ImageUse>>;
+// What a new pool begins with: positions in Dataset::images.
+struct PoolImages {
+  const std::vector<int>& train;
+  const std::vector<int>& validation;
+  const std::vector<int>& labeled;  // of `train`
+};
 
-// `server_path` as for ToNewImage. FailedPrecondition, naming the first one, if the server refuses
-// any image.
-absl::Status RegisterImages(Client& client, const std::string& pool, const Dataset& dataset,
-                            const ImageUses& images, const std::optional<std::string>& server_path);
+// Registers the images and labels those of `validation` and `labeled` with the truth. `server_path`
+// as for ToNewImage. FailedPrecondition, naming the first one, if the server refuses any.
+absl::Status FillPool(Client& client, const std::string& pool, const Dataset& dataset,
+                      const PoolImages& images, const std::optional<std::string>& server_path);
 
 // Ingests the dataset's labels of the images, as those of `batch` unless that is empty.
 // FailedPrecondition, naming the first one, if the server refuses any.
