@@ -15,13 +15,6 @@ constexpr double kMostUndefined = 0.1;
 
 double MeanOf(const Values& values) { return Mean(values).value_or(0); }
 
-double Variance(const Values& values) {
-  const double mean = MeanOf(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return squares / (static_cast<double>(values.size()) - 1);
-}
-
 // The mean of equally long rows.
 Values MeanRow(const std::vector<Values>& rows) {
   Values mean(rows.front().size());
@@ -169,10 +162,10 @@ std::optional<TruthNoise> EstimateNoise(const TruthSample& sample) {
     for (size_t i = 0; i < row.size(); ++i) row[i] -= gains[kSecondHalf][i];
   }
   // A gain is the mean of its halves', and so has a quarter of their difference's variance.
-  const double halves = Variance(MeanRow(differences)) / 4;
+  const double halves = *Variance(MeanRow(differences)) / 4;
   TruthNoise noise{halves, 0};
   const double bases = static_cast<double>(sample.bases.size());
-  if (bases > 1) noise.of_base = Variance(sample.bases) / bases;
+  if (bases > 1) noise.of_base = *Variance(sample.bases) / bases;
   if (all.size() < 2) return noise;
   const double seeds = static_cast<double>(all.size());
   // What a training does to one half and not the other is in both terms.

@@ -58,11 +58,8 @@ std::array<Values, kTestParts> GainsOf(const FidelityResults& results, const std
 }
 
 Number Deviation(const Values& values) {
-  if (values.size() < 2) return std::nullopt;
-  const double mean = *Mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+  const Number variance = Variance(values);
+  return variance ? Number(std::sqrt(*variance)) : std::nullopt;
 }
 
 Predictor PredictorOf(const std::string& name, Values TruthSample::*values,

@@ -28,11 +28,7 @@ std::vector<double> Ranks(const std::vector<double>& values) {
 
 // s / √n. At least two values.
 double StandardError(const std::vector<double>& values) {
-  const double mean = *Mean(values);
-  double squares = 0;
-  for (double value : values) squares += (value - mean) * (value - mean);
-  const double count = static_cast<double>(values.size());
-  return std::sqrt(squares / (count - 1) / count);
+  return std::sqrt(*Variance(values) / static_cast<double>(values.size()));
 }
 
 }  // namespace
@@ -42,6 +38,14 @@ Number Mean(const std::vector<double>& values) {
   double sum = 0;
   for (double value : values) sum += value;
   return sum / static_cast<double>(values.size());
+}
+
+Number Variance(const std::vector<double>& values) {
+  if (values.size() < 2) return std::nullopt;
+  const double mean = *Mean(values);
+  double squares = 0;
+  for (double value : values) squares += (value - mean) * (value - mean);
+  return squares / (static_cast<double>(values.size()) - 1);
 }
 
 std::optional<Interval> MeanInterval(const std::vector<double>& values, double confidence) {

@@ -12,6 +12,9 @@ namespace mgral::client {
 // Missing when empty.
 Number Mean(const std::vector<double>& values);
 
+// Of a sample: Σ (x − mean)² / (n − 1). Missing with fewer than two values.
+Number Variance(const std::vector<double>& values);
+
 // t-interval of the mean: mean ± t(1 - (1 - confidence) / 2, n - 1) · s / √n. Missing with fewer
 // than two values: one seed says nothing about the spread over seeds.
 std::optional<Interval> MeanInterval(const std::vector<double>& values, double confidence = 0.95);
