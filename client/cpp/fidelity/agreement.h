@@ -15,8 +15,6 @@ namespace mgral::client {
 
 using Values = std::vector<double>;
 
-inline constexpr double kNormal95 = 1.959963984540054;  // standard errors in half a 95 % interval
-
 // Of Spearman, without what both owe to `given`. Missing without spread, or where `given` says it
 // all.
 Number PartialRankCorrelation(const Values& a, const Values& b, const Values& given);

@@ -8,6 +8,7 @@
 #include "client/cpp/fidelity/trial_batches.h"
 #include "client/cpp/report/html.h"
 #include "client/cpp/report/plot_frame.h"
+#include "client/cpp/report/statistics.h"
 
 namespace mgral::client {
 namespace {

@@ -5,11 +5,10 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/report/statistics.h"
 
 namespace mgral::client {
 namespace {
-
-constexpr double kQuantile = 1.959964;  // of a 95 % interval
 
 // Slope of realized on estimated gain, and its standard error with the pools as clusters.
 void SetSlope(const std::vector<FirstBatch>& batches, Calibration* out) {
@@ -78,7 +77,7 @@ std::vector<FirstBatch> FirstBatches(const std::vector<const SimulatedPool*>& po
 }
 
 double LeastResidual(const FirstBatch& batch) {
-  return std::pow((batch.realized - batch.estimate) / (kQuantile * batch.estimate), 2) -
+  return std::pow((batch.realized - batch.estimate) / (kNormal95 * batch.estimate), 2) -
          batch.share;
 }
 

@@ -9,6 +9,8 @@
 
 namespace mgral::client {
 
+inline constexpr double kNormal95 = 1.959963984540054;  // standard errors in half a 95 % interval
+
 // Missing when empty.
 Number Mean(const std::vector<double>& values);
 
