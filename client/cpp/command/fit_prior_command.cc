@@ -41,8 +41,6 @@ absl::StatusOr<std::vector<SimulatedPool>> ReadPools(const std::vector<std::stri
   return pools;
 }
 
-Json NumberOrNull(const Number& number) { return number ? Json(*number) : Json(nullptr); }
-
 Json PriorJson(const std::vector<SimulatedPool>& pools, const PriorFit& fit,
                const std::vector<Calibration>& left_out) {
   Json weights = Json::array(), rows = Json::array();
@@ -55,10 +53,10 @@ Json PriorJson(const std::vector<SimulatedPool>& pools, const PriorFit& fit,
     rows.push_back({{"dataset", row.dataset},
                     {"pools", row.pools},
                     {"batches", row.batches},
-                    {"slope", NumberOrNull(row.slope)},
-                    {"slope_error", NumberOrNull(row.slope_error)},
-                    {"ratio", NumberOrNull(row.ratio)},
-                    {"coverage", NumberOrNull(row.coverage)}});
+                    {"slope", ToJson(row.slope)},
+                    {"slope_error", ToJson(row.slope_error)},
+                    {"ratio", ToJson(row.ratio)},
+                    {"coverage", ToJson(row.coverage)}});
   }
   std::set<std::string> datasets;
   for (const SimulatedPool& pool : pools) datasets.insert(pool.dataset);

@@ -1,6 +1,5 @@
 #include "client/cpp/fidelity/fidelity_results.h"
 
-#include <cmath>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -10,10 +9,6 @@ namespace mgral::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json NumberToJson(const Number& number) {
-  return number && std::isfinite(*number) ? Json(*number) : Json(nullptr);
-}
 
 Number NumberFromJson(const Json& value) {
   return value.is_null() ? Number() : Number(value.get<double>());
@@ -61,9 +56,8 @@ Json TrainingToJson(const TrainingKey& key, const Training& training) {
               {"seconds", training.seconds}};
   for (int part = 0; part < kTestParts; ++part) {
     Json classes = Json::array();
-    for (const Number& ap : training.class_ap50[part]) classes.push_back(NumberToJson(ap));
-    row[kPartNames[part]] = {{"map50", NumberToJson(training.map50[part])},
-                             {"class_ap50", classes}};
+    for (const Number& ap : training.class_ap50[part]) classes.push_back(ToJson(ap));
+    row[kPartNames[part]] = {{"map50", ToJson(training.map50[part])}, {"class_ap50", classes}};
   }
   return row;
 }

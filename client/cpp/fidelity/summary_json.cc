@@ -11,9 +11,7 @@ SummaryJson OrNot(const Number& number) {
 }
 
 SummaryJson OrNot(const Figure& figure) {
-  SummaryJson interval = nullptr;
-  if (figure.ci95) interval = {figure.ci95->low, figure.ci95->high};
-  return {{"value", OrNot(figure.value)}, {"ci95", interval}};
+  return {{"value", OrNot(figure.value)}, {"ci95", ToJson(figure.ci95)}};
 }
 
 SummaryJson ChoiceToJson(const Choice& choice) {

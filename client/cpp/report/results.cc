@@ -9,15 +9,7 @@ namespace mgral::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json ToJson(const Number& number) {
-  return number && std::isfinite(*number) ? Json(*number) : Json(nullptr);
-}
-
-Json ToJson(const std::optional<Interval>& interval) {
-  if (!interval) return nullptr;
-  return Json::array({ToJson(Number(interval->low)), ToJson(Number(interval->high))});
-}
+using client::ToJson;
 
 Json ToJson(const std::vector<Number>& numbers) {
   Json list = Json::array();
@@ -151,6 +143,15 @@ Json ListOf(const std::vector<Item>& items) {
 }
 
 }  // namespace
+
+Json ToJson(const Number& number) {
+  return number && std::isfinite(*number) ? Json(*number) : Json(nullptr);
+}
+
+Json ToJson(const std::optional<Interval>& interval) {
+  if (!interval) return nullptr;
+  return Json::array({ToJson(Number(interval->low)), ToJson(Number(interval->high))});
+}
 
 const char* NameOf(Axis axis) {
   static const char* const kNames[] = {"images", "boxes", "cost"};

@@ -156,6 +156,11 @@ struct Results {
   std::vector<WinMatrix> win_matrices;            // per axis
 };
 
+// null where missing or not finite.
+nlohmann::ordered_json ToJson(const Number& number);
+// [low, high]; null where missing.
+nlohmann::ordered_json ToJson(const std::optional<Interval>& interval);
+
 nlohmann::ordered_json ResultsToJson(const Results& results);
 
 // Fields that are missing or null stay at their defaults; a field of the wrong type, or a document

@@ -244,8 +244,7 @@ nlohmann::ordered_json DescribeProtocol(const SimulateOptions& options, const Pa
       {"pool_images", partition.train.size()},
       {"validation_images", partition.validation.size()},
       {"test_images", partition.test.size()},
-      {"val_fraction", options.val_fraction ? nlohmann::ordered_json(*options.val_fraction)
-                                            : nlohmann::ordered_json(nullptr)},
+      {"val_fraction", ToJson(options.val_fraction)},
       {"split", partition.seeded_split ? "drawn by mgral simulate, 60 : 15 : 25" : "the dataset's"},
       {"measured_by", "mgral simulate, VOC AP@.5 (area) and COCO AP@[.5:.95] on test images"}};
   for (const auto& [label, variant] : options.variants) {
