@@ -32,10 +32,6 @@ std::string RowHead(const std::string& text) {
   return absl::StrCat("<tr><th scope='row'>", Escape(text), "</th>");
 }
 
-std::string Share(const Number& share) {
-  return share ? absl::StrFormat("%.0f %%", 100 * *share) : "not measurable";
-}
-
 std::string ScatterSection(const FidelityResults& results, const FidelitySummary& summary) {
   const std::string chart = FidelityChart(results);
   if (chart.empty()) return "";
@@ -66,15 +62,12 @@ std::string AgreementSection(const FidelitySummary& summary) {
                                 : Table({"known beforehand", "with the real gain",
                                          "given the number of images", "within thirds by size"},
                                         rows);
-  const auto points = [](const Number& value) {
-    return value ? absl::StrCat(Decimal(100 * *value, 2), " points") : "not measurable";
-  };
   return Section(
       "Rank correlations",
       absl::StrCat(table, "<h3>What the measurement allows</h3>",
-                   FactList({{"σ of the real gain over batches", points(summary.sigma_gain)},
-                             {"σ of the measurement’s noise", points(summary.noise)},
-                             {"σ of what can be predicted", points(summary.sigma_true)},
+                   FactList({{"σ of the real gain over batches", InPoints(summary.sigma_gain)},
+                             {"σ of the measurement’s noise", InPoints(summary.noise)},
+                             {"σ of what can be predicted", InPoints(summary.sigma_true)},
                              {"test–retest correlation r", FigureText(summary.test_retest)},
                              {"ceiling, √(kr / (1 + (k − 1) r))", FigureText(summary.ceiling)},
                              {"the estimate’s, divided by the ceiling",
@@ -120,8 +113,8 @@ std::string CalibrationSection(const FidelitySummary& summary) {
       FactList({{"slope, through the origin", FigureText(summary.slope_through_origin)},
                 {"slope, with intercept", FigureText(summary.slope)},
                 {"intercept", points},
-                {"real gains in the 95 % intervals", Share(summary.coverage)},
-                {"the same, with the truth’s noise", Share(summary.coverage_with_noise)}}),
+                {"real gains in the 95 % intervals", InPercent(summary.coverage)},
+                {"the same, with the truth’s noise", InPercent(summary.coverage_with_noise)}}),
       "Least squares of the real gain on the estimated one; a slope of 1 is right. In the last "
       "row, the noise of all trainings and of the choice of test images is added to the standard "
       "errors.");
@@ -160,6 +153,14 @@ std::string FigureText(const Figure& figure, int digits) {
   if (!figure.value) return "not measurable";
   const std::string value = Decimal(figure.value, digits);
   return figure.ci95 ? absl::StrCat(value, " (", IntervalText(figure.ci95, digits), ")") : value;
+}
+
+std::string InPoints(const Number& value) {
+  return value ? absl::StrCat(Decimal(100 * *value, 2), " points") : "not measurable";
+}
+
+std::string InPercent(const Number& share) {
+  return share ? absl::StrFormat("%.0f %%", 100 * *share) : "not measurable";
 }
 
 Finding FindingOf(const FidelityResults& results, const FidelitySummary& summary) {

@@ -22,6 +22,10 @@ Finding FindingOf(const FidelityResults& results, const FidelitySummary& summary
 
 // "0.62 (0.41 … 0.77)"; "not measurable".
 std::string FigureText(const Figure& figure, int digits = 2);
+// "1.23 points" of AP; "not measurable".
+std::string InPoints(const Number& value);
+// "93 %"; "not measurable".
+std::string InPercent(const Number& share);
 
 // Inline SVG with its legend: estimated gains with their 95 % intervals against real ones. Empty
 // where nothing was measured.

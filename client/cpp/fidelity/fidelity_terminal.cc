@@ -10,14 +10,6 @@ void Line(std::ostream& out, const std::string& name, const std::string& value) 
   out << absl::StrFormat("  %-38s %s\n", name, value);
 }
 
-std::string InPoints(const Number& value) {
-  return value ? absl::StrCat(Decimal(100 * *value, 2), " points") : "not measurable";
-}
-
-std::string InPercent(const Number& share) {
-  return share ? absl::StrFormat("%.0f %%", 100 * *share) : "not measurable";
-}
-
 void PrintPredictors(const FidelitySummary& summary, std::ostream& out) {
   out << "\nRank correlations with the real gain (95 % interval):\n";
   for (const Predictor& predictor : summary.predictors) {
