@@ -36,7 +36,6 @@ std::string Mark(bool diamond, double x, double y, double radius, const std::str
 
 std::string MarkOf(const PlotFrame& frame, const TrialBatch& batch, double real, double radius) {
   const double x = frame.X(batch.estimate.mean);
-  const double reach = frame.X(batch.estimate.mean + kNormal95 * batch.estimate.standard_error) - x;
   const std::string what =
       batch.of.empty() ? batch.kind : absl::StrCat(batch.kind, " (", batch.of, ")");
   const std::string title =
@@ -45,9 +44,8 @@ std::string MarkOf(const PlotFrame& frame, const TrialBatch& batch, double real,
                       Decimal(100 * batch.estimate.standard_error, 1), Points(real));
   const size_t kind = KindIndex(batch.kind);
   return absl::StrFormat(
-      "<g style='--c:%s'><line class='error' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>%s</g>",
-      ClassColor(kind), std::max(frame.left, x - reach),
-      std::min(frame.left + frame.width, x + reach), frame.Y(real), frame.Y(real),
+      "<g style='--c:%s'>%s%s</g>", ClassColor(kind),
+      frame.ErrorBar(batch.estimate.mean, kNormal95 * batch.estimate.standard_error, real),
       Mark(kBatchKinds[kind] == BatchKind::kSelected, x, frame.Y(real), radius, title));
 }
 
@@ -76,16 +74,6 @@ struct Limits {
   }
 };
 
-std::string Background(const PlotFrame& frame) {
-  const double low = std::max(frame.x_low, frame.y_low);
-  const double high = std::min(frame.x_high, frame.y_high);
-  return absl::StrFormat(
-      "<line class='identity' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/><line class='zero' "
-      "x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>",
-      frame.X(low), frame.Y(low), frame.X(high), frame.Y(high), frame.left,
-      frame.left + frame.width, frame.Y(0), frame.Y(0));
-}
-
 }  // namespace
 
 std::string FidelityChart(const FidelityResults& results) {
@@ -109,7 +97,7 @@ std::string FidelityChart(const FidelityResults& results) {
       frame.Axes(x_ticks, TickTexts(x_ticks, 100, TickDigits(x_ticks, 100)), y_ticks,
                  TickTexts(y_ticks, 100, TickDigits(y_ticks, 100)), "estimated gain, mAP points",
                  "real gain on the test images, mAP points"),
-      Background(frame));
+      frame.IdentityAndZero());
   for (size_t i = 0; i < sample.size(); ++i) {
     const double share = std::sqrt(sample.images[i] / largest);
     svg += MarkOf(frame, results.batches[static_cast<size_t>(truth.batches[i])], sample.real[i],

@@ -179,12 +179,8 @@ void FindLimits(const std::vector<Series>& all, double* x_low, double* x_high, d
 
 std::string GainMarks(const PlotFrame& frame, const GainPair& pair, size_t index) {
   const double x = frame.X(pair.estimated);
-  const double reach = frame.X(pair.estimated + pair.standard_error) - x;
   std::string svg = absl::StrFormat("<g style='--c:%s'>", StrategyColor(pair.strategy, index));
-  svg += absl::StrFormat("<line class='error' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>",
-                         std::max(frame.left, x - reach),
-                         std::min(frame.left + frame.width, x + reach), frame.Y(pair.realized),
-                         frame.Y(pair.realized));
+  svg += frame.ErrorBar(pair.estimated, pair.standard_error, pair.realized);
   if (pair.test) {
     svg += absl::StrFormat("<circle class='hollow' cx='%.1f' cy='%.1f' r='4'/>", x,
                            frame.Y(*pair.test));
@@ -275,11 +271,7 @@ std::string GainChart(const Results& results) {
       "realized gain of each batch'>";
   svg += frame.Axes(ticks, TickTexts(ticks, 100, digits), ticks, TickTexts(ticks, 100, digits),
                     "estimated gain, mAP points", "realized gain, mAP points");
-  svg += absl::StrFormat("<line class='identity' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/>",
-                         frame.X(ticks.front()), frame.Y(ticks.front()), frame.X(ticks.back()),
-                         frame.Y(ticks.back()));
-  svg += absl::StrFormat("<line class='zero' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>", frame.left,
-                         frame.left + frame.width, frame.Y(0), frame.Y(0));
+  svg += frame.IdentityAndZero();
   const std::vector<std::string> names = StrategyNames(results);
   for (const GainPair& pair : pairs) {
     const auto at = std::find(names.begin(), names.end(), pair.strategy) - names.begin();

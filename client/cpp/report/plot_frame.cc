@@ -1,5 +1,6 @@
 #include "client/cpp/report/plot_frame.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_format.h"
@@ -72,6 +73,21 @@ std::string PlotFrame::Axes(const std::vector<double>& x_ticks,
       "rotate(-90)'>%s</text>",
       left - 46, top + height / 2, Escape(y_title));
   return svg;
+}
+
+std::string PlotFrame::IdentityAndZero() const {
+  const double low = std::max(x_low, y_low), high = std::min(x_high, y_high);
+  return absl::StrFormat(
+      "<line class='identity' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/><line class='zero' "
+      "x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>",
+      X(low), Y(low), X(high), Y(high), left, left + width, Y(0), Y(0));
+}
+
+std::string PlotFrame::ErrorBar(double x, double error, double y) const {
+  const double reach = X(x + error) - X(x);
+  return absl::StrFormat("<line class='error' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>",
+                         std::max(left, X(x) - reach), std::min(left + width, X(x) + reach), Y(y),
+                         Y(y));
 }
 
 }  // namespace mgral::client

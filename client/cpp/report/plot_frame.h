@@ -26,6 +26,10 @@ struct PlotFrame {
   std::string Axes(const std::vector<double>& x_ticks, const std::vector<std::string>& x_labels,
                    const std::vector<double>& y_ticks, const std::vector<std::string>& y_labels,
                    const std::string& x_title, const std::string& y_title) const;
+  // Where y = x, and where y = 0.
+  std::string IdentityAndZero() const;
+  // From x - error to x + error, as far as it is inside.
+  std::string ErrorBar(double x, double error, double y) const;
 };
 
 // "12.3,45.6"
