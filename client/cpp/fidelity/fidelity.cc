@@ -20,12 +20,6 @@ constexpr int kMostBaseSeeds = 100;
 constexpr char kExternal[] = "external";
 constexpr char kFile[] = "fidelity.json";
 
-absl::Status Between(const char* option, int value, int low, int high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(option, ": ", value, " is not in ", low, "..", high));
-}
-
 // The snapshot of a single cycle answers them all.
 absl::Status CheckStrategies(const std::vector<std::string>& strategies) {
   for (const std::string& name : strategies) {
@@ -58,13 +52,13 @@ absl::Status CheckSeeds(const FidelityOptions& options) {
 absl::Status CheckFidelityOptions(const FidelityOptions& options) {
   absl::Status status = CheckOptions(options.replay);
   if (status.ok()) status = CheckSeeds(options);
-  if (status.ok()) status = Between("--base-seeds", options.base_seeds, 1, kMostBaseSeeds);
-  if (status.ok()) status = Between("--batches", options.batches, 1, kMostTrials);
-  if (status.ok()) status = Between("--smallest", options.smallest, 1, kMostTrials);
+  if (status.ok()) status = InRange("--base-seeds", options.base_seeds, 1, kMostBaseSeeds);
+  if (status.ok()) status = InRange("--batches", options.batches, 1, kMostTrials);
+  if (status.ok()) status = InRange("--smallest", options.smallest, 1, kMostTrials);
   if (status.ok()) {
-    status = Between("--largest", options.largest, options.smallest, kMostTrials);
+    status = InRange("--largest", options.largest, options.smallest, kMostTrials);
   }
-  if (status.ok()) status = Between("--also-batches", options.also_batches, 1, kMostTrials);
+  if (status.ok()) status = InRange("--also-batches", options.also_batches, 1, kMostTrials);
   if (status.ok()) status = CheckStrategies(options.strategies);
   if (!status.ok()) return status;
   if (options.strategies.empty()) {

@@ -62,12 +62,6 @@ Partition SplitBySeed(const Dataset& dataset) {
   return partition;
 }
 
-absl::Status InRange(const char* option, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(option, ": ", value, " is not in ", low, "..", high));
-}
-
 }  // namespace
 
 absl::StatusOr<Partition> MakePartition(const Dataset& dataset, const SimulateOptions& options) {
@@ -155,6 +149,12 @@ bool SharesFirstCycle(const std::string& strategy) {
   if (SeesLabels(strategy)) return true;
   const auto known = domain::StrategyNamed(strategy);
   return known && domain::InfoOf(*known).cheap && !domain::InfoOf(*known).needs_table;
+}
+
+absl::Status InRange(const char* option, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, ": ", value, " is not in ", low, "..", high));
 }
 
 absl::Status CheckOptions(const SimulateOptions& options) {

@@ -83,6 +83,9 @@ bool NeedsTable(const std::string& strategy);
 // those of a seed share its first cycle.
 bool SharesFirstCycle(const std::string& strategy);
 
+// InvalidArgument, naming the option, for what is not in [low, high].
+absl::Status InRange(const char* option, int64_t value, int64_t low, int64_t high);
+
 // Numbers and names that cannot be right are InvalidArgument and name the option.
 absl::Status CheckOptions(const SimulateOptions& options);
 
