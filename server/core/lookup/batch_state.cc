@@ -75,8 +75,8 @@ float LogSum(const float* factor, const float* added, const float* unit, int64_t
 
 }  // namespace
 
-BatchState::BatchState(const LookupTable& table, const double* price)
-    : table_(&table), price_(price) {
+BatchState::BatchState(const LookupTable& table, const std::vector<double>& price)
+    : table_(&table), price_(price.empty() ? nullptr : price.data()) {
   Factors factors = FactorsOf(table);
   growth_ = std::move(factors.growth);
   local_ = std::move(factors.local);

@@ -12,8 +12,8 @@ namespace mgral::core {
 // cheap (O(K C + N)).
 class BatchState {
  public:
-  // `price` [N], in AP, is what each image has to bring; null: nothing.
-  explicit BatchState(const LookupTable& table, const double* price = nullptr);
+  // `price` [N], in AP, is what each image has to bring; empty: nothing.
+  explicit BatchState(const LookupTable& table, const std::vector<double>& price = {});
 
   void Clear();
   // Gain(S + i) - Gain(S), without a price 0 for an image whose near-duplicate is taken. 0 for one
@@ -36,7 +36,6 @@ class BatchState {
   // The derivative of the gain by the expected objects in the cell [C].
   std::vector<double> ObjectSlopes(int64_t cell) const;
   const LookupTable& table() const { return *table_; }
-  const double* price() const { return price_; }
 
  private:
   void Shift(int64_t image, int direction);

@@ -50,7 +50,7 @@ std::vector<double> LabelingPrices(const RankInput& input, const std::vector<int
   for (int round = 0; round < kMostRounds; ++round) {
     BatchState state = before;
     double cost = 0;
-    for (const int64_t image : ContinueLookupGreedy(table, taken, size, price.data())) {
+    for (const int64_t image : ContinueLookupGreedy(table, taken, size, price)) {
       state.Add(image);
       cost += costs[image];
     }
@@ -73,10 +73,8 @@ void ContinueByGainPerSecond(const RankInput& input, int64_t n, std::vector<int6
     // Not cut at n: a longer queue begins with the shorter one.
     const int64_t block = std::max({int64_t{1}, input.batch_size, have / 4});
     const std::vector<double> price = LabelingPrices(input, *order, block);
-    const bool unpriced = price.empty();
-    const std::vector<int64_t> more =
-        ContinueLookupGreedy(*input.table, *order, unpriced ? n - have : std::min(block, n - have),
-                             unpriced ? nullptr : price.data());
+    const int64_t count = price.empty() ? n - have : std::min(block, n - have);
+    const std::vector<int64_t> more = ContinueLookupGreedy(*input.table, *order, count, price);
     order->insert(order->end(), more.begin(), more.end());
   }
 }

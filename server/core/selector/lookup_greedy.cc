@@ -27,7 +27,7 @@ struct ScoresLess {
 
 std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
                                           const std::vector<int64_t>& taken, int64_t n,
-                                          const double* price) {
+                                          const std::vector<double>& price) {
   CheckTable(table);
   if (n < 0) throw std::invalid_argument("n: must not be negative");
   BatchState state(table, price);

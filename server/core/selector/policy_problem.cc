@@ -60,9 +60,9 @@ std::vector<float> CellMeans(const LookupTable& table) {
   return out;
 }
 
-std::vector<double> CellPrices(const LookupTable& table, const double* price) {
+std::vector<double> CellPrices(const LookupTable& table, const std::vector<double>& price) {
   std::vector<double> sum(table.cells.count, 0.0), images(table.cells.count, 0.0);
-  for (int64_t i = 0; price != nullptr && i < table.images; ++i) {
+  for (size_t i = 0; i < price.size(); ++i) {
     sum[table.cell_of[i]] += price[i];
     images[table.cell_of[i]] += 1;
   }
@@ -78,7 +78,7 @@ float LimitedInput(double value) {
 }
 
 PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& embeddings,
-                             const double* price_of)
+                             const std::vector<double>& price_of)
     : table(&t), price(price_of) {
   const Cells& cells = t.cells;
   projected = Project(embeddings, t.images, cells.dim, cells.spread);

@@ -8,14 +8,13 @@
 namespace mgral::core {
 
 // What the policy sees of a pool and that does not change while images are taken. Refers to the
-// table and to `price` ([N] as of a BatchState, or null), which must outlive it. Read-only
-// afterwards, so thread-safe.
+// table, which must outlive it. Read-only afterwards, so thread-safe.
 struct PolicyProblem {
   PolicyProblem(const LookupTable& table, const std::vector<float>& embeddings,
-                const double* price = nullptr);
+                const std::vector<double>& price = {});
 
   const LookupTable* table;
-  const double* price;
+  std::vector<double> price;       // [N] as of a BatchState, or empty
   std::vector<float> projected;    // [N, P]
   std::vector<float> cell_static;  // [K, kCellStatic]
   std::vector<float> cell_mean;    // [K, C] expected objects of the cell's mean image

@@ -84,17 +84,17 @@ Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings
   if (table.images == 0) return out;
   const PolicyParameters own =
       policy.classes == table.classes ? policy : InitialPolicy(table.classes, options.seed);
-  const double* const price = options.price.empty() ? nullptr : options.price.data();
-  const PolicyProblem problem(table, embeddings, price);
+  const PolicyProblem problem(table, embeddings, options.price);
   RandomStream random(options.seed ^ kDecodeStream);
-  BatchState state(table, price);
+  BatchState state(table, options.price);
   const int64_t limit = std::min(table.images, QueueLength(options));
   for (int64_t segment = 0;
        segment < kPolicySegments && static_cast<int64_t>(out.order.size()) < limit; ++segment) {
     const int64_t steps =
         std::min(options.batch_size, limit - static_cast<int64_t>(out.order.size()));
     const Segment decoded = PolicySegment(problem, own, state, steps, &random);
-    const std::vector<int64_t> greedy = ContinueLookupGreedy(table, out.order, steps, price);
+    const std::vector<int64_t> greedy =
+        ContinueLookupGreedy(table, out.order, steps, options.price);
     const bool policy_won = decoded.value >= ValueOn(state, greedy) - 1e-12;
     std::vector<int64_t> batch = policy_won ? OrderBatch(state, decoded.batch) : greedy;
     for (int64_t image : batch) state.Add(image);
@@ -110,7 +110,7 @@ Queue DecodeQueue(const LookupTable& table, const std::vector<float>& embeddings
     out.order.insert(out.order.end(), batch.begin(), batch.end());
   }
   const int64_t rest = limit - static_cast<int64_t>(out.order.size());
-  const std::vector<int64_t> tail = ContinueLookupGreedy(table, out.order, rest, price);
+  const std::vector<int64_t> tail = ContinueLookupGreedy(table, out.order, rest, options.price);
   out.order.insert(out.order.end(), tail.begin(), tail.end());
   out.report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -110,11 +110,11 @@ std::vector<int64_t> KCenterGreedy(const std::vector<float>& embeddings, int64_t
 std::vector<int64_t> MaxHerding(const std::vector<float>& embeddings, int64_t images, int64_t dim,
                                 const std::vector<float>& labeled, int64_t n, uint64_t seed);
 
-// Up to `n` images by the largest marginal gain less price ([N], or null), continuing after
+// Up to `n` images by the largest marginal gain less price ([N], or empty), continuing after
 // `taken`, which is not repeated in the answer; ties by index. Exact, and lazy: gains only fall, so
 // that they are upper bounds until an image comes to the top.
 std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
                                           const std::vector<int64_t>& taken, int64_t n,
-                                          const double* price = nullptr);
+                                          const std::vector<double>& price = {});
 
 }  // namespace mgral::core

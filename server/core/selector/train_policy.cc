@@ -147,14 +147,13 @@ PolicyParameters TrainPolicy(const LookupTable& table, const std::vector<float>&
     throw std::invalid_argument("warm: a wrong number of parameters");
   }
   if (table.images == 0) return policy;
-  const double* const price = options.price.empty() ? nullptr : options.price.data();
-  const PolicyProblem problem(table, embeddings, price);
+  const PolicyProblem problem(table, embeddings, options.price);
   const int64_t steps = std::min(options.batch_size, problem.distinct);
   const int64_t updates = UpdateCount(options, steps);
   Tensors tensors = Unpack(policy);
   torch::optim::Adam optimizer(tensors, torch::optim::AdamOptions(options.learning_rate));
   RandomStream random(options.seed);
-  const BatchState empty(table, price);
+  const BatchState empty(table, options.price);
   for (int64_t update = 0; update < updates; ++update) {
     if (progress && !progress(static_cast<double>(update) / static_cast<double>(updates))) {
       throw Canceled();

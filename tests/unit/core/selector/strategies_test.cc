@@ -214,9 +214,9 @@ TEST(StrategiesTest, LookupGreedyTakesTheLargestMarginalLessThePrice) {
   RandomStream random(3);
   std::vector<double> price;
   for (int64_t i = 0; i < 40; ++i) price.push_back(0.02 * random.Uniform());
-  BatchState gain(hand.table), value(hand.table, price.data());
+  BatchState gain(hand.table), value(hand.table, price);
   double paid = 0;
-  for (const int64_t image : ContinueLookupGreedy(hand.table, {}, 40, price.data())) {
+  for (const int64_t image : ContinueLookupGreedy(hand.table, {}, 40, price)) {
     for (int64_t i = 0; i < 40; ++i) {
       if (gain.Taken(i)) continue;
       EXPECT_LE(gain.Marginal(i) - price[i], gain.Marginal(image) - price[image] + 1e-15);
