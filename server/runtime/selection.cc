@@ -95,7 +95,6 @@ absl::StatusOr<core::RankInput> ToRankInput(const domain::SelectionRuntime::Rank
   input.candidates = *std::move(candidates);
   for (const domain::ImageSignals& image : request.candidates) {
     input.predictions.push_back(ToScoredBoxes(image.predictions));
-    input.expected_boxes.push_back(domain::ExpectedBoxes(image));
   }
   input.labeled_objects.assign(request.labeled_class_counts.begin(),
                                request.labeled_class_counts.end());

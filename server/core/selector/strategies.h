@@ -24,9 +24,8 @@ struct RankInput {
   std::vector<double> labeled_objects;              // [C] objects of each class among the labels
   std::vector<double> class_ap;                     // [C] AP@.5 on validation images, 0: unknown
   std::optional<LookupTable> table;                 // of the candidates, in their order
-  // Labeling image i costs cost_per_image + cost_per_box * expected_boxes[i]; without a cost per
-  // image, one in which no boxes are expected costs 0.
-  std::vector<float> expected_boxes;            // [N] in all classes, >= 0
+  // Labeling an image costs cost_per_image, and cost_per_box for each object that the table expects
+  // in it (labeling_price.cc).
   double cost_per_image = 2, cost_per_box = 1;  // one of them may be 0
   PolicyParameters previous_policy;             // for a warm start; may be empty
   int64_t batch_size = 20;
