@@ -3,26 +3,11 @@
 #include <algorithm>
 
 #include "server/core/lookup/features.h"
-#include "server/core/lookup/kmeans.h"
 
 namespace mgral::core {
 namespace {
 
 constexpr int kMostBases = 6, kFewestInBase = 8;
-
-std::vector<int32_t> LabeledCells(const TableInput& input, const LookupTable& pool) {
-  const auto labeled = static_cast<int64_t>(input.labeled_objects.size()) / pool.classes;
-  return AssignCells(pool.cells, input.labeled_embeddings, labeled).cell;
-}
-
-std::vector<double> Features(const TableInput& input, const LookupTable& pool,
-                             const std::vector<int32_t>& cells, const std::vector<int64_t>& base,
-                             const std::vector<int64_t>& batch) {
-  const auto count = [&](const std::vector<int64_t>& images) {
-    return CountObjects(input.labeled_objects, cells, images, pool.cells.count, pool.classes);
-  };
-  return BatchFeatures(count(base), count(batch), pool.cell_share);
-}
 
 }  // namespace
 
@@ -35,20 +20,25 @@ std::vector<int> PlanReplay(int probes) {
 }
 
 std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& pool,
+                                  const std::vector<int32_t>& labeled_cell,
                                   const std::vector<int64_t>& base,
                                   const std::vector<int64_t>& batch) {
-  return Features(input, pool, LabeledCells(input, pool), base, batch);
+  const auto count = [&](const std::vector<int64_t>& images) {
+    return CountObjects(input.labeled_objects, labeled_cell, images, pool.cells.count,
+                        pool.classes);
+  };
+  return BatchFeatures(count(base), count(batch), pool.cell_share);
 }
 
 std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& pool,
+                                    const std::vector<int32_t>& labeled_cell,
                                     const std::vector<ReplayBase>& bases) {
-  const std::vector<int32_t> cells = LabeledCells(input, pool);
   std::vector<ReplayProbe> rows;
   for (size_t b = 0; b < bases.size(); ++b) {
     for (const ReplayedBatch& batch : bases[b].batches) {
       ReplayProbe& row = rows.emplace_back();
       row.base = static_cast<int>(b);
-      row.features = Features(input, pool, cells, bases[b].images, batch.images);
+      row.features = LabelFeatures(input, pool, labeled_cell, bases[b].images, batch.images);
       row.response = batch.response;
       row.held_positives = batch.held_positives;
       row.half_response = batch.half_response;

@@ -99,7 +99,7 @@ void CheckInput(const TableInput& input) {
   }
 }
 
-LookupTable DescribePool(const TableInput& input) {
+LookupTable DescribePool(const TableInput& input, std::vector<int32_t>* labeled_cell) {
   CheckInput(input);
   const ImageSignals& candidates = input.candidates;
   const int64_t classes = candidates.classes, cells = input.clustering.cells.count;
@@ -115,10 +115,11 @@ LookupTable DescribePool(const TableInput& input) {
   for (const double ap : input.class_ap) table.class_ap.push_back(std::isnan(ap) ? 0 : ap);
 
   // Before there are candidates there are no cells: the labeled objects count all the same.
-  const std::vector<int32_t> labeled_cell =
+  const std::vector<int32_t> cell_of_labeled =
       cells > 0 ? AssignCells(table.cells, input.labeled_embeddings, labeled).cell
                 : std::vector<int32_t>(labeled, 0);
-  ObjectCounts counts = CountObjects(input.labeled_objects, labeled_cell, All(labeled),
+  if (labeled_cell != nullptr) *labeled_cell = cell_of_labeled;
+  ObjectCounts counts = CountObjects(input.labeled_objects, cell_of_labeled, All(labeled),
                                      std::max<int64_t>(1, cells), classes);
   table.labeled = counts.total;
   table.labeled_in_cell.assign(counts.in_cell.begin(), counts.in_cell.begin() + cells * classes);
