@@ -10,7 +10,8 @@
 // Separable convolutions on a CPU, of feature maps that are kept as rows: one matrix [M, C] of all
 // positions of all levels, by level, image, and line. Where channels are few, torch's own modules
 // take longer for all else than for the products of matrices, above all going backward (ADR 13).
-// Results differ from theirs by rounding only. For float; gradients once. Threads may share all but norms.
+// Results differ from theirs by rounding only. For float; gradients once. Threads may share all but
+// norms.
 
 namespace mgral::core {
 
