@@ -164,7 +164,9 @@ bool FitsRows(int64_t channels) { return channels % kLanes == 0; }
 
 at::Tensor DepthwiseRows(const at::Tensor& rows, const at::Tensor& weight,
                          const std::vector<LevelShape>& shapes) {
-  if (!FitsRows(rows.size(1))) throw std::invalid_argument("rows: have a wrong number of channels");
+  if (!FitsRows(rows.size(1))) {
+    throw std::invalid_argument("rows: the number of channels is not a multiple of 8");
+  }
   return Depthwise::apply(rows.contiguous(), weight, Flat(shapes));
 }
 

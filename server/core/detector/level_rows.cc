@@ -24,6 +24,12 @@ at::Tensor ToMap(const at::Tensor& rows, const LevelShape& shape) {
   return rows.view({shape.images, shape.height, shape.width, -1}).permute({0, 3, 1, 2});
 }
 
+std::vector<int64_t> RowCounts(const std::vector<LevelShape>& shapes) {
+  std::vector<int64_t> counts;
+  for (const LevelShape& shape : shapes) counts.push_back(shape.rows());
+  return counts;
+}
+
 at::Tensor PointwiseRows(const at::Tensor& rows, const torch::nn::Conv2dImpl& conv) {
   return at::linear(rows, conv.weight.flatten(1), conv.bias);
 }

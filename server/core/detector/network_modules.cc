@@ -74,8 +74,8 @@ PyramidImpl::PyramidImpl(const std::vector<int64_t>& in, const DetectorConfig& c
   register_module("extra_blocks", extra);
 }
 
-torch::Tensor PyramidImpl::Convolved(const nn::Sequential& convs, const torch::Tensor& map) {
-  if (!as_rows_ || !map.is_cpu()) return nn::Sequential(convs)->forward(map);
+torch::Tensor PyramidImpl::Convolved(nn::Sequential& convs, const torch::Tensor& map) {
+  if (!as_rows_ || !map.is_cpu()) return convs->forward(map);
   const std::vector<LevelShape> shapes = ShapesOf({map});
   torch::Tensor rows = ToRows({map});
   for (const auto& module : *convs) {
@@ -143,12 +143,9 @@ std::vector<torch::Tensor> HeadImpl::forward(const std::vector<torch::Tensor>& l
     rows = DepthwiseRows(rows, convs_[i][0]->weight, shapes);
     rows = NormReluRows(PointwiseRows(rows, *convs_[i][1]), norms_[i], shapes);
   }
-  rows = PointwiseRows(rows, *last_);
-  int64_t first = 0;
-  for (const LevelShape& shape : shapes) {
-    const int64_t end = first + shape.rows();
-    outputs.push_back(rows.slice(0, first, end).reshape({shape.images, -1, outputs_}));
-    first = end;
+  outputs = PointwiseRows(rows, *last_).split_with_sizes(RowCounts(shapes));
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    outputs[i] = outputs[i].reshape({shapes[i].images, -1, outputs_});
   }
   return outputs;
 }

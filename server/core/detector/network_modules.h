@@ -91,11 +91,11 @@ class PyramidImpl : public torch::nn::Module {
   std::vector<torch::Tensor> forward(const std::vector<torch::Tensor>& features);
 
  private:
-  // A module of inner_ or layer_ on one level.
-  torch::Tensor Convolved(const torch::nn::Sequential& convs, const torch::Tensor& map);
+  // What one of inner_ or layer_ makes of a level.
+  torch::Tensor Convolved(torch::nn::Sequential& convs, const torch::Tensor& map);
 
   bool subsampled_p6_;
-  bool as_rows_;  // on a CPU: by level_rows.h
+  bool as_rows_;  // computes by level_rows.h where it is on a CPU
   std::vector<torch::nn::Sequential> inner_, layer_;
   std::vector<torch::nn::Conv2d> extra_;
 };
@@ -148,7 +148,7 @@ class HeadImpl : public torch::nn::Module {
   torch::Tensor OneLevel(const torch::Tensor& features, size_t level);
 
   int64_t outputs_;
-  bool as_rows_;  // on a CPU: by level_rows.h
+  bool as_rows_;  // computes by level_rows.h where it is on a CPU
   std::vector<std::vector<torch::nn::Conv2d>> convs_;
   std::vector<std::vector<torch::nn::BatchNorm2d>> norms_;  // [conv][level]; empty: none
   torch::nn::Conv2d last_{nullptr};

@@ -109,81 +109,101 @@ void MeasureBatch(const float* rows, int64_t count, int64_t channels,
   norm.num_batches_tracked += 1;
 }
 
+// What a level's gradients need of going forward.
+struct Level {
+  at::Tensor rows, out;             // [n, C]
+  at::Tensor gamma, mean, inverse;  // [C], the last of the standard deviation
+};
+
+// Of `all`, which are such tensors of all levels: [M, C] twice, then [levels, C].
+Level LevelOf(const variable_list& all, size_t level, int64_t first_row, int64_t count) {
+  const int64_t l = static_cast<int64_t>(level);
+  return {all[0].narrow(0, first_row, count), all[1].narrow(0, first_row, count), all[2][l],
+          all[3][l], all[4][l]};
+}
+
+// Writes the level's mean, inverse, and out.
+void NormLevel(const Level& level, const at::Tensor& beta, torch::nn::BatchNorm2dImpl& norm) {
+  const int64_t count = level.rows.size(0), channels = level.rows.size(1);
+  const float* rows = level.rows.data_ptr<float>();
+  float *mean = level.mean.data_ptr<float>(), *inverse = level.inverse.data_ptr<float>();
+  if (norm.is_training()) {
+    MeasureBatch(rows, count, channels, norm, mean, inverse);
+  } else {
+    std::copy_n(norm.running_mean.data_ptr<float>(), channels, mean);
+    std::copy_n(norm.running_var.data_ptr<float>(), channels, inverse);
+  }
+  const float *gamma = level.gamma.data_ptr<float>(), *shifted = beta.data_ptr<float>();
+  std::vector<float> scale(channels), shift(channels);
+  for (int64_t c = 0; c < channels; ++c) {
+    inverse[c] = static_cast<float>(1 / std::sqrt(inverse[c] + norm.options.eps()));
+    scale[c] = gamma[c] * inverse[c];
+    shift[c] = shifted[c] - mean[c] * scale[c];
+  }
+  ScaleShiftRelu(rows, scale.data(), shift.data(), count, channels, level.out.data_ptr<float>());
+}
+
+// From `gradients` of the level's out [n, C] those of its rows, gamma, and beta.
+void LevelGradients(const Level& level, const at::Tensor& gradients, bool training,
+                    const at::Tensor& to_rows, const at::Tensor& to_gamma,
+                    const at::Tensor& to_beta) {
+  const int64_t count = level.rows.size(0), channels = level.rows.size(1);
+  const float *x = level.rows.data_ptr<float>(), *y = level.out.data_ptr<float>(),
+              *g = gradients.data_ptr<float>(), *mean = level.mean.data_ptr<float>(),
+              *inverse = level.inverse.data_ptr<float>(), *gamma = level.gamma.data_ptr<float>();
+  const std::vector<double> sums =
+      TwoSums(count, channels, [&](int64_t first, int64_t n, float* sum, float* product) {
+        const int64_t at = first * channels;
+        AddPassed(x + at, y + at, g + at, mean, n, channels, sum, product);
+      });
+  float *by_gamma = to_gamma.data_ptr<float>(), *by_beta = to_beta.data_ptr<float>();
+  std::vector<float> scale(channels), slope(channels), shift(channels);
+  for (int64_t c = 0; c < channels; ++c) {
+    by_beta[c] = static_cast<float>(sums[c]);
+    by_gamma[c] = static_cast<float>(sums[channels + c] * inverse[c]);
+    scale[c] = gamma[c] * inverse[c];
+    // In training, the statistics depend on the rows, too.
+    const double share = training ? -scale[c] / static_cast<double>(count) : 0;
+    slope[c] = static_cast<float>(share * inverse[c] * by_gamma[c]);
+    shift[c] = static_cast<float>(share * by_beta[c] - slope[c] * mean[c]);
+  }
+  NormGradients(x, y, g, scale.data(), slope.data(), shift.data(), count, channels,
+                to_rows.data_ptr<float>());
+}
+
 class NormRelu : public Function<NormRelu> {
  public:
   // `gammas` and `betas`: [levels, C]. `norms`: their running statistics, which training updates.
+  // `counts`: rows of each level.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
                             const at::Tensor& gammas, const at::Tensor& betas,
                             std::vector<torch::nn::BatchNorm2d>* norms,
                             const std::vector<int64_t>& counts) {
-    const int64_t channels = rows.size(1);
-    const bool training = norms->front()->is_training();
-    at::Tensor means = at::empty_like(gammas), inverses = at::empty_like(gammas);
-    at::Tensor out = at::empty_like(rows);
-    std::vector<float> scale(channels), shift(channels);
-    const float *in = rows.data_ptr<float>(), *gamma = gammas.data_ptr<float>(),
-                *beta = betas.data_ptr<float>();
-    float *mean = means.data_ptr<float>(), *inverse = inverses.data_ptr<float>(),
-          *to = out.data_ptr<float>();
-    for (size_t level = 0; level < counts.size(); ++level) {
-      torch::nn::BatchNorm2dImpl& norm = *norms->at(level);
-      if (training) {
-        MeasureBatch(in, counts[level], channels, norm, mean, inverse);
-      } else {
-        std::copy_n(norm.running_mean.data_ptr<float>(), channels, mean);
-        std::copy_n(norm.running_var.data_ptr<float>(), channels, inverse);
-      }
-      for (int64_t c = 0; c < channels; ++c) {
-        inverse[c] = static_cast<float>(1 / std::sqrt(inverse[c] + norm.options.eps()));
-        scale[c] = gamma[c] * inverse[c];
-        shift[c] = beta[c] - mean[c] * scale[c];
-      }
-      ScaleShiftRelu(in, scale.data(), shift.data(), counts[level], channels, to);
-      in += counts[level] * channels;
-      to += counts[level] * channels;
-      for (const float** each : {&gamma, &beta}) *each += channels;
-      for (float** each : {&mean, &inverse}) *each += channels;
+    const variable_list all = {rows, at::empty_like(rows), gammas, at::empty_like(gammas),
+                               at::empty_like(gammas)};
+    int64_t row = 0;
+    for (size_t level = 0; level < counts.size(); row += counts[level++]) {
+      NormLevel(LevelOf(all, level, row, counts[level]), betas[static_cast<int64_t>(level)],
+                *norms->at(level));
     }
-    context->save_for_backward({rows, out, gammas, means, inverses});
-    context->saved_data["training"] = training;
+    context->save_for_backward(all);
+    context->saved_data["training"] = norms->front()->is_training();
     context->saved_data["counts"] = counts;
-    return out;
+    return all[1];
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& from) {
-    const variable_list saved = context->get_saved_variables();
+    const variable_list all = context->get_saved_variables();
     const at::Tensor gradients = from[0].contiguous();
     const std::vector<int64_t> counts = context->saved_data["counts"].toIntVector();
     const bool training = context->saved_data["training"].toBool();
-    const int64_t channels = gradients.size(1);
-    at::Tensor to_rows = at::empty_like(saved[0]), to_gammas = at::empty_like(saved[2]),
-               to_betas = at::empty_like(saved[2]);
-    std::vector<float> scale(channels), slope(channels), shift(channels);
-    const float *x = saved[0].data_ptr<float>(), *y = saved[1].data_ptr<float>(),
-                *gamma = saved[2].data_ptr<float>(), *mean = saved[3].data_ptr<float>(),
-                *inverse = saved[4].data_ptr<float>(), *g = gradients.data_ptr<float>();
-    float *to = to_rows.data_ptr<float>(), *to_gamma = to_gammas.data_ptr<float>(),
-          *to_beta = to_betas.data_ptr<float>();
-    for (const int64_t count : counts) {
-      const std::vector<double> sums =
-          TwoSums(count, channels, [&](int64_t first, int64_t n, float* sum, float* product) {
-            const int64_t at = first * channels;
-            AddPassed(x + at, y + at, g + at, mean, n, channels, sum, product);
-          });
-      for (int64_t c = 0; c < channels; ++c) {
-        to_beta[c] = static_cast<float>(sums[c]);
-        to_gamma[c] = static_cast<float>(sums[channels + c] * inverse[c]);
-        scale[c] = gamma[c] * inverse[c];
-        // In training the statistics depend on the rows, too.
-        const double share = training ? -scale[c] / static_cast<double>(count) : 0;
-        slope[c] = static_cast<float>(share * inverse[c] * to_gamma[c]);
-        shift[c] = static_cast<float>(share * to_beta[c] - slope[c] * mean[c]);
-      }
-      NormGradients(x, y, g, scale.data(), slope.data(), shift.data(), count, channels, to);
-      for (const float** each : {&x, &y, &g}) *each += count * channels;
-      to += count * channels;
-      for (const float** each : {&gamma, &mean, &inverse}) *each += channels;
-      for (float** each : {&to_gamma, &to_beta}) *each += channels;
+    at::Tensor to_rows = at::empty_like(all[0]), to_gammas = at::empty_like(all[2]),
+               to_betas = at::empty_like(all[2]);
+    int64_t row = 0;
+    for (size_t level = 0; level < counts.size(); row += counts[level++]) {
+      const int64_t l = static_cast<int64_t>(level), count = counts[level];
+      LevelGradients(LevelOf(all, level, row, count), gradients.narrow(0, row, count), training,
+                     to_rows.narrow(0, row, count), to_gammas[l], to_betas[l]);
     }
     return {to_rows, to_gammas, to_betas, at::Tensor(), at::Tensor()};
   }
@@ -194,13 +214,12 @@ class NormRelu : public Function<NormRelu> {
 at::Tensor NormReluRows(const at::Tensor& rows, std::vector<torch::nn::BatchNorm2d>& norms,
                         const std::vector<LevelShape>& shapes) {
   std::vector<at::Tensor> gammas, betas;
-  std::vector<int64_t> counts;
-  for (const LevelShape& shape : shapes) {
-    gammas.push_back(norms.at(counts.size())->weight);
-    betas.push_back(norms[counts.size()]->bias);
-    counts.push_back(shape.rows());
+  for (torch::nn::BatchNorm2d& norm : norms) {
+    gammas.push_back(norm->weight);
+    betas.push_back(norm->bias);
   }
-  return NormRelu::apply(rows.contiguous(), at::stack(gammas), at::stack(betas), &norms, counts);
+  return NormRelu::apply(rows.contiguous(), at::stack(gammas), at::stack(betas), &norms,
+                         RowCounts(shapes));
 }
 
 }  // namespace mgral::core
