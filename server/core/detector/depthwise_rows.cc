@@ -16,8 +16,7 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kTaps = 9;
 
-// Channels that are computed together; a function compiled for older instructions takes them in
-// halves. Loaded and stored wherever they lie.
+// Channels in a vector, which need not be aligned. Without AVX, the compiler splits it.
 constexpr int64_t kLanes = 8;
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 Lanes& At(float* channels) { return *reinterpret_cast<Lanes*>(channels); }
@@ -66,7 +65,7 @@ MGRAL_TARGET_CLONES void Convolve(const float* padded, const float* weights, int
   }
 }
 
-// Adds to `sums` [9, C] the gradients of Convolve's weights, from those of what it gave.
+// Adds to `sums` [9, C] the gradients of Convolve's weights, from those of its output.
 MGRAL_TARGET_CLONES void AddWeightGradients(const float* padded, const float* gradients,
                                             int64_t height, int64_t width, int64_t channels,
                                             float* sums) {

@@ -16,7 +16,7 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kRowsInFloat = 64;  // are summed before a double takes their sum
 
-// Adds the values, and the squares of their distance to `center`, of some rows.
+// Adds to `sum` the rows' distances to `center`, and to `square` their squares.
 MGRAL_TARGET_CLONES void AddMoments(const float* rows, const float* center, int64_t count,
                                     int64_t channels, float* sum, float* square) {
   for (int64_t r = 0; r < count; ++r) {
@@ -43,7 +43,8 @@ MGRAL_TARGET_CLONES void ScaleShiftRelu(const float* rows, const float* scale, c
   }
 }
 
-// Adds the gradients that pass the ReLU, and their products with the distance to `center`.
+// Adds to `sum` the gradients that pass the ReLU, and to `product` their products with the rows'
+// distances to `center`.
 MGRAL_TARGET_CLONES void AddPassed(const float* rows, const float* out, const float* gradients,
                                    const float* center, int64_t count, int64_t channels, float* sum,
                                    float* product) {
@@ -73,7 +74,8 @@ MGRAL_TARGET_CLONES void NormGradients(const float* rows, const float* out, cons
   }
 }
 
-// Two sums per channel, one after the other, `add`ed in float by chunks of rows.
+// Two sums over the rows for each channel, [2 C]: `add` sums a chunk of rows in float, and the
+// chunks are summed in double.
 template <typename Add>
 std::vector<double> TwoSums(int64_t count, int64_t channels, const Add& add) {
   std::vector<double> sums(2 * channels);
@@ -86,7 +88,7 @@ std::vector<double> TwoSums(int64_t count, int64_t channels, const Add& add) {
   return sums;
 }
 
-// Writes the mean and the variance of a level's rows, and lets the norm's running ones follow.
+// Writes the mean and the variance of a level's rows, and updates the norm's running ones.
 void MeasureBatch(const float* rows, int64_t count, int64_t channels,
                   torch::nn::BatchNorm2dImpl& norm, float* mean, float* variance) {
   // Squares about a row, which is near enough to the mean for them to keep their digits.
@@ -109,20 +111,20 @@ void MeasureBatch(const float* rows, int64_t count, int64_t channels,
   norm.num_batches_tracked += 1;
 }
 
-// What a level's gradients need of going forward.
+// What backward needs of a level.
 struct Level {
   at::Tensor rows, out;             // [n, C]
   at::Tensor gamma, mean, inverse;  // [C], the last of the standard deviation
 };
 
-// Of `all`, which are such tensors of all levels: [M, C] twice, then [levels, C].
+// Views of the same tensors of all levels: `all` are [M, C] twice, then [levels, C].
 Level LevelOf(const variable_list& all, size_t level, int64_t first_row, int64_t count) {
   const int64_t l = static_cast<int64_t>(level);
   return {all[0].narrow(0, first_row, count), all[1].narrow(0, first_row, count), all[2][l],
           all[3][l], all[4][l]};
 }
 
-// Writes the level's mean, inverse, and out.
+// Computes the level's mean, inverse, and out.
 void NormLevel(const Level& level, const at::Tensor& beta, torch::nn::BatchNorm2dImpl& norm) {
   const int64_t count = level.rows.size(0), channels = level.rows.size(1);
   const float* rows = level.rows.data_ptr<float>();
@@ -143,7 +145,7 @@ void NormLevel(const Level& level, const at::Tensor& beta, torch::nn::BatchNorm2
   ScaleShiftRelu(rows, scale.data(), shift.data(), count, channels, level.out.data_ptr<float>());
 }
 
-// From `gradients` of the level's out [n, C] those of its rows, gamma, and beta.
+// From the gradients of the level's out [n, C], those of its rows, gamma, and beta.
 void LevelGradients(const Level& level, const at::Tensor& gradients, bool training,
                     const at::Tensor& to_rows, const at::Tensor& to_gamma,
                     const at::Tensor& to_beta) {

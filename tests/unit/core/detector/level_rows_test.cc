@@ -16,7 +16,7 @@ using Tensors = std::vector<at::Tensor>;
 
 constexpr int64_t kImages = 2, kChannels = 16;
 
-// Of a pyramid: one of a single line, one of a single position.
+// Of a pyramid whose smallest levels are a single line and a single position.
 Tensors Levels() {
   Tensors levels;
   for (const auto& [height, width] : {std::pair<int64_t, int64_t>{6, 9}, {1, 5}, {1, 1}}) {
