@@ -63,7 +63,7 @@ core::RealizedGain Realized(const domain::RealizedGain& gain) {
 // What was labeled since the snapshot before, beside what was labeled by then.
 domain::RealizedGain NewestGain(const domain::SelectionRuntime::TableRequest& request,
                                 const core::TableInput& input, const core::LookupTable& pool,
-                                const std::vector<int32_t>& labeled_cell,
+                                const std::vector<float>& labeled_reach,
                                 const PositionOf& position) {
   const std::vector<int64_t> batch = position.All(request.newly_labeled);
   if (batch.empty()) return {};
@@ -73,7 +73,7 @@ domain::RealizedGain NewestGain(const domain::SelectionRuntime::TableRequest& re
   for (size_t i = 0; i < in_batch.size(); ++i) {
     if (!in_batch[i]) before.push_back(static_cast<int64_t>(i));
   }
-  return {core::LabelFeatures(input, pool, labeled_cell, before, batch), request.previous_class_ap,
+  return {core::LabelFeatures(input, pool, labeled_reach, before, batch), request.previous_class_ap,
           request.class_gain};
 }
 
@@ -196,13 +196,13 @@ absl::StatusOr<domain::SelectionRuntime::TableResult> TorchRuntime::FitTable(
     }
     const auto input = ToCore(request);
     if (!input.ok()) return input.status();
-    std::vector<int32_t> labeled_cell;
-    core::LookupTable pool = core::DescribePool(*input, &labeled_cell);
+    core::LookupTable pool = core::DescribePool(*input);
+    const std::vector<float> labeled_reach = core::LabeledReach(*input);
     const PositionOf position(request.inputs.labeled);
     const std::vector<core::ReplayProbe> rows =
-        core::ReplayRows(*input, pool, labeled_cell, ToCore(request.bases, position));
+        core::ReplayRows(*input, pool, labeled_reach, ToCore(request.bases, position));
     TableResult result;
-    result.newest = NewestGain(request, *input, pool, labeled_cell, position);
+    result.newest = NewestGain(request, *input, pool, labeled_reach, position);
     std::vector<core::RealizedGain> realized;
     for (const domain::RealizedGain& gain : request.realized) realized.push_back(Realized(gain));
     if (!result.newest.features.empty()) realized.push_back(Realized(result.newest));

@@ -11,23 +11,33 @@ namespace {
 
 constexpr int64_t kTimedLookups = 2000;
 
-// What the gain of the batch is made of: gain = sum_c growth_c f_growth + sum_kc local_kc log(...).
+// What the gain is made of: sum_c growth_c f_growth + sum_k coverage_k (covered_k - v_k).
 struct Factors {
-  std::vector<double> growth;  // [C]
-  std::vector<double> local;   // [K, C]
+  std::vector<double> growth;    // [C]
+  std::vector<double> coverage;  // [K]
 };
+
+// Of each class, what a unit of the feature is worth [C].
+std::vector<double> Worth(const LookupTable& table, Feature feature) {
+  std::vector<double> out;
+  const std::vector<double> slopes = table.ApSlopes();
+  for (int64_t c = 0; c < table.classes; ++c) {
+    out.push_back(table.kappa * slopes[c] / static_cast<double>(table.classes) *
+                  table.weights[c * kNumFeatures + feature]);
+  }
+  return out;
+}
 
 Factors FactorsOf(const LookupTable& table) {
   Factors out;
-  const std::vector<double> slopes = table.ApSlopes();
-  std::vector<double> local;
-  for (int64_t c = 0; c < table.classes; ++c) {
-    const double unit = table.kappa * slopes[c] / static_cast<double>(table.classes);
-    out.growth.push_back(unit * table.weights[c * kNumFeatures + kGrowth]);
-    local.push_back(unit * table.weights[c * kNumFeatures + kLocal]);
-  }
-  for (size_t kc = 0; kc < table.cell_share.size(); ++kc) {
-    out.local.push_back(local[kc % table.classes] * table.cell_share[kc]);
+  out.growth = Worth(table, kGrowth);
+  const std::vector<double> coverage = Worth(table, kCoverage);
+  for (int64_t k = 0; k < table.cells.count; ++k) {
+    double sum = 0;
+    for (int64_t c = 0; c < table.classes; ++c) {
+      sum += coverage[c] * table.cell_share[k * table.classes + c];
+    }
+    out.coverage.push_back(sum);
   }
   return out;
 }
@@ -73,36 +83,55 @@ float LogSum(const float* factor, const float* added, const float* unit, int64_t
   return lanes[0];
 }
 
+// sum_k factor_k max(0, reach_k - covered_k), in a fixed order of summation.
+double NewlyCovered(const double* factor, const float* covered, const float* reach, int64_t cells) {
+  constexpr int kLanes = 8;
+  double lanes[kLanes] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= cells; k += kLanes) {
+    for (int l = 0; l < kLanes; ++l) {
+      lanes[l] += factor[k + l] * std::max(0.0, double{reach[k + l]} - double{covered[k + l]});
+    }
+  }
+  for (; k < cells; ++k) {
+    lanes[k % kLanes] += factor[k] * std::max(0.0, double{reach[k]} - double{covered[k]});
+  }
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+  }
+  return lanes[0];
+}
+
 }  // namespace
 
 BatchState::BatchState(const LookupTable& table, const std::vector<double>& price)
     : table_(&table), price_(price.empty() ? nullptr : price.data()) {
   Factors factors = FactorsOf(table);
   growth_ = std::move(factors.growth);
-  local_ = std::move(factors.local);
+  coverage_ = std::move(factors.coverage);
   Clear();
 }
 
 void BatchState::Clear() {
   known_ = table_->labeled;
   for (double& value : known_) value += 1;
-  cell_known_ = table_->labeled_in_cell;
-  for (double& value : cell_known_) value += kCellOffset;
+  covered_ = table_->covered;
+  counted_.clear();
   count_.assign(table_->cells.count, 0.0);
   taken_.assign(table_->images, false);
   group_count_.assign(table_->groups, 0);
   gain_ = 0;
 }
 
-double BatchState::CellMarginal(int64_t cell, const float* expected) const {
-  const int64_t classes = table_->classes;
-  const double* local = &local_[cell * classes];
-  const double* cell_known = &cell_known_[cell * classes];
-  double sum = 0;
-  for (int64_t c = 0; c < classes; ++c) {
-    if (expected[c] == 0) continue;
-    sum += growth_[c] * std::log1p(expected[c] / known_[c]) +
-           local[c] * std::log1p(expected[c] / cell_known[c]);
+double BatchState::CoverageGain(const float* reach) const {
+  return NewlyCovered(coverage_.data(), covered_.data(), reach,
+                      static_cast<int64_t>(covered_.size()));
+}
+
+double BatchState::GainOf(const float* expected, const float* reach) const {
+  double sum = CoverageGain(reach);
+  for (int64_t c = 0; c < table_->classes; ++c) {
+    if (expected[c] != 0) sum += growth_[c] * std::log1p(expected[c] / known_[c]);
   }
   return sum;
 }
@@ -110,117 +139,113 @@ double BatchState::CellMarginal(int64_t cell, const float* expected) const {
 double BatchState::Marginal(int64_t image) const {
   if (taken_[image]) return 0;
   if (GroupTaken(image)) return -Price(image);
-  return CellMarginal(table_->cell_of[image], &table_->expected[image * table_->classes]) -
+  return GainOf(&table_->expected[image * table_->classes],
+                &table_->reach[image * table_->cells.count]) -
          Price(image);
 }
 
-void BatchState::Shift(int64_t image, int direction) {
-  const int64_t classes = table_->classes, cell = table_->cell_of[image];
-  const float* expected = &table_->expected[image * classes];
-  double* cell_known = &cell_known_[cell * classes];
-  if (direction > 0) gain_ += CellMarginal(cell, expected);
-  for (int64_t c = 0; c < classes; ++c) {
+void BatchState::Grow(int64_t image, int direction) {
+  const float* expected = &table_->expected[image * table_->classes];
+  for (int64_t c = 0; c < table_->classes; ++c) {
     known_[c] = std::max(table_->labeled[c] + 1, known_[c] + direction * expected[c]);
-    cell_known[c] = std::max(table_->labeled_in_cell[cell * classes + c] + kCellOffset,
-                             cell_known[c] + direction * expected[c]);
   }
-  if (direction < 0) gain_ -= CellMarginal(cell, expected);
-  count_[cell] += direction;
+  count_[table_->cell_of[image]] += direction;
+}
+
+void BatchState::Cover(int64_t image) {
+  const int64_t cells = table_->cells.count;
+  const float* reach = &table_->reach[image * cells];
+  for (int64_t k = 0; k < cells; ++k) covered_[k] = std::max(covered_[k], reach[k]);
 }
 
 void BatchState::Add(int64_t image) {
   if (taken_[image]) return;
   taken_[image] = true;
   gain_ -= Price(image);
-  if (group_count_[table_->group_of[image]]++ == 0) Shift(image, 1);
+  if (group_count_[table_->group_of[image]]++ > 0) return;
+  gain_ += GainOf(&table_->expected[image * table_->classes],
+                  &table_->reach[image * table_->cells.count]);
+  Grow(image, 1);
+  Cover(image);
+  counted_.push_back(image);
 }
 
 void BatchState::Remove(int64_t image) {
   if (!taken_[image]) return;
   taken_[image] = false;
   gain_ += Price(image);
-  if (--group_count_[table_->group_of[image]] == 0) Shift(image, -1);
+  if (--group_count_[table_->group_of[image]] > 0) return;
+  // Members of a group count the same, so any of them stands for it.
+  counted_.erase(std::find_if(counted_.begin(), counted_.end(), [&](int64_t other) {
+    return table_->group_of[other] == table_->group_of[image];
+  }));
+  Grow(image, -1);
+  covered_ = table_->covered;
+  for (const int64_t other : counted_) Cover(other);
+  gain_ -= GainOf(&table_->expected[image * table_->classes],
+                  &table_->reach[image * table_->cells.count]);
 }
 
 std::vector<double> BatchState::ClassSlopes() const {
-  std::vector<double> slopes;
-  for (size_t c = 0; c < known_.size(); ++c) {
-    slopes.push_back(growth_[c] * static_cast<double>(table_->classes) / known_[c]);
-  }
+  std::vector<double> slopes = ObjectSlopes();
+  for (double& slope : slopes) slope *= static_cast<double>(table_->classes);
   return slopes;
 }
 
-std::vector<double> BatchState::ObjectSlopes(int64_t cell) const {
+std::vector<double> BatchState::ObjectSlopes() const {
   std::vector<double> slopes;
-  for (int64_t c = 0; c < table_->classes; ++c) {
-    const int64_t kc = cell * table_->classes + c;
-    slopes.push_back(growth_[c] / known_[c] + local_[kc] / cell_known_[kc]);
-  }
+  for (size_t c = 0; c < known_.size(); ++c) slopes.push_back(growth_[c] / known_[c]);
   return slopes;
 }
 
 GainEvaluator::GainEvaluator(const LookupTable& table)
-    : table_(&table),
-      added_(table.classes),
-      cell_added_(table.cells.count * table.classes),
-      cell_seen_(table.cells.count, 0),
-      seen_(table.groups, 0) {
-  const Factors factors = FactorsOf(table);
+    : table_(&table), added_(table.classes), seen_(table.groups, 0) {
+  Factors factors = FactorsOf(table);
   growth_.assign(factors.growth.begin(), factors.growth.end());
-  local_.assign(factors.local.begin(), factors.local.end());
+  coverage_ = std::move(factors.coverage);
   for (const double n : table.labeled) growth_unit_.push_back(static_cast<float>(1 / (n + 1)));
-  for (const double n : table.labeled_in_cell) {
-    local_unit_.push_back(static_cast<float>(1 / (n + kCellOffset)));
-  }
 }
 
 double GainEvaluator::Gain(const int64_t* images, int64_t count) {
-  const int64_t classes = table_->classes;
+  const int64_t classes = table_->classes, cells = table_->cells.count;
   if (++call_ == 0) {  // the counter went round: old marks could be mistaken for new ones
     std::fill(seen_.begin(), seen_.end(), 0);
-    std::fill(cell_seen_.begin(), cell_seen_.end(), 0);
     call_ = 1;
   }
-  touched_.clear();
+  std::fill(added_.begin(), added_.end(), 0.0f);
+  covered_ = table_->covered;
   for (int64_t s = 0; s < count; ++s) {
     const int64_t image = images[s];
     if (image < 0 || image >= table_->images) throw std::out_of_range("image is not in the table");
     uint32_t& seen = seen_[table_->group_of[image]];
     if (seen == call_) continue;
     seen = call_;
-    const int32_t cell = table_->cell_of[image];
-    float* sum = &cell_added_[cell * classes];
-    if (cell_seen_[cell] != call_) {
-      cell_seen_[cell] = call_;
-      touched_.push_back(cell);
-      std::fill(sum, sum + classes, 0.0f);
-    }
     const float* expected = &table_->expected[image * classes];
-    for (int64_t c = 0; c < classes; ++c) sum[c] += expected[c];
+    for (int64_t c = 0; c < classes; ++c) added_[c] += expected[c];
+    const float* reach = &table_->reach[image * cells];
+    for (int64_t k = 0; k < cells; ++k) covered_[k] = std::max(covered_[k], reach[k]);
   }
-  std::fill(added_.begin(), added_.end(), 0.0f);
-  double gain = 0;
-  for (const int32_t cell : touched_) {
-    const float* sum = &cell_added_[cell * classes];
-    for (int64_t c = 0; c < classes; ++c) added_[c] += sum[c];
-    gain += LogSum(&local_[cell * classes], sum, &local_unit_[cell * classes], classes);
-  }
-  return gain + LogSum(growth_.data(), added_.data(), growth_unit_.data(), classes);
+  return LogSum(growth_.data(), added_.data(), growth_unit_.data(), classes) +
+         NewlyCovered(coverage_.data(), table_->covered.data(), covered_.data(), cells);
 }
 
 std::vector<float> GainsAlone(const LookupTable& table) {
-  const Factors factors = FactorsOf(table);
-  const int64_t classes = table.classes;
+  const std::vector<double> growth = Worth(table, kGrowth), coverage = Worth(table, kCoverage);
+  const int64_t classes = table.classes, cells = table.cells.count;
   std::vector<float> gains;
   gains.reserve(table.images * classes);
+  std::vector<double> nearer(classes);
   for (int64_t i = 0; i < table.images; ++i) {
+    std::fill(nearer.begin(), nearer.end(), 0.0);
+    for (int64_t k = 0; k < cells; ++k) {
+      const double more = double{table.reach[i * cells + k]} - double{table.covered[k]};
+      if (more <= 0) continue;
+      for (int64_t c = 0; c < classes; ++c) nearer[c] += more * table.cell_share[k * classes + c];
+    }
     for (int64_t c = 0; c < classes; ++c) {
-      const int64_t kc = table.cell_of[i] * classes + c;
-      const double expected = table.expected[i * classes + c];
-      gains.push_back(static_cast<float>(
-          static_cast<double>(classes) *
-          (factors.growth[c] * std::log1p(expected / (table.labeled[c] + 1)) +
-           factors.local[kc] * std::log1p(expected / (table.labeled_in_cell[kc] + kCellOffset)))));
+      const double growth_c = std::log1p(table.expected[i * classes + c] / (table.labeled[c] + 1));
+      gains.push_back(static_cast<float>(static_cast<double>(classes) *
+                                         (growth[c] * growth_c + coverage[c] * nearer[c])));
     }
   }
   return gains;

@@ -8,8 +8,9 @@
 namespace mgral::core {
 
 // The gain of a batch, less what its labels are to bring, as it grows and shrinks by one image:
-// O(C) per call. Refers to `table` and `price`, which must outlive it. Not thread-safe; copies are
-// cheap (O(K C + N)).
+// O(C + K) per call; to take an image out again, up to K times as
+// much as the batch is large. Refers to `table` and `price`, which must outlive it. Not
+// thread-safe; copies are cheap (O(K C + N)).
 class BatchState {
  public:
   // `price` [N], in AP, is what each image has to bring; empty: nothing.
@@ -20,11 +21,11 @@ class BatchState {
   // that is taken.
   double Marginal(int64_t image) const;
   double Price(int64_t image) const { return price_ == nullptr ? 0 : price_[image]; }
-  // The same without its price for any image of `cell` in which `expected` [C] objects are
-  // expected.
-  double CellMarginal(int64_t cell, const float* expected) const;
-  void Add(int64_t image);     // taking a taken image again changes nothing
-  void Remove(int64_t image);  // removing what is not taken changes nothing
+  // The same without its price for any image with these expected objects [C] and this reach [K].
+  double GainOf(const float* expected, const float* reach) const;
+  double CoverageGain(const float* reach) const;  // the part of it that is coverage
+  void Add(int64_t image);                        // taking a taken image again changes nothing
+  void Remove(int64_t image);                     // removing what is not taken changes nothing
   bool Taken(int64_t image) const { return taken_[image]; }
   // The image or a near-duplicate of it is taken: it would add nothing.
   bool GroupTaken(int64_t image) const { return group_count_[table_->group_of[image]] > 0; }
@@ -33,19 +34,21 @@ class BatchState {
   double CellCount(int64_t cell) const { return count_[cell]; }
   // The derivative of the class's gain by its expected objects E_c [C].
   std::vector<double> ClassSlopes() const;
-  // The derivative of the gain by the expected objects in the cell [C].
-  std::vector<double> ObjectSlopes(int64_t cell) const;
+  // The same of the gain.
+  std::vector<double> ObjectSlopes() const;
   const LookupTable& table() const { return *table_; }
 
  private:
-  void Shift(int64_t image, int direction);
+  void Grow(int64_t image, int direction);
+  void Cover(int64_t image);
 
   const LookupTable* table_;
   const double* price_;               // [N] or null
   std::vector<double> growth_;        // [C] factor of the class's log growth in the gain
-  std::vector<double> local_;         // [K, C] of its log growth in the cell
+  std::vector<double> coverage_;      // [K] factor of what the cell is covered
   std::vector<double> known_;         // [C] n_c + 1 + E_c
-  std::vector<double> cell_known_;    // [K, C] M_kc + 1/2 + m_kc
+  std::vector<float> covered_;        // [K] largest reach of an image that is labeled or taken
+  std::vector<int64_t> counted_;      // images taken, one of each group of near-duplicates
   std::vector<double> count_;         // [K]
   std::vector<bool> taken_;           // [N]
   std::vector<int32_t> group_count_;  // [groups]
@@ -65,12 +68,10 @@ class GainEvaluator {
  private:
   const LookupTable* table_;
   std::vector<float> growth_, growth_unit_;  // [C] factor of the logarithm, 1 / (n_c + 1)
-  std::vector<float> local_, local_unit_;    // [K, C] likewise, 1 / (M_kc + 1/2)
+  std::vector<double> coverage_;             // [K] factor
   std::vector<float> added_;                 // [C] E_c
-  std::vector<float> cell_added_;            // [K, C] m_kc
-  std::vector<int32_t> touched_;             // cells of the batch
-  std::vector<uint32_t> cell_seen_;          // [K], the call that saw it
-  std::vector<uint32_t> seen_;               // [groups], likewise
+  std::vector<float> covered_;               // [K]
+  std::vector<uint32_t> seen_;               // [groups], the call that saw it
   uint32_t call_ = 0;
 };
 

@@ -23,9 +23,9 @@ std::vector<double> Features(const LookupTable& table, const std::vector<int64_t
     if (!seen[table.group_of[image]]) distinct.push_back(image);
     seen[table.group_of[image]] = true;
   }
-  const ObjectCounts batch =
-      CountObjects(table.expected, table.cell_of, distinct, table.cells.count, table.classes);
-  return BatchFeatures({table.labeled, table.labeled_in_cell}, batch, table.cell_share);
+  const SetContent batch =
+      ContentOf(table.expected, table.reach, distinct, table.cells.count, table.classes);
+  return BatchFeatures({table.labeled, table.covered}, batch, table.cell_share);
 }
 
 // x' M x for M [F, F].

@@ -156,8 +156,7 @@ void GroupDuplicates(const std::vector<float>& embeddings, int64_t dim, double l
 
 int64_t ChooseCellCount(int64_t images) {
   if (images <= 0) return 0;
-  const int64_t wanted = std::llround(std::sqrt(static_cast<double>(images)));
-  return std::min(images, std::min<int64_t>(64, std::max<int64_t>(2, wanted)));
+  return std::min(images, std::clamp<int64_t>(images / 8, 2, 64));
 }
 
 CellAssignment AssignCells(const Cells& cells, const std::vector<float>& embeddings,

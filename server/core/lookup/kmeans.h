@@ -32,7 +32,7 @@ struct Clustering {
   CellAssignment assignment;
 };
 
-// min(64, max(2, round(sqrt(images)))), never more than `images`.
+// An eighth of the images, from 2 to 64, never more than `images`.
 int64_t ChooseCellCount(int64_t images);
 
 // k-means++ seeding, then Lloyd (on a fixed-size seeded sample for large N). `embeddings` is

@@ -19,26 +19,31 @@ std::vector<int> PlanReplay(int probes) {
   return out;
 }
 
+std::vector<float> LabeledReach(const TableInput& input) {
+  const auto labeled =
+      static_cast<int64_t>(input.labeled_objects.size()) / input.candidates.classes;
+  return ReachOf(input.clustering.cells, input.labeled_embeddings, labeled);
+}
+
 std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& pool,
-                                  const std::vector<int32_t>& labeled_cell,
+                                  const std::vector<float>& labeled_reach,
                                   const std::vector<int64_t>& base,
                                   const std::vector<int64_t>& batch) {
-  const auto count = [&](const std::vector<int64_t>& images) {
-    return CountObjects(input.labeled_objects, labeled_cell, images, pool.cells.count,
-                        pool.classes);
+  const auto content = [&](const std::vector<int64_t>& images) {
+    return ContentOf(input.labeled_objects, labeled_reach, images, pool.cells.count, pool.classes);
   };
-  return BatchFeatures(count(base), count(batch), pool.cell_share);
+  return BatchFeatures(content(base), content(batch), pool.cell_share);
 }
 
 std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& pool,
-                                    const std::vector<int32_t>& labeled_cell,
+                                    const std::vector<float>& labeled_reach,
                                     const std::vector<ReplayBase>& bases) {
   std::vector<ReplayProbe> rows;
   for (size_t b = 0; b < bases.size(); ++b) {
     for (const ReplayedBatch& batch : bases[b].batches) {
       ReplayProbe& row = rows.emplace_back();
       row.base = static_cast<int>(b);
-      row.features = LabelFeatures(input, pool, labeled_cell, bases[b].images, batch.images);
+      row.features = LabelFeatures(input, pool, labeled_reach, bases[b].images, batch.images);
       row.response = batch.response;
       row.held_positives = batch.held_positives;
       row.half_response = batch.half_response;

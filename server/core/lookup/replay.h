@@ -33,16 +33,20 @@ struct ReplayBase {
 // probes are read on.
 std::vector<int> PlanReplay(int probes);
 
+// ReachOf the labeled images [m, K].
+std::vector<float> LabeledReach(const TableInput& input);
+
 // The features [C, F] of the labels of `batch` beside those of `base`, where `pool` is
-// DescribePool(input, &labeled_cell). Throws std::invalid_argument for an image that is not there.
+// DescribePool(input), and `labeled_reach` is LabeledReach(input). Throws std::invalid_argument for
+// an image that is not there.
 std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& pool,
-                                  const std::vector<int32_t>& labeled_cell,
+                                  const std::vector<float>& labeled_reach,
                                   const std::vector<int64_t>& base,
                                   const std::vector<int64_t>& batch);
 
 // One row per batch, for FitTable.
 std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& pool,
-                                    const std::vector<int32_t>& labeled_cell,
+                                    const std::vector<float>& labeled_reach,
                                     const std::vector<ReplayBase>& bases);
 
 }  // namespace mgral::core

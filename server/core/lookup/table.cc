@@ -10,7 +10,7 @@ namespace mgral::core {
 namespace {
 
 constexpr uint32_t kMagic = 0x54524c4d;  // "MLRT"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr int64_t kMost = int64_t{1} << 20;  // classes, cells, dimensions: no overflow below
 constexpr double kMostObjects = 1e12;        // likewise
 
@@ -117,8 +117,8 @@ void CheckTable(const LookupTable& table) {
   CheckIndices(table.group_of, table.images, table.groups, "group_of");
   CheckWithin(table.expected, table.images * classes, 0, kMostObjects, "expected");
   CheckWithin(table.labeled, classes, 0, kMostObjects, "labeled");
-  CheckWithin(table.labeled_in_cell, table.cells.count * classes, 0, kMostObjects,
-              "labeled_in_cell");
+  CheckWithin(table.reach, table.images * table.cells.count, 0, 1, "reach");
+  CheckWithin(table.covered, table.cells.count, 0, 1, "covered");
   CheckWithin(table.cell_share, table.cells.count * classes, 0, 1 + 1e-6, "cell_share");
   CheckWithin(table.class_ap, classes, 0, 1, "class_ap");
   CheckWeights(table);
@@ -141,7 +141,8 @@ std::string LookupTable::Serialize() const {
   out.Put(groups);
   out.PutArray(expected);
   out.PutArray(labeled);
-  out.PutArray(labeled_in_cell);
+  out.PutArray(reach);
+  out.PutArray(covered);
   out.PutArray(cell_share);
   out.PutArray(class_ap);
   out.Put(kappa);
@@ -182,7 +183,8 @@ LookupTable LookupTable::Parse(const std::string& bytes) {
   out.groups = in.Get<int32_t>();
   out.expected = in.GetArray<float>();
   out.labeled = in.GetArray<double>();
-  out.labeled_in_cell = in.GetArray<double>();
+  out.reach = in.GetArray<float>();
+  out.covered = in.GetArray<float>();
   out.cell_share = in.GetArray<double>();
   out.class_ap = in.GetArray<double>();
   out.kappa = in.Get<double>();

@@ -36,12 +36,13 @@ class OtherRelease : public std::invalid_argument {
 // What any batch S of the candidates is worth (equations 10 to 13 of docs/method.md):
 //
 //   gain(S) = (1/C) sum_c kappa s_c sum_f w_cf f_fc(S),   s_c = sqrt(a_c (1 - a_c))
-//   f_growth = log((n_c + 1 + E_c) / (n_c + 1))
-//   f_local  = sum_k omega_kc log((M_kc + 1/2 + m_kc) / (M_kc + 1/2))
+//   f_growth   = log((n_c + 1 + E_c) / (n_c + 1))
+//   f_coverage = sum_k omega_kc max(0, max_{i in S} rho_ik - v_k)
 //
-// n_c labeled and E_c expected objects of class c, M_kc and m_kc those in cell k, omega_kc the
-// share of the class that lies in cell k, a_c AP_c kept within [0.05, 0.95] (unknown: 0.05). E_c
-// and m_kc count a group of near-duplicates once. For w >= 0 the gain is monotone and submodular.
+// n_c labeled and E_c expected objects of class c, rho_ik the reach of image i into cell k, v_k the
+// largest of a labeled image, omega_kc the share of the class that lies in cell k, a_c AP_c kept
+// within [0.05, 0.95] (unknown: 0.05). A group of near-duplicates counts once. For w >= 0 the gain
+// is monotone and submodular.
 // Units: change of AP. Everything is arrays; a table is immutable once fitted, and reading it is
 // thread-safe.
 struct LookupTable {
@@ -53,11 +54,12 @@ struct LookupTable {
   std::vector<int32_t> group_of;  // [N]
   int32_t groups = 0;
   std::vector<float> expected;  // [N, C] expected objects, mean of the group, >= 0
+  std::vector<float> reach;     // rho [N, K] in [0, 1], likewise
 
-  std::vector<double> labeled;          // n [C], >= 0
-  std::vector<double> labeled_in_cell;  // M [K, C], >= 0
-  std::vector<double> cell_share;       // omega [K, C] in [0, 1]
-  std::vector<double> class_ap;         // [C] in [0, 1]; 0: unknown
+  std::vector<double> labeled;     // n [C], >= 0
+  std::vector<float> covered;      // v [K] in [0, 1]
+  std::vector<double> cell_share;  // omega [K, C] in [0, 1]
+  std::vector<double> class_ap;    // [C] in [0, 1]; 0: unknown
 
   double kappa = 0;             // AP per unit of s_c w.f, > 0
   double kappa_sd = 0;          // its standard deviation

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "server/core/lookup/prior.h"
 
@@ -49,23 +50,23 @@ void CheckClustering(const Clustering& clustering, const ImageSignals& candidate
   }
 }
 
-// [N, C], means over the groups.
-std::vector<float> GroupMeans(const ImageSignals& candidates, const CellAssignment& assignment) {
-  const int64_t classes = candidates.classes;
-  std::vector<double> sum(assignment.groups * classes, 0.0);
+// Of `rows` [N, columns], means over the groups.
+std::vector<float> GroupMeans(const std::vector<float>& rows, int64_t columns,
+                              const CellAssignment& assignment) {
+  std::vector<double> sum(assignment.groups * columns, 0.0);
   std::vector<int64_t> members(assignment.groups, 0);
-  for (int64_t i = 0; i < candidates.images; ++i) {
+  for (size_t i = 0; i < assignment.group.size(); ++i) {
     ++members[assignment.group[i]];
-    for (int64_t c = 0; c < classes; ++c) {
-      sum[assignment.group[i] * classes + c] += candidates.expected_objects[i * classes + c];
+    for (int64_t c = 0; c < columns; ++c) {
+      sum[assignment.group[i] * columns + c] += rows[i * columns + c];
     }
   }
   std::vector<float> out;
-  out.reserve(candidates.images * classes);
+  out.reserve(rows.size());
   for (const int32_t group : assignment.group) {
-    for (int64_t c = 0; c < classes; ++c) {
+    for (int64_t c = 0; c < columns; ++c) {
       out.push_back(
-          static_cast<float>(sum[group * classes + c] / static_cast<double>(members[group])));
+          static_cast<float>(sum[group * columns + c] / static_cast<double>(members[group])));
     }
   }
   return out;
@@ -99,7 +100,7 @@ void CheckInput(const TableInput& input) {
   }
 }
 
-LookupTable DescribePool(const TableInput& input, std::vector<int32_t>* labeled_cell) {
+LookupTable DescribePool(const TableInput& input) {
   CheckInput(input);
   const ImageSignals& candidates = input.candidates;
   const int64_t classes = candidates.classes, cells = input.clustering.cells.count;
@@ -111,23 +112,23 @@ LookupTable DescribePool(const TableInput& input, std::vector<int32_t>* labeled_
   table.cell_of = input.clustering.assignment.cell;
   table.group_of = input.clustering.assignment.group;
   table.groups = input.clustering.assignment.groups;
-  table.expected = GroupMeans(candidates, input.clustering.assignment);
+  table.expected = GroupMeans(candidates.expected_objects, classes, input.clustering.assignment);
+  table.reach = GroupMeans(ReachOf(table.cells, candidates.embeddings, table.images), cells,
+                           input.clustering.assignment);
   for (const double ap : input.class_ap) table.class_ap.push_back(std::isnan(ap) ? 0 : ap);
 
-  // Before there are candidates there are no cells: the labeled objects count all the same.
-  const std::vector<int32_t> cell_of_labeled =
-      cells > 0 ? AssignCells(table.cells, input.labeled_embeddings, labeled).cell
-                : std::vector<int32_t>(labeled, 0);
-  if (labeled_cell != nullptr) *labeled_cell = cell_of_labeled;
-  ObjectCounts counts = CountObjects(input.labeled_objects, cell_of_labeled, All(labeled),
-                                     std::max<int64_t>(1, cells), classes);
-  table.labeled = counts.total;
-  table.labeled_in_cell.assign(counts.in_cell.begin(), counts.in_cell.begin() + cells * classes);
-  const ObjectCounts expected =
-      CountObjects(table.expected, table.cell_of, All(table.images), cells, classes);
-  counts.in_cell = table.labeled_in_cell;
-  for (int64_t kc = 0; kc < cells * classes; ++kc) counts.in_cell[kc] += expected.in_cell[kc];
-  table.cell_share = CellShares(counts);
+  const SetContent content =
+      ContentOf(input.labeled_objects, ReachOf(table.cells, input.labeled_embeddings, labeled),
+                All(labeled), cells, classes);
+  table.labeled = content.objects;
+  table.covered = content.covered;
+  std::vector<double> in_cell(cells * classes, 0.0);
+  AddToCells(table.expected, table.cell_of, classes, &in_cell);
+  if (cells > 0) {  // before there are candidates there are none
+    AddToCells(input.labeled_objects,
+               AssignCells(table.cells, input.labeled_embeddings, labeled).cell, classes, &in_cell);
+  }
+  table.cell_share = CellShares(std::move(in_cell), classes);
   SetPrior(&table);
   return table;
 }

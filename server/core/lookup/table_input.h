@@ -31,10 +31,9 @@ struct TableInput {
 // Throws std::invalid_argument naming the field of `input` that is wrong.
 void CheckInput(const TableInput& input);
 
-// The table of the pool with the prior's weights: cells, groups, labeled and expected objects. The
-// expected objects of a group of near-duplicates are the mean of its members', so that the gain
-// does not depend on which of them is taken. `labeled_cell` (may be null) becomes the cell of each
-// labeled image [m]. Throws as CheckInput.
-LookupTable DescribePool(const TableInput& input, std::vector<int32_t>* labeled_cell = nullptr);
+// The table of the pool with the prior's weights: cells, groups, labeled and expected objects,
+// reach. Expected objects and reach of a group of near-duplicates are the mean of its members', so
+// that the gain does not depend on which of them is taken. Throws as CheckInput.
+LookupTable DescribePool(const TableInput& input);
 
 }  // namespace mgral::core

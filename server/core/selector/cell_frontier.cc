@@ -19,16 +19,12 @@ bool CellFrontier::Open(int64_t image, const BatchState& state) const {
 void CellFrontier::Refresh(const BatchState& state) {
   const int64_t classes = table_->classes;
   std::vector<float> worth(table_->images);
-  std::vector<std::vector<double>> slopes;  // [K][C]
-  for (size_t k = 0; k < order_.size(); ++k) {
-    order_[k].clear();
-    slopes.push_back(state.ObjectSlopes(static_cast<int64_t>(k)));
-  }
+  for (std::vector<int32_t>& order : order_) order.clear();
+  const std::vector<double> slope = state.ObjectSlopes();
   for (int64_t i = 0; i < table_->images; ++i) {
     if (!Open(i, state)) continue;
-    const std::vector<double>& slope = slopes[table_->cell_of[i]];
     const float* expected = &table_->expected[i * classes];
-    double sum = -state.Price(i);
+    double sum = state.CoverageGain(&table_->reach[i * table_->cells.count]) - state.Price(i);
     for (int64_t c = 0; c < classes; ++c) sum += slope[c] * expected[c];
     worth[i] = static_cast<float>(sum);
     order_[table_->cell_of[i]].push_back(static_cast<int32_t>(i));

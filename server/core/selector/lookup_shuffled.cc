@@ -22,6 +22,8 @@ LookupTable WithShuffledRows(const LookupTable& table, uint64_t seed) {
     out.group_of[i] = table.group_of[rows[i]];
     std::copy_n(table.expected.begin() + rows[i] * table.classes, table.classes,
                 out.expected.begin() + i * table.classes);
+    std::copy_n(table.reach.begin() + rows[i] * table.cells.count, table.cells.count,
+                out.reach.begin() + i * table.cells.count);
   }
   return out;
 }

@@ -43,19 +43,18 @@ void Center(const std::vector<float>& mean_of, std::vector<float>* values) {
   }
 }
 
-std::vector<float> CellMeans(const LookupTable& table) {
-  const int64_t classes = table.classes;
-  std::vector<double> sum(table.cells.count * classes, 0.0), images(table.cells.count, 0.0);
+// Of `rows` [N, columns], the mean of each cell's images [K, columns].
+std::vector<float> CellMeans(const LookupTable& table, const std::vector<float>& rows,
+                             int64_t columns) {
+  std::vector<double> sum(table.cells.count * columns, 0.0), images(table.cells.count, 0.0);
   for (int64_t i = 0; i < table.images; ++i) {
     const int32_t cell = table.cell_of[i];
     images[cell] += 1;
-    for (int64_t c = 0; c < classes; ++c) {
-      sum[cell * classes + c] += table.expected[i * classes + c];
-    }
+    for (int64_t c = 0; c < columns; ++c) sum[cell * columns + c] += rows[i * columns + c];
   }
   std::vector<float> out;
   for (size_t kc = 0; kc < sum.size(); ++kc) {
-    out.push_back(static_cast<float>(sum[kc] / std::max(1.0, images[kc / classes])));
+    out.push_back(static_cast<float>(sum[kc] / std::max(1.0, images[kc / columns])));
   }
   return out;
 }
@@ -102,7 +101,8 @@ PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& emb
   scale = best > 0 ? best : 1;
   for (const double slope : state.ClassSlopes()) steepest = std::max(steepest, slope);
   slope_scale = steepest > 0 ? steepest : 1;
-  cell_mean = CellMeans(t);
+  cell_mean = CellMeans(t, t.expected, t.classes);
+  cell_reach = CellMeans(t, t.reach, cells.count);
   cell_price = CellPrices(t, price);
   for (int64_t k = 0; k < cells.count; ++k) {
     cell_static.insert(cell_static.end(), &centroids[k * kProjected],

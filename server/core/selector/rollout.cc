@@ -103,7 +103,8 @@ void Rollout::SeeCells(const BatchState& state, int64_t batch, CellFrontier* fro
     look->open[k] = 1;
     first[k] = state.Marginal(front);
     mean[k] =
-        state.CellMarginal(k, &problem_.cell_mean[k * table.classes]) - problem_.cell_price[k];
+        state.GainOf(&problem_.cell_mean[k * table.classes], &problem_.cell_reach[k * cells]) -
+        problem_.cell_price[k];
     look->best = std::max(look->best, first[k]);
   }
   if (look->best <= 0) look->best = problem_.scale;

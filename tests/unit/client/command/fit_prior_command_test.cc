@@ -18,7 +18,7 @@ Results PoolOf(const std::string& dataset, double gain) {
   row.kappa = 0.5;
   row.weights_fitted = true;
   row.weights = {{"growth", 0.4, 0.1, {0.01, 0}, 0.5, 0.2},
-                 {"local", 0.1, 0.1, {0, 0.01}, 0.2, 0.15}};
+                 {"coverage", 0.1, 0.1, {0, 0.01}, 0.2, 0.15}};
   for (const double share : {0.9, 1.1}) {
     StrategyRun& run = results.runs.emplace_back();
     run.strategy = share < 1 ? "lookup_greedy" : "random";

@@ -41,7 +41,7 @@ Results Simulated() {
     row.residual_share = 0.4;
     row.weights_fitted = true;
     row.weights = {{"growth", 0.4, 0.1, {0.01, -0.004}, 0.5, 0.2},
-                   {"local", 0.1, 0.1, {-0.004, 0.01}, 0.2, 0.15}};
+                   {"coverage", 0.1, 0.1, {-0.004, 0.01}, 0.2, 0.15}};
   }
   return results;
 }

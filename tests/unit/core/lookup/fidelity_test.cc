@@ -44,8 +44,8 @@ TEST(FidelityTest, WithoutHalvesOrPairsThereIsNoCeiling) {
 TEST(FidelityTest, PlantedWeightsArePredictedUpToTheCeiling) {
   double fidelity = 0, concordance = 0, ceiling = 0;
   for (uint64_t seed = 1; seed <= 5; ++seed) {
-    const PlantedPool pool(80, 3, 6, seed);
-    const TableFidelity found = Measure(pool.Probes(6, 10, {0.3, 0.4}, 0.05, seed), 3);
+    const PlantedPool pool(80, 3, 24, seed);
+    const TableFidelity found = Measure(pool.Probes(6, 10, {0.4, 2}, 0.05, seed), 3);
     fidelity += found.fidelity / 5;
     concordance += found.concordance / 5;
     ceiling += found.ceiling / 5;

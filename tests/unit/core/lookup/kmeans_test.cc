@@ -28,7 +28,7 @@ TEST(KmeansTest, NoImagesFewImagesAndCopies) {
   EXPECT_EQ(copies.cells.tightness[0], 0);
   EXPECT_EQ(ChooseCellCount(0), 0);
   EXPECT_EQ(ChooseCellCount(1), 1);
-  EXPECT_EQ(ChooseCellCount(200), 14);
+  EXPECT_EQ(ChooseCellCount(200), 25);
   EXPECT_EQ(ChooseCellCount(1000000), 64);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/core/lookup/fit_table.h"
+#include "server/core/lookup/replay.h"
 #include "server/core/random.h"
 
 namespace mgral::core {
@@ -57,8 +58,9 @@ struct PlantedPool {
     RandomStream random(seed);
     const int64_t classes = input.candidates.classes, cells = input.clustering.cells.count;
     const std::vector<double> share = DescribePool(input).cell_share;
-    const auto count = [&](const std::vector<int64_t>& which) {
-      return CountObjects(input.labeled_objects, labeled_cell, which, cells, classes);
+    const std::vector<float> reach = LabeledReach(input);
+    const auto content = [&](const std::vector<int64_t>& which) {
+      return ContentOf(input.labeled_objects, reach, which, cells, classes);
     };
     std::vector<int64_t> order(labeled_cell.size());
     std::iota(order.begin(), order.end(), 0);
@@ -66,7 +68,7 @@ struct PlantedPool {
     std::vector<ReplayProbe> out;
     for (int base = 0; base < bases; ++base) {
       random.Shuffle(&order);
-      const ObjectCounts known = count({order.begin(), order.begin() + size});
+      const SetContent known = content({order.begin(), order.begin() + size});
       std::vector<int64_t> rest(order.begin() + size, order.end());
       std::vector<double> offset(classes);
       for (double& value : offset) value = 0.05 * random.Normal();
@@ -81,8 +83,8 @@ struct PlantedPool {
         }
         ReplayProbe probe;
         probe.base = base;
-        probe.features =
-            BatchFeatures(known, count({rest.begin(), rest.begin() + 4 + random.Below(9)}), share);
+        probe.features = BatchFeatures(
+            known, content({rest.begin(), rest.begin() + 4 + random.Below(9)}), share);
         for (int64_t c = 0; c < classes; ++c) {
           double response = offset[c];
           for (int f = 0; f < kNumFeatures; ++f) {

@@ -108,16 +108,14 @@ TEST(RegressionTest, AgreesWithTheJointGaussian) {
   EXPECT_NEAR(posterior.shared_covariance(1, 1), prior_covariance(1, 1) - explained(1, 1), 1e-9);
 }
 
-// Growth and local growth of a batch are nearly the same (correlation 0.98 here), so that weak
-// evidence fixes their sum before it tells them apart.
 TEST(RegressionTest, RecoversPlantedWeights) {
   for (uint64_t seed : {1, 2, 3}) {
-    const PlantedPool pool(80, 3, 6, seed, 90);
-    const std::vector<ReplayProbe> exact = pool.Probes(8, 12, {0.2, 0.6}, 0.005, seed);
-    EXPECT_NEAR(SharedMean(exact, 3, kGrowth), 0.2, 0.1) << seed;
-    EXPECT_NEAR(SharedMean(exact, 3, kLocal), 0.6, 0.1) << seed;
-    const std::vector<ReplayProbe> noisy = pool.Probes(8, 12, {0.2, 0.6}, 0.03, seed);
-    EXPECT_NEAR(SharedMean(noisy, 3, kGrowth) + SharedMean(noisy, 3, kLocal), 0.8, 0.1) << seed;
+    const PlantedPool pool(80, 3, 24, seed, 60);
+    for (const double noise : {0.005, 0.02}) {
+      const std::vector<ReplayProbe> probes = pool.Probes(8, 12, {0.2, 2}, noise, seed);
+      EXPECT_NEAR(SharedMean(probes, 3, kGrowth), 0.2, 0.1) << seed << " " << noise;
+      EXPECT_NEAR(SharedMean(probes, 3, kCoverage), 2, noise < 0.01 ? 0.2 : 0.5) << seed;
+    }
   }
 }
 
@@ -126,14 +124,14 @@ TEST(RegressionTest, ResponsesFarSmallerThanThePriorSaysAreBelieved) {
     const PlantedPool pool(60, 4, 6, seed);
     const std::vector<ReplayProbe> probes = pool.Probes(8, 12, {0.02, 0.01}, 0.004, seed);
     EXPECT_TRUE(ChooseHyper(Rows(probes), 4).informative) << seed;
-    EXPECT_NEAR(SharedMean(probes, 4, kGrowth) + SharedMean(probes, 4, kLocal), 0.03, 0.01) << seed;
+    EXPECT_NEAR(SharedMean(probes, 4, kGrowth), 0.02, 0.01) << seed;
   }
 }
 
 TEST(RegressionTest, WeightsAreNeverNegative) {
-  const PlantedPool pool(80, 2, 6, 4);
-  const std::vector<ReplayProbe> probes = pool.Probes(8, 12, {0.6, -0.4}, 0.02, 4);
-  EXPECT_EQ(SharedMean(probes, 2, kLocal), 0);
+  const PlantedPool pool(80, 2, 24, 4);
+  const std::vector<ReplayProbe> probes = pool.Probes(8, 12, {0.6, -1}, 0.02, 4);
+  EXPECT_EQ(SharedMean(probes, 2, kCoverage), 0);
   EXPECT_GT(SharedMean(probes, 2, kGrowth), 0.1);
 }
 
@@ -153,15 +151,15 @@ TEST(RegressionTest, PureNoiseLeavesThePrior) {
 }
 
 TEST(RegressionTest, AClassThatCouldNotBeMeasuredHasTheWeightsOfTheOthers) {
-  const PlantedPool pool(80, 3, 6, 7);
-  std::vector<ReplayProbe> probes = pool.Probes(8, 12, {0.2, 0.6}, 0.03, 7);
+  const PlantedPool pool(80, 3, 24, 7);
+  std::vector<ReplayProbe> probes = pool.Probes(8, 12, {0.2, 2}, 0.03, 7);
   for (size_t p = 0; p < probes.size(); ++p) {
     probes[p].held_positives[2] = 0;
     probes[p].response[2] = p % 2 == 0 ? 1e6 : std::nan("");  // may be anything
   }
   const ProbeRows rows = Rows(probes);
   const WeightPosterior posterior = SolveWeights(rows, 3, ChooseHyper(rows, 3));
-  EXPECT_NEAR(posterior.classes[2].mean[kLocal], 0.6, 0.2);
+  EXPECT_NEAR(posterior.classes[2].mean[kCoverage], 2, 0.6);
   EXPECT_GT(posterior.classes[2].covariance(1, 1), posterior.classes[0].covariance(1, 1));
 }
 

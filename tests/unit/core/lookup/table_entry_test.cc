@@ -83,7 +83,8 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
   table.groups = 2;
   table.expected = {1.0f, 2.0f};
   table.labeled = {3};
-  table.labeled_in_cell = {3};
+  table.reach = {0.5f, 1.0f};
+  table.covered = {0.25f};
   table.cell_share = {1};
   table.class_ap = {0.75};
   SetPrior(&table);
@@ -93,11 +94,13 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
             "00000000"  // cell
             "01000000"  // group
             "0100000000000000"
-            "0000803f");  // expected objects
+            "0000803f"  // expected objects
+            "0100000000000000"
+            "0000003f");  // reach
   const std::string bytes = table.Serialize();
   EXPECT_EQ(Hex(bytes.substr(0, 64)),
             "4d4c5254"
-            "03000000"  // "MLRT", version 3
+            "04000000"  // "MLRT", version 4
             "02000000"  // features
             "0200000000000000"
             "0100000000000000"  // images, classes

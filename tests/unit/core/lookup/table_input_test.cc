@@ -74,7 +74,8 @@ TEST(DescribePoolTest, CountsWhatIsLabeledAndExpectedByCell) {
   const LookupTable table = DescribePool(input);
   CheckTable(table);
   EXPECT_EQ(table.labeled, (std::vector<double>{3, 4}));
-  EXPECT_EQ(table.labeled_in_cell, (std::vector<double>{2, 0, 1, 4}));
+  EXPECT_FLOAT_EQ(table.covered[0], std::exp(-1.0f / 50)) << "1 of 5 from the centroid";
+  EXPECT_FLOAT_EQ(table.covered[1], std::exp(-1.0f / 50));
   EXPECT_EQ(table.expected, (std::vector<float>{1, 0, 0, 4, 0, 4})) << "mean of the group";
   EXPECT_EQ(table.cell_share, (std::vector<double>{0.75, 0, 0.25, 1}));
   EXPECT_EQ(table.class_ap, (std::vector<double>{0, 0.5}));

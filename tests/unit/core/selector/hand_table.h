@@ -33,12 +33,13 @@ inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, u
   std::vector<double> level;
   for (int64_t kc = 0; kc < cells * classes; ++kc) {
     level.push_back(random.Uniform());
-    table.labeled_in_cell.push_back(2 * random.Uniform());
     table.cell_share.push_back(1.0 / static_cast<double>(cells));
   }
-  table.labeled.assign(classes, 0.0);
-  for (int64_t kc = 0; kc < cells * classes; ++kc) {
-    table.labeled[kc % classes] += table.labeled_in_cell[kc];
+  for (int64_t c = 0; c < classes; ++c) {
+    table.labeled.push_back(static_cast<double>(cells) * random.Uniform());
+  }
+  for (int64_t k = 0; k < cells; ++k) {
+    table.covered.push_back(static_cast<float>(0.6 * random.Uniform()));
   }
   for (int64_t i = 0; i < images; ++i) {
     table.cell_of.push_back(static_cast<int32_t>(i % cells));
@@ -50,6 +51,9 @@ inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, u
     for (int64_t j = 0; j < dim; ++j) {
       out.embeddings.push_back(
           static_cast<float>(table.cells.centroids[(i % cells) * dim + j] + 0.3 * random.Normal()));
+    }
+    for (int64_t k = 0; k < cells; ++k) {
+      table.reach.push_back(static_cast<float>((k == i % cells ? 0.9 : 0.3) * random.Uniform()));
     }
   }
   table.groups = static_cast<int32_t>(images);

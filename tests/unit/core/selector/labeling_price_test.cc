@@ -54,9 +54,9 @@ TEST(LabelingPriceTest, GreedyComesCloseToTheLargestGainPerSecond) {
 TEST(LabelingPriceTest, OfImagesWithTheSameGainTheCheapOneComesFirst) {
   HandTable hand = MakeHandTable(2, 1, 2, 1);
   hand.table.labeled = {1, 1};
-  hand.table.labeled_in_cell = {1, 1};
   hand.table.class_ap = {0.5, 0.95};  // objects of the second class bring less, and cost the same
   hand.table.expected = {2, 6, 2, 0};
+  hand.table.reach = {0, 0};
   RankInput input = InputOf(hand, 1);
   EXPECT_EQ(Rank("lookup_greedy", input).order.front(), 1);
   input.cost_per_box = 0;
@@ -79,7 +79,7 @@ TEST(LabelingPriceTest, ThePriceOfABatchIsItsGain) {
 
 TEST(LabelingPriceTest, LaterBatchesAreNotOfEmptyImages) {
   HandTable hand = MakeHandTable(40, 1, 1, 1);
-  hand.table.labeled = hand.table.labeled_in_cell = {1};
+  hand.table.labeled = {1};
   hand.table.weights = {0.5, 0};  // growth alone
   for (int64_t i = 0; i < 40; ++i) hand.table.expected[i] = i < 20 ? 4.0f : 0.0f;
   RankInput input = InputOf(hand, 5);
@@ -104,12 +104,14 @@ TEST(LabelingPriceTest, NothingHasAPriceWhereItDoesNotMatter) {
   EXPECT_TRUE(LabelingPrices(input).empty()) << "nothing is left to label";
   HandTable nothing = hand;
   std::fill(nothing.table.expected.begin(), nothing.table.expected.end(), 0.0f);
+  std::fill(nothing.table.reach.begin(), nothing.table.reach.end(), 0.0f);
   EXPECT_TRUE(LabelingPrices(InputOf(nothing, 5)).empty()) << "nothing is expected anywhere";
 }
 
 TEST(LabelingPriceTest, WithoutACostPerImageEmptyOnesAreNotChosenAllTheSame) {
   HandTable hand = MakeHandTable(20, 2, 2, 1);
   std::fill_n(hand.table.expected.begin(), 5 * 2, 0.0f);
+  std::fill(hand.table.reach.begin(), hand.table.reach.end(), 0.0f);
   RankInput input = InputOf(hand, 5);
   input.cost_per_image = 0;  // images 0 to 4 cost nothing and bring nothing
   for (const double price : LabelingPrices(input)) EXPECT_TRUE(std::isfinite(price));
