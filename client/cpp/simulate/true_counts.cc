@@ -9,6 +9,7 @@ namespace mgral::client {
 namespace {
 
 constexpr int kMostRounds = 8;                     // of the search for the price of a second
+constexpr double kCostPower = 0.5;                 // as in server/core/selector/labeling_price.cc
 constexpr double kLeastAp = 0.05, kMostAp = 0.95;  // as in server/core/lookup/prior.h
 
 std::vector<double> TrueObjects(const Dataset& dataset, int image) {
@@ -102,7 +103,7 @@ std::vector<int> PickByTrueCounts(const Dataset& dataset, const std::vector<int>
   double gain = 0, cost = 0;
   std::vector<int> batch = state.Pick(count, seconds, 0, &gain, &cost);
   for (int round = 0; round < kMostRounds && cost > 0; ++round) {
-    std::vector<int> next = state.Pick(count, seconds, gain / cost, &gain, &cost);
+    std::vector<int> next = state.Pick(count, seconds, kCostPower * gain / cost, &gain, &cost);
     const bool found = next == batch;
     batch = std::move(next);
     if (found) break;

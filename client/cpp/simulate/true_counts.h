@@ -15,15 +15,16 @@ struct LabelingSeconds {
 };
 
 // Of the images in `pool` that are not in `labeled`, up to `count`: greedily the batch with the
-// largest gain per second (equation 23a of docs/method.md), or gain if seconds are 0, where it is
+// largest gain over the root of its cost (equation 23a of docs/method.md), or gain if seconds are
+// 0, where the gain is
 //
 //   sum_c sqrt(a_c (1 - a_c)) log(1 + o_c / (n_c + 1))
 //
 // with o_c true objects of class c in what is taken, n_c in `labeled`, and a_c the AP@.5 of
 // `accuracy`, in the order of the dataset's classes, kept within [0.05, 0.95] (unknown: 0.05). That
-// is the table's own growth (equations 10 and 11 of docs/method.md) with true counts for expected
-// ones. Objects to be ignored do not count. Images are positions in the dataset; ties by the order
-// of `pool`.
+// is the table's own growth (equations 10 and 11 of docs/method.md) with all true objects for
+// missed ones. Objects to be ignored do not count. Images are positions in the dataset; ties by the
+// order of `pool`.
 std::vector<int> PickByTrueCounts(const Dataset& dataset, const std::vector<int>& pool,
                                   const std::vector<int>& labeled, const v1::Accuracy& accuracy,
                                   int count, const LabelingSeconds& seconds = {});

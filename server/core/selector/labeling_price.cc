@@ -10,6 +10,10 @@ namespace mgral::core {
 namespace {
 
 constexpr int kMostRounds = 8;  // three or four do
+// The batch has the largest gain over cost to this power: 0 would be the largest gain, 1 the
+// largest gain per second, at which later images bring too little
+// (docs/adr/0016-gain-over-the-root-of-cost.md).
+constexpr double kCostPower = 0.5;
 // To look at an image takes at least as long as this many boxes. Without that, images with hardly
 // any objects would bring most per second.
 constexpr double kLeastLook = 1;
@@ -54,7 +58,8 @@ std::vector<double> LabelingPrices(const RankInput& input, const std::vector<int
       state.Add(image);
       cost += costs[image];
     }
-    const double next = cost > 0 ? std::max(0.0, state.Gain() - before.Gain()) / cost : 0;
+    const double gain = std::max(0.0, state.Gain() - before.Gain());
+    const double next = cost > 0 ? kCostPower * gain / cost : 0;
     const bool found = std::fabs(next - per_second) <= kSame * next;
     per_second = next;
     for (size_t i = 0; i < costs.size(); ++i) price[i] = per_second * costs[i];

@@ -9,11 +9,11 @@ namespace mgral::core {
 
 // What each candidate has to bring to be worth its labeling cost [N], in AP: its cost times the
 // price of a second. The price is such that the batch with the largest gain less price is the one
-// with the largest gain per second of all batches of the size (0: input.batch_size) beside the
-// images `taken`, as far as greedy finds it (equation 23a of docs/method.md; Dinkelbach, On
-// Nonlinear Fractional Programming, 1967). Empty where all images cost the same or nothing, or
-// nothing is gained. Needs the input's table; throws std::invalid_argument naming the field that is
-// wrong.
+// with the largest gain over the root of its cost, of all batches of the size (0:
+// input.batch_size) beside the images `taken`, as far as greedy finds it (equation 23a of
+// docs/method.md; after Dinkelbach, On Nonlinear Fractional Programming, 1967). Empty where all
+// images cost the same or nothing, or nothing is gained. Needs the input's table; throws
+// std::invalid_argument naming the field that is wrong.
 std::vector<double> LabelingPrices(const RankInput& input, const std::vector<int64_t>& taken = {},
                                    int64_t size = 0);
 

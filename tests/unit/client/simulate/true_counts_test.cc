@@ -64,8 +64,8 @@ TEST(PickByTrueCounts, RareClassesAndThoseThatCanGainComeFirst) {
 }
 
 TEST(PickByTrueCounts, WhatLabelingCostsCounts) {
-  // Twenty cats are worth log(21), five of a second each log(6).
-  const Dataset dataset = MakeDataset({{20, 0}, {5, 0}, {0, 0}});
+  // Twenty cats are worth log(21), nine log(10), at half the cost.
+  const Dataset dataset = MakeDataset({{20, 0}, {9, 0}, {0, 0}});
   EXPECT_THAT(PickByTrueCounts(dataset, {0, 1, 2}, {}, MakeAccuracy({0.5, 0.5}), 1, {0, 0}),
               ElementsAre(0));
   EXPECT_THAT(PickByTrueCounts(dataset, {0, 1, 2}, {}, MakeAccuracy({0.5, 0.5}), 1, {2, 1}),
