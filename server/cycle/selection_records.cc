@@ -81,6 +81,7 @@ absl::StatusOr<std::string> SerializeReplayBase(const domain::ReplayBase& base) 
     SetAll(probe.half_response[0], each->mutable_first_half());
     SetAll(probe.half_response[1], each->mutable_second_half());
     SetAll(probe.held_positives, each->mutable_held_positives());
+    SetAll(probe.missed, each->mutable_missed());
   }
   out->set_seconds(base.seconds);
   return Serialize(record);
@@ -95,7 +96,8 @@ absl::StatusOr<domain::ReplayBase> ParseReplayBase(absl::string_view bytes) {
     base.probes.push_back({GetAll<int64_t>(each.image_keys()),
                            GetAll<double>(each.response()),
                            {GetAll<double>(each.first_half()), GetAll<double>(each.second_half())},
-                           GetAll<double>(each.held_positives())});
+                           GetAll<double>(each.held_positives()),
+                           GetAll<double>(each.missed())});
   }
   return base;
 }

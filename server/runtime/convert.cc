@@ -159,7 +159,7 @@ std::vector<core::ReplayBase> ToCore(const std::vector<domain::ReplayBase>& base
     each.images = position.All(base.image_keys);
     for (const domain::ReplayProbe& probe : base.probes) {
       each.batches.push_back({position.All(probe.image_keys), probe.response, probe.half_response,
-                              probe.held_positives});
+                              probe.held_positives, probe.missed});
     }
   }
   return out;

@@ -41,8 +41,8 @@ domain::ReplayBase ToDomain(const core::ReplayBase& measured, const Examples& la
   domain::ReplayBase base;
   base.image_keys = keys(measured.images);
   for (const core::ReplayedBatch& batch : measured.batches) {
-    base.probes.push_back(
-        {keys(batch.images), batch.response, batch.half_response, batch.held_positives});
+    base.probes.push_back({keys(batch.images), batch.response, batch.half_response,
+                           batch.held_positives, batch.missed});
   }
   return base;
 }

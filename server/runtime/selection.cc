@@ -73,8 +73,12 @@ domain::RealizedGain NewestGain(const domain::SelectionRuntime::TableRequest& re
   for (size_t i = 0; i < in_batch.size(); ++i) {
     if (!in_batch[i]) before.push_back(static_cast<int64_t>(i));
   }
-  return {core::LabelFeatures(input, pool, labeled_reach, before, batch), request.previous_class_ap,
-          request.class_gain};
+  // What of it was missed is not known any more.
+  std::vector<double> missed = input.missed_share;
+  const std::vector<double> objects = core::ObjectsOf(input, batch);
+  for (size_t c = 0; c < missed.size(); ++c) missed[c] *= objects[c];
+  return {core::LabelFeatures(input, pool, labeled_reach, before, batch, missed),
+          request.previous_class_ap, request.class_gain};
 }
 
 core::PolicyParameters PreviousPolicy(const std::string& bytes) {
@@ -194,13 +198,15 @@ absl::StatusOr<domain::SelectionRuntime::TableResult> TorchRuntime::FitTable(
     if (request.bases.size() != request.plan.probes.size()) {
       return absl::InvalidArgumentError("bases: there must be one per base of the plan");
     }
-    const auto input = ToCore(request);
+    auto input = ToCore(request);
     if (!input.ok()) return input.status();
+    const PositionOf position(request.inputs.labeled);
+    const std::vector<core::ReplayBase> bases = ToCore(request.bases, position);
+    input->missed_share = core::MissedShare(*input, bases);
     core::LookupTable pool = core::DescribePool(*input);
     const std::vector<float> labeled_reach = core::LabeledReach(*input);
-    const PositionOf position(request.inputs.labeled);
     const std::vector<core::ReplayProbe> rows =
-        core::ReplayRows(*input, pool, labeled_reach, ToCore(request.bases, position));
+        core::ReplayRows(*input, pool, labeled_reach, bases);
     TableResult result;
     result.newest = NewestGain(request, *input, pool, labeled_reach, position);
     std::vector<core::RealizedGain> realized;

@@ -89,6 +89,7 @@ class SelectionRuntimeTest : public testing::TestWithParam<SelectionKind> {
         probe.response = {0.05 * size, std::nan("")};
         probe.half_response = {probe.response, probe.response};
         probe.held_positives = {8, 0};
+        probe.missed = {0.5 * size, 0};
         ++batch;
       }
     }

@@ -114,15 +114,13 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
     std::rotate(usable.begin(), usable.begin() + request.base % usable.size(), usable.end());
     const size_t half = usable.size() / 2;
     result.base.image_keys.assign(usable.begin(), usable.begin() + half);
-    const std::vector<double> response(request.num_classes, 0.1);
+    const std::vector<double> response(request.num_classes, 0.1), one(request.num_classes, 1.0);
     // Time is over at once.
     const int probes =
         request.seconds > 0 ? std::min(request.fewest, request.probes) : request.probes;
     for (int p = 0; p < probes; ++p) {
-      result.base.probes.push_back({{usable[half + p % (usable.size() - half)]},
-                                    response,
-                                    {response, response},
-                                    std::vector<double>(request.num_classes, 1.0)});
+      result.base.probes.push_back(
+          {{usable[half + p % (usable.size() - half)]}, response, {response, response}, one, one});
     }
     result.base.seconds = 0.01 * probes;
     return result;

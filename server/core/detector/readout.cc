@@ -226,7 +226,8 @@ ReadoutLoss MeasureReadout(const at::Tensor& weights, const ReadoutImages& image
   const at::Tensor single = weights.to(at::kFloat);
   ReadoutLoss out;
   out.positives.assign(classes, 0);
-  std::vector<double> missed(classes, 0), background(classes, 0);
+  out.missed.assign(classes, 0);
+  std::vector<double> hinge(classes, 0), background(classes, 0);
   double positions = 0;
   for (const ReadoutImage* image : images) {
     const at::Tensor scores = image->rows.matmul(single).contiguous();
@@ -250,12 +251,13 @@ ReadoutLoss MeasureReadout(const at::Tensor& weights, const ReadoutImages& image
       float best = -std::numeric_limits<float>::infinity();
       for (const int64_t p : object.rows) best = std::max(best, score[p][object.label]);
       const double short_by = 1 - std::min(1.0f, best);
-      missed[object.label] += short_by * short_by;
+      hinge[object.label] += short_by * short_by;
+      out.missed[object.label] += std::min(1.0, short_by);
       ++out.positives[object.label];
     }
   }
   for (int64_t c = 0; c < classes; ++c) {
-    out.loss.push_back(out.positives[c] > 0 ? kPositiveShare * missed[c] / out.positives[c] +
+    out.loss.push_back(out.positives[c] > 0 ? kPositiveShare * hinge[c] / out.positives[c] +
                                                   std::max(0.0, background[c]) / positions
                                             : std::numeric_limits<double>::quiet_NaN());
   }

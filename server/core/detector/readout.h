@@ -57,6 +57,8 @@ at::Tensor FitReadout(const ReadoutImages& images, int64_t classes);
 struct ReadoutLoss {
   std::vector<double> loss;       // [C], > 0; NaN: no object to find
   std::vector<double> positives;  // [C] objects
+  // [C] objects that are missed, each by what its best score lacks of 1 (at least 0, at most 1).
+  std::vector<double> missed;
 };
 ReadoutLoss MeasureReadout(const at::Tensor& weights, const ReadoutImages& images);
 

@@ -166,6 +166,7 @@ class Replay {
     const ReadoutLoss with = MeasureReadout(after, held);
     probe->response = Fall(MeasureReadout(before, held), with);
     probe->held_positives = with.positives;
+    probe->missed = MeasureReadout(before, ImagesAt(probe->images)).missed;
     for (int h = 0; h < 2; ++h) {
       probe->half_response[h] =
           Fall(MeasureReadout(before, halves[h]), MeasureReadout(after, halves[h]));

@@ -128,10 +128,10 @@ double BatchState::CoverageGain(const float* reach) const {
                       static_cast<int64_t>(covered_.size()));
 }
 
-double BatchState::GainOf(const float* expected, const float* reach) const {
+double BatchState::GainOf(const float* missed, const float* reach) const {
   double sum = CoverageGain(reach);
   for (int64_t c = 0; c < table_->classes; ++c) {
-    if (expected[c] != 0) sum += growth_[c] * std::log1p(expected[c] / known_[c]);
+    if (missed[c] != 0) sum += growth_[c] * std::log1p(missed[c] / known_[c]);
   }
   return sum;
 }
@@ -139,15 +139,15 @@ double BatchState::GainOf(const float* expected, const float* reach) const {
 double BatchState::Marginal(int64_t image) const {
   if (taken_[image]) return 0;
   if (GroupTaken(image)) return -Price(image);
-  return GainOf(&table_->expected[image * table_->classes],
+  return GainOf(&table_->missed[image * table_->classes],
                 &table_->reach[image * table_->cells.count]) -
          Price(image);
 }
 
 void BatchState::Grow(int64_t image, int direction) {
-  const float* expected = &table_->expected[image * table_->classes];
+  const float* missed = &table_->missed[image * table_->classes];
   for (int64_t c = 0; c < table_->classes; ++c) {
-    known_[c] = std::max(table_->labeled[c] + 1, known_[c] + direction * expected[c]);
+    known_[c] = std::max(table_->labeled[c] + 1, known_[c] + direction * missed[c]);
   }
   count_[table_->cell_of[image]] += direction;
 }
@@ -163,8 +163,8 @@ void BatchState::Add(int64_t image) {
   taken_[image] = true;
   gain_ -= Price(image);
   if (group_count_[table_->group_of[image]]++ > 0) return;
-  gain_ += GainOf(&table_->expected[image * table_->classes],
-                  &table_->reach[image * table_->cells.count]);
+  gain_ +=
+      GainOf(&table_->missed[image * table_->classes], &table_->reach[image * table_->cells.count]);
   Grow(image, 1);
   Cover(image);
   counted_.push_back(image);
@@ -182,8 +182,8 @@ void BatchState::Remove(int64_t image) {
   Grow(image, -1);
   covered_ = table_->covered;
   for (const int64_t other : counted_) Cover(other);
-  gain_ -= GainOf(&table_->expected[image * table_->classes],
-                  &table_->reach[image * table_->cells.count]);
+  gain_ -=
+      GainOf(&table_->missed[image * table_->classes], &table_->reach[image * table_->cells.count]);
 }
 
 std::vector<double> BatchState::ClassSlopes() const {
@@ -220,8 +220,8 @@ double GainEvaluator::Gain(const int64_t* images, int64_t count) {
     uint32_t& seen = seen_[table_->group_of[image]];
     if (seen == call_) continue;
     seen = call_;
-    const float* expected = &table_->expected[image * classes];
-    for (int64_t c = 0; c < classes; ++c) added_[c] += expected[c];
+    const float* missed = &table_->missed[image * classes];
+    for (int64_t c = 0; c < classes; ++c) added_[c] += missed[c];
     const float* reach = &table_->reach[image * cells];
     for (int64_t k = 0; k < cells; ++k) covered_[k] = std::max(covered_[k], reach[k]);
   }
@@ -243,7 +243,7 @@ std::vector<float> GainsAlone(const LookupTable& table) {
       for (int64_t c = 0; c < classes; ++c) nearer[c] += more * table.cell_share[k * classes + c];
     }
     for (int64_t c = 0; c < classes; ++c) {
-      const double growth_c = std::log1p(table.expected[i * classes + c] / (table.labeled[c] + 1));
+      const double growth_c = std::log1p(table.missed[i * classes + c] / (table.labeled[c] + 1));
       gains.push_back(static_cast<float>(static_cast<double>(classes) *
                                          (growth[c] * growth_c + coverage[c] * nearer[c])));
     }

@@ -8,9 +8,8 @@
 namespace mgral::core {
 
 // The gain of a batch, less what its labels are to bring, as it grows and shrinks by one image:
-// O(C + K) per call; to take an image out again, up to K times as
-// much as the batch is large. Refers to `table` and `price`, which must outlive it. Not
-// thread-safe; copies are cheap (O(K C + N)).
+// O(C + K) per call, but O(K |S|) to take an image out again. Refers to `table` and `price`, which
+// must outlive it. Not thread-safe; copies are cheap (O(K C + N)).
 class BatchState {
  public:
   // `price` [N], in AP, is what each image has to bring; empty: nothing.
@@ -21,8 +20,8 @@ class BatchState {
   // that is taken.
   double Marginal(int64_t image) const;
   double Price(int64_t image) const { return price_ == nullptr ? 0 : price_[image]; }
-  // The same without its price for any image with these expected objects [C] and this reach [K].
-  double GainOf(const float* expected, const float* reach) const;
+  // The same without its price for any image with these missed objects [C] and this reach [K].
+  double GainOf(const float* missed, const float* reach) const;
   double CoverageGain(const float* reach) const;  // the part of it that is coverage
   void Add(int64_t image);                        // taking a taken image again changes nothing
   void Remove(int64_t image);                     // removing what is not taken changes nothing
@@ -32,7 +31,7 @@ class BatchState {
   double Gain() const { return gain_; }
   // Images of the batch in the cell, near-duplicates once.
   double CellCount(int64_t cell) const { return count_[cell]; }
-  // The derivative of the class's gain by its expected objects E_c [C].
+  // The derivative of the class's gain by its missed objects M_c [C].
   std::vector<double> ClassSlopes() const;
   // The same of the gain.
   std::vector<double> ObjectSlopes() const;
@@ -46,7 +45,7 @@ class BatchState {
   const double* price_;               // [N] or null
   std::vector<double> growth_;        // [C] factor of the class's log growth in the gain
   std::vector<double> coverage_;      // [K] factor of what the cell is covered
-  std::vector<double> known_;         // [C] n_c + 1 + E_c
+  std::vector<double> known_;         // [C] n_c + 1 + M_c
   std::vector<float> covered_;        // [K] largest reach of an image that is labeled or taken
   std::vector<int64_t> counted_;      // images taken, one of each group of near-duplicates
   std::vector<double> count_;         // [K]
@@ -69,7 +68,7 @@ class GainEvaluator {
   const LookupTable* table_;
   std::vector<float> growth_, growth_unit_;  // [C] factor of the logarithm, 1 / (n_c + 1)
   std::vector<double> coverage_;             // [K] factor
-  std::vector<float> added_;                 // [C] E_c
+  std::vector<float> added_;                 // [C] M_c
   std::vector<float> covered_;               // [K]
   std::vector<uint32_t> seen_;               // [groups], the call that saw it
   uint32_t call_ = 0;

@@ -24,7 +24,7 @@ std::vector<double> Features(const LookupTable& table, const std::vector<int64_t
     seen[table.group_of[image]] = true;
   }
   const SetContent batch =
-      ContentOf(table.expected, table.reach, distinct, table.cells.count, table.classes);
+      ContentOf(table.missed, table.reach, distinct, table.cells.count, table.classes);
   return BatchFeatures({table.labeled, table.covered}, batch, table.cell_share);
 }
 

@@ -13,7 +13,7 @@ namespace mgral::core {
 // change in BatchState, its sum in GainEvaluator and GainsAlone, its prior weight in
 // prior_values.inc.
 enum Feature : int {
-  kGrowth = 0,  // log growth of the class's labeled objects
+  kGrowth = 0,  // log growth of the class's labeled objects by those that the detector misses
   kCoverage,    // how much nearer labels come to where the class is
   kNumFeatures,
 };
@@ -27,7 +27,7 @@ std::vector<float> ReachOf(const Cells& cells, const std::vector<float>& embeddi
 
 // What a set of images holds. Plain data.
 struct SetContent {
-  std::vector<double> objects;  // [C] labeled or expected
+  std::vector<double> objects;  // [C] labeled, or missed by the detector
   std::vector<float> covered;   // [K] the largest reach of an image; 0 for an empty set
 };
 

@@ -8,6 +8,8 @@ namespace mgral::core {
 namespace {
 
 constexpr int kMostBases = 6, kFewestInBase = 8;
+// A class with fewer objects in the probes is missed rather like all classes together.
+constexpr double kSharedObjects = 16;
 
 }  // namespace
 
@@ -28,11 +30,46 @@ std::vector<float> LabeledReach(const TableInput& input) {
 std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& pool,
                                   const std::vector<float>& labeled_reach,
                                   const std::vector<int64_t>& base,
-                                  const std::vector<int64_t>& batch) {
+                                  const std::vector<int64_t>& batch,
+                                  const std::vector<double>& missed) {
   const auto content = [&](const std::vector<int64_t>& images) {
     return ContentOf(input.labeled_objects, labeled_reach, images, pool.cells.count, pool.classes);
   };
-  return BatchFeatures(content(base), content(batch), pool.cell_share);
+  SetContent added = content(batch);
+  added.objects = missed;
+  return BatchFeatures(content(base), added, pool.cell_share);
+}
+
+std::vector<double> ObjectsOf(const TableInput& input, const std::vector<int64_t>& images) {
+  const int64_t classes = input.candidates.classes;
+  std::vector<double> objects(classes, 0.0);
+  for (const int64_t i : images) {
+    for (int64_t c = 0; c < classes; ++c) objects[c] += input.labeled_objects[i * classes + c];
+  }
+  return objects;
+}
+
+std::vector<double> MissedShare(const TableInput& input, const std::vector<ReplayBase>& bases) {
+  const int64_t classes = input.candidates.classes;
+  std::vector<double> missed(classes, 0.0), probed(classes, 0.0);
+  double all_missed = kSharedObjects, all_probed = kSharedObjects;
+  for (const ReplayBase& base : bases) {
+    for (const ReplayedBatch& batch : base.batches) {
+      const std::vector<double> objects = ObjectsOf(input, batch.images);
+      for (int64_t c = 0; c < classes; ++c) {
+        missed[c] += batch.missed.at(c);
+        probed[c] += objects[c];
+        all_missed += batch.missed[c];
+        all_probed += objects[c];
+      }
+    }
+  }
+  const double overall = all_missed / all_probed;
+  for (int64_t c = 0; c < classes; ++c) {
+    missed[c] = (missed[c] + kSharedObjects * overall) / (probed[c] + kSharedObjects);
+    missed[c] = std::min(1.0, missed[c]);
+  }
+  return missed;
 }
 
 std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& pool,
@@ -43,7 +80,8 @@ std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& 
     for (const ReplayedBatch& batch : bases[b].batches) {
       ReplayProbe& row = rows.emplace_back();
       row.base = static_cast<int>(b);
-      row.features = LabelFeatures(input, pool, labeled_reach, bases[b].images, batch.images);
+      row.features =
+          LabelFeatures(input, pool, labeled_reach, bases[b].images, batch.images, batch.missed);
       row.response = batch.response;
       row.held_positives = batch.held_positives;
       row.half_response = batch.half_response;

@@ -21,6 +21,9 @@ struct ReplayedBatch {
   // The same on either half of the held-out images: how well the response repeats.
   std::array<std::vector<double>, 2> half_response;
   std::vector<double> held_positives;  // [C] objects of the held-out images
+  // [C] objects of the batch that the base's readout misses: one that it gives a score counts the
+  // less, the higher that is.
+  std::vector<double> missed;
 };
 
 struct ReplayBase {
@@ -36,13 +39,21 @@ std::vector<int> PlanReplay(int probes);
 // ReachOf the labeled images [m, K].
 std::vector<float> LabeledReach(const TableInput& input);
 
-// The features [C, F] of the labels of `batch` beside those of `base`, where `pool` is
-// DescribePool(input), and `labeled_reach` is LabeledReach(input). Throws std::invalid_argument for
-// an image that is not there.
+// The features [C, F] of the labels of `batch` beside those of `base`, where a detector of the base
+// misses `missed` objects [C] of the batch, `pool` is DescribePool(input), and `labeled_reach` is
+// LabeledReach(input). Throws std::invalid_argument for an image that is not there.
 std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& pool,
                                   const std::vector<float>& labeled_reach,
                                   const std::vector<int64_t>& base,
-                                  const std::vector<int64_t>& batch);
+                                  const std::vector<int64_t>& batch,
+                                  const std::vector<double>& missed);
+
+// [C] of the labeled images.
+std::vector<double> ObjectsOf(const TableInput& input, const std::vector<int64_t>& images);
+
+// The share of each class's objects that the probes' bases miss, for TableInput::missed_share; 1
+// without probes.
+std::vector<double> MissedShare(const TableInput& input, const std::vector<ReplayBase>& bases);
 
 // One row per batch, for FitTable.
 std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& pool,

@@ -115,7 +115,7 @@ void CheckTable(const LookupTable& table) {
   CheckIndices(table.cell_of, table.images, table.cells.count, "cell_of");
   Want(table.groups >= 0 && table.groups <= table.images, "groups", "out of range");
   CheckIndices(table.group_of, table.images, table.groups, "group_of");
-  CheckWithin(table.expected, table.images * classes, 0, kMostObjects, "expected");
+  CheckWithin(table.missed, table.images * classes, 0, kMostObjects, "missed");
   CheckWithin(table.labeled, classes, 0, kMostObjects, "labeled");
   CheckWithin(table.reach, table.images * table.cells.count, 0, 1, "reach");
   CheckWithin(table.covered, table.cells.count, 0, 1, "covered");
@@ -139,7 +139,7 @@ std::string LookupTable::Serialize() const {
   out.PutArray(cell_of);
   out.PutArray(group_of);
   out.Put(groups);
-  out.PutArray(expected);
+  out.PutArray(missed);
   out.PutArray(labeled);
   out.PutArray(reach);
   out.PutArray(covered);
@@ -181,7 +181,7 @@ LookupTable LookupTable::Parse(const std::string& bytes) {
   out.cell_of = in.GetArray<int32_t>();
   out.group_of = in.GetArray<int32_t>();
   out.groups = in.Get<int32_t>();
-  out.expected = in.GetArray<float>();
+  out.missed = in.GetArray<float>();
   out.labeled = in.GetArray<double>();
   out.reach = in.GetArray<float>();
   out.covered = in.GetArray<float>();

@@ -36,15 +36,14 @@ class OtherRelease : public std::invalid_argument {
 // What any batch S of the candidates is worth (equations 10 to 13 of docs/method.md):
 //
 //   gain(S) = (1/C) sum_c kappa s_c sum_f w_cf f_fc(S),   s_c = sqrt(a_c (1 - a_c))
-//   f_growth   = log((n_c + 1 + E_c) / (n_c + 1))
+//   f_growth   = log((n_c + 1 + M_c) / (n_c + 1))
 //   f_coverage = sum_k omega_kc max(0, max_{i in S} rho_ik - v_k)
 //
-// n_c labeled and E_c expected objects of class c, rho_ik the reach of image i into cell k, v_k the
-// largest of a labeled image, omega_kc the share of the class that lies in cell k, a_c AP_c kept
-// within [0.05, 0.95] (unknown: 0.05). A group of near-duplicates counts once. For w >= 0 the gain
-// is monotone and submodular.
-// Units: change of AP. Everything is arrays; a table is immutable once fitted, and reading it is
-// thread-safe.
+// n_c labeled objects of class c and M_c expected ones that the detector misses, rho_ik the reach
+// of image i into cell k, v_k the largest of a labeled image, omega_kc the share of the class that
+// lies in cell k, a_c AP_c kept within [0.05, 0.95] (unknown: 0.05). A group of near-duplicates
+// counts once. For w >= 0 the gain is monotone and submodular. Units: change of AP. Everything is
+// arrays; a table is immutable once fitted, and reading it is thread-safe.
 struct LookupTable {
   int64_t images = 0;   // N
   int64_t classes = 0;  // C
@@ -53,8 +52,8 @@ struct LookupTable {
   std::vector<int32_t> cell_of;   // [N]
   std::vector<int32_t> group_of;  // [N]
   int32_t groups = 0;
-  std::vector<float> expected;  // [N, C] expected objects, mean of the group, >= 0
-  std::vector<float> reach;     // rho [N, K] in [0, 1], likewise
+  std::vector<float> missed;  // [N, C] missed objects, mean of the group, >= 0
+  std::vector<float> reach;   // rho [N, K] in [0, 1], likewise
 
   std::vector<double> labeled;     // n [C], >= 0
   std::vector<float> covered;      // v [K] in [0, 1]

@@ -14,8 +14,8 @@ namespace {
 struct Entry {
   int32_t cell = 0;
   int32_t group = 0;
-  std::vector<float> expected;  // [C]
-  std::vector<float> reach;     // [K]
+  std::vector<float> missed;  // [C]
+  std::vector<float> reach;   // [K]
 };
 
 Entry ParseEntry(const std::string& bytes) {
@@ -23,7 +23,7 @@ Entry ParseEntry(const std::string& bytes) {
   Entry entry;
   entry.cell = in.Get<int32_t>();
   entry.group = in.Get<int32_t>();
-  entry.expected = in.GetArray<float>();
+  entry.missed = in.GetArray<float>();
   entry.reach = in.GetArray<float>();
   in.End();
   return entry;
@@ -31,9 +31,9 @@ Entry ParseEntry(const std::string& bytes) {
 
 bool Belongs(const Entry& entry, const LookupTable& shared) {
   if (entry.cell < 0 || entry.cell >= shared.cells.count) return false;
-  if (static_cast<int64_t>(entry.expected.size()) != shared.classes) return false;
+  if (static_cast<int64_t>(entry.missed.size()) != shared.classes) return false;
   if (static_cast<int64_t>(entry.reach.size()) != shared.cells.count) return false;
-  return std::all_of(entry.expected.begin(), entry.expected.end(),
+  return std::all_of(entry.missed.begin(), entry.missed.end(),
                      [](float value) { return std::isfinite(value) && value >= 0; }) &&
          std::all_of(entry.reach.begin(), entry.reach.end(),
                      [](float value) { return value >= 0 && value <= 1; });
@@ -47,7 +47,7 @@ std::string SerializeShared(const LookupTable& table) {
   shared.groups = 0;
   shared.cell_of.clear();
   shared.group_of.clear();
-  shared.expected.clear();
+  shared.missed.clear();
   shared.reach.clear();
   return shared.Serialize();
 }
@@ -59,7 +59,7 @@ std::vector<std::string> SerializeEntries(const LookupTable& table) {
     ByteWriter out;
     out.Put(table.cell_of[i]);
     out.Put(table.group_of[i]);
-    out.PutArray(&table.expected[i * table.classes], table.classes);
+    out.PutArray(&table.missed[i * table.classes], table.classes);
     out.PutArray(&table.reach[i * table.cells.count], table.cells.count);
     entries.push_back(out.Take());
   }
@@ -78,7 +78,7 @@ LookupTable AssembleTable(const LookupTable& shared, const std::vector<std::stri
     table.cell_of.push_back(entry.cell);
     table.group_of.push_back(
         groups.emplace(entry.group, static_cast<int32_t>(groups.size())).first->second);
-    table.expected.insert(table.expected.end(), entry.expected.begin(), entry.expected.end());
+    table.missed.insert(table.missed.end(), entry.missed.begin(), entry.missed.end());
     table.reach.insert(table.reach.end(), entry.reach.begin(), entry.reach.end());
   }
   table.groups = static_cast<int32_t>(groups.size());

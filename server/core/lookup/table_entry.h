@@ -9,8 +9,8 @@
 namespace mgral::core {
 
 // A table is stored in two parts, so that an estimate reads the images that it is about and no
-// others: what all images share, and one entry per image (cell, group of near-duplicates, expected
-// objects). What an earlier release wrote in another format is refused, never misread.
+// others: what all images share, and one entry per image (cell, group of near-duplicates, missed
+// objects, reach). What an earlier release wrote in another format is refused, never misread.
 
 // The table without its images, as LookupTable::Serialize writes it.
 std::string SerializeShared(const LookupTable& table);

@@ -95,6 +95,13 @@ void CheckInput(const TableInput& input) {
   if (static_cast<int64_t>(input.class_ap.size()) != candidates.classes) {
     Refuse("class_ap", "has a wrong number of values");
   }
+  if (!input.missed_share.empty() &&
+      static_cast<int64_t>(input.missed_share.size()) != candidates.classes) {
+    Refuse("missed_share", "has a wrong number of values");
+  }
+  for (const double share : input.missed_share) {
+    if (!(share >= 0 && share <= 1)) Refuse("missed_share", "must lie in [0, 1]");
+  }
   for (const double ap : input.class_ap) {
     if (ap < 0 || ap > 1) Refuse("class_ap", "must lie in [0, 1]");
   }
@@ -112,7 +119,10 @@ LookupTable DescribePool(const TableInput& input) {
   table.cell_of = input.clustering.assignment.cell;
   table.group_of = input.clustering.assignment.group;
   table.groups = input.clustering.assignment.groups;
-  table.expected = GroupMeans(candidates.expected_objects, classes, input.clustering.assignment);
+  table.missed = GroupMeans(candidates.expected_objects, classes, input.clustering.assignment);
+  for (size_t ic = 0; ic < table.missed.size() && !input.missed_share.empty(); ++ic) {
+    table.missed[ic] *= static_cast<float>(input.missed_share[ic % classes]);
+  }
   table.reach = GroupMeans(ReachOf(table.cells, candidates.embeddings, table.images), cells,
                            input.clustering.assignment);
   for (const double ap : input.class_ap) table.class_ap.push_back(std::isnan(ap) ? 0 : ap);
@@ -123,7 +133,7 @@ LookupTable DescribePool(const TableInput& input) {
   table.labeled = content.objects;
   table.covered = content.covered;
   std::vector<double> in_cell(cells * classes, 0.0);
-  AddToCells(table.expected, table.cell_of, classes, &in_cell);
+  AddToCells(candidates.expected_objects, table.cell_of, classes, &in_cell);
   if (cells > 0) {  // before there are candidates there are none
     AddToCells(input.labeled_objects,
                AssignCells(table.cells, input.labeled_embeddings, labeled).cell, classes, &in_cell);

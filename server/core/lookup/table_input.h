@@ -26,13 +26,14 @@ struct TableInput {
   std::vector<float> labeled_embeddings;  // [m, candidates.dim]
   std::vector<float> labeled_objects;     // [m, C] true objects in each labeled image
   std::vector<double> class_ap;           // [C] in [0, 1] on V; 0 or NaN: unknown
+  std::vector<double> missed_share;       // [C] in [0, 1] of the expected objects; empty: all
 };
 
 // Throws std::invalid_argument naming the field of `input` that is wrong.
 void CheckInput(const TableInput& input);
 
-// The table of the pool with the prior's weights: cells, groups, labeled and expected objects,
-// reach. Expected objects and reach of a group of near-duplicates are the mean of its members', so
+// The table of the pool with the prior's weights: cells, groups, labeled and missed objects,
+// reach. Missed objects and reach of a group of near-duplicates are the mean of its members', so
 // that the gain does not depend on which of them is taken. Throws as CheckInput.
 LookupTable DescribePool(const TableInput& input);
 

@@ -23,9 +23,9 @@ void CellFrontier::Refresh(const BatchState& state) {
   const std::vector<double> slope = state.ObjectSlopes();
   for (int64_t i = 0; i < table_->images; ++i) {
     if (!Open(i, state)) continue;
-    const float* expected = &table_->expected[i * classes];
+    const float* missed = &table_->missed[i * classes];
     double sum = state.CoverageGain(&table_->reach[i * table_->cells.count]) - state.Price(i);
-    for (int64_t c = 0; c < classes; ++c) sum += slope[c] * expected[c];
+    for (int64_t c = 0; c < classes; ++c) sum += slope[c] * missed[c];
     worth[i] = static_cast<float>(sum);
     order_[table_->cell_of[i]].push_back(static_cast<int32_t>(i));
   }

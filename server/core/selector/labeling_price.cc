@@ -20,13 +20,16 @@ constexpr double kLeastLook = 1;
 constexpr double kSame = 1e-6;  // change of the price, relative, at which it is found
 
 std::vector<double> Costs(const RankInput& input) {
-  const LookupTable& table = *input.table;
-  std::vector<double> costs;
+  const int64_t images = input.table->images, classes = input.table->classes;
   const double look = std::max(input.cost_per_image, kLeastLook * input.cost_per_box);
-  for (int64_t i = 0; i < table.images; ++i) {
-    double boxes = 0;
-    for (int64_t c = 0; c < table.classes; ++c) boxes += table.expected[i * table.classes + c];
-    costs.push_back(look + input.cost_per_box * boxes);
+  std::vector<double> costs(images, look);
+  if (input.cost_per_box == 0) return costs;
+  const std::vector<float>& objects = input.candidates.expected_objects;
+  if (static_cast<int64_t>(objects.size()) != images * classes) {
+    throw std::invalid_argument("expected_objects: has a wrong number of values");
+  }
+  for (int64_t ic = 0; ic < images * classes; ++ic) {
+    costs[ic / classes] += input.cost_per_box * objects[ic];
   }
   return costs;
 }

@@ -101,7 +101,7 @@ PolicyProblem::PolicyProblem(const LookupTable& t, const std::vector<float>& emb
   scale = best > 0 ? best : 1;
   for (const double slope : state.ClassSlopes()) steepest = std::max(steepest, slope);
   slope_scale = steepest > 0 ? steepest : 1;
-  cell_mean = CellMeans(t, t.expected, t.classes);
+  cell_mean = CellMeans(t, t.missed, t.classes);
   cell_reach = CellMeans(t, t.reach, cells.count);
   cell_price = CellPrices(t, price);
   for (int64_t k = 0; k < cells.count; ++k) {

@@ -17,7 +17,7 @@ struct PolicyProblem {
   std::vector<double> price;       // [N] as of a BatchState, or empty
   std::vector<float> projected;    // [N, P]
   std::vector<float> cell_static;  // [K, kCellStatic]
-  std::vector<float> cell_mean;    // [K, C] expected objects of the cell's mean image
+  std::vector<float> cell_mean;    // [K, C] missed objects of the cell's mean image
   std::vector<float> cell_reach;   // [K, K] its reach
   std::vector<double> cell_price;  // [K] mean price of the cell's images
   std::vector<float> cell_error;   // [K] standard error of the best image's gain, share of the gain

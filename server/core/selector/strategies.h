@@ -24,8 +24,8 @@ struct RankInput {
   std::vector<double> labeled_objects;              // [C] objects of each class among the labels
   std::vector<double> class_ap;                     // [C] AP@.5 on validation images, 0: unknown
   std::optional<LookupTable> table;                 // of the candidates, in their order
-  // Labeling an image costs cost_per_image, and cost_per_box for each object that the table expects
-  // in it (labeling_price.cc).
+  // Labeling an image costs cost_per_image, and cost_per_box for each object that is expected in it
+  // (labeling_price.cc).
   double cost_per_image = 2, cost_per_box = 1;  // one of them may be 0
   PolicyParameters previous_policy;             // for a warm start; may be empty
   int64_t batch_size = 20;
@@ -72,7 +72,7 @@ Ranking RankColdStart(const RankInput& input);
 // The image with the largest marginal gain of the table, less the price of its labeling cost, comes
 // next.
 Ranking RankLookupGreedy(const RankInput& input);
-// A negative control: lookup_greedy with the table's rows (cell, group of near-duplicates, expected
+// A negative control: lookup_greedy with the table's rows (cell, group of near-duplicates, missed
 // objects) permuted among the images by the seed. What it wins, the table has not.
 Ranking RankLookupShuffled(const RankInput& input);
 // The LSTM policy's queue of a few batches, continued by the table's greedy order.

@@ -125,7 +125,7 @@ TEST(RecordsTest, Plan) {
 TEST(RecordsTest, ReplayBase) {
   domain::ReplayBase base;
   base.image_keys = {3, 1, 2};
-  base.probes = {{{7}, {0.5, std::nan("")}, {{{0.25, 1}, {0.75, 2}}}, {4, 0}}, {}};
+  base.probes = {{{7}, {0.5, std::nan("")}, {{{0.25, 1}, {0.75, 2}}}, {4, 0}, {1.5, 0}}, {}};
   base.seconds = 2.5;
   const std::string bytes = *SerializeReplayBase(base);
   ExpectOnlyWhole(bytes, ParseReplayBase);
@@ -138,6 +138,7 @@ TEST(RecordsTest, ReplayBase) {
   EXPECT_TRUE(std::isnan(read.probes[0].response[1]));
   EXPECT_EQ(read.probes[0].half_response, base.probes[0].half_response);
   EXPECT_EQ(read.probes[0].held_positives, base.probes[0].held_positives);
+  EXPECT_EQ(read.probes[0].missed, base.probes[0].missed);
   EXPECT_TRUE(read.probes[1].response.empty());
   // Of a cycle with too few labeled images.
   EXPECT_TRUE(ParseReplayBase(*SerializeReplayBase({}))->probes.empty());

@@ -36,7 +36,7 @@ inline SimulatedPool MadePool(const Truth& truth, double kappa, core::RandomStre
   }
   SimulatedPool pool;
   pool.information = core::Matrix(2, 2);
-  for (int row = 0; row < 60; ++row) {  // local growth goes along with growth
+  for (int row = 0; row < 60; ++row) {  // coverage goes along with growth
     const double x[2] = {1, 0.9 + 0.3 * random->Normal()};
     const double y = weight[0] * x[0] + weight[1] * x[1] + 0.3 * random->Normal();
     for (int f = 0; f < 2; ++f) {

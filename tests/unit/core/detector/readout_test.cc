@@ -61,6 +61,8 @@ TEST(ReadoutTest, LearnsFromMoreImages) {
     const ReadoutLoss read = MeasureReadout(FitReadout(Part(images, 0, count), kClasses), held);
     EXPECT_LT(read.loss[0], last) << count;
     last = read.loss[0];
+    EXPECT_GT(read.missed[0], 0);
+    EXPECT_LT(read.missed[0], 30);
     EXPECT_EQ(read.positives[0], 30);
     EXPECT_EQ(read.positives[2], 6);
   }
@@ -72,6 +74,7 @@ TEST(ReadoutTest, AClassWithoutObjectsIsMissedAndOneThatIsNotHeldOutIsUnknown) {
   EXPECT_EQ(weights.select(1, 2).abs().max().item<double>(), 0);
   const ReadoutLoss read = MeasureReadout(weights, Part(images, 5, 6));
   EXPECT_NEAR(read.loss[2], 0.2, 1e-6);  // the share of the objects, all of it
+  EXPECT_EQ(read.missed[2], 1);
   EXPECT_TRUE(std::isnan(MeasureReadout(weights, Part(images, 6, 10)).loss[2]));
 }
 
@@ -128,6 +131,12 @@ TEST(ReplayProbesTest, BatchesAreOfTheRestAndBothSidesHaveEveryClass) {
       EXPECT_GE(batch.size(), 1);
       EXPECT_LT(batch.size() + in_base.size(), 20) << "nothing is held out";
       for (const int64_t i : batch) EXPECT_EQ(in_base.count(i), 0);
+      for (int64_t c = 0; c < kClasses; ++c) {
+        double objects = 0;
+        for (const int64_t i : batch) objects += c < 2 || i % 5 == 0 ? 1 : 0;
+        EXPECT_LE(probe.missed[c], objects);
+        EXPECT_EQ(probe.missed[c] > 0, objects > 0);
+      }
     }
   }
 }

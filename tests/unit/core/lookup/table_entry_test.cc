@@ -69,7 +69,7 @@ TEST(TableEntryTest, CellsSurviveTheTripAndTheirFragmentsDoNot) {
 }
 
 // A database keeps what a release wrote.
-TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
+TEST(StoredBytesTest, ATableIsReadAndWrittenAsEver) {
   LookupTable table;
   table.images = 2;
   table.classes = 1;
@@ -81,7 +81,7 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
   table.cell_of = {0, 0};
   table.group_of = {1, 0};
   table.groups = 2;
-  table.expected = {1.0f, 2.0f};
+  table.missed = {1.0f, 2.0f};
   table.labeled = {3};
   table.reach = {0.5f, 1.0f};
   table.covered = {0.25f};
@@ -94,7 +94,7 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
             "00000000"  // cell
             "01000000"  // group
             "0100000000000000"
-            "0000803f"  // expected objects
+            "0000803f"  // missed objects
             "0100000000000000"
             "0000003f");  // reach
   const std::string bytes = table.Serialize();
@@ -113,9 +113,11 @@ TEST(StoredBytesTest, AreReadAndWrittenAsEver) {
   std::string earlier = bytes;
   earlier[4] = 1;
   EXPECT_THROW(LookupTable::Parse(earlier), std::invalid_argument);
+}
 
+TEST(StoredBytesTest, CellsOfAPlanAreReadAndWrittenAsEver) {
   Clustering clustering;
-  clustering.cells = table.cells;
+  clustering.cells = {1, 1, {0.5f}, {0.25}, 2};
   clustering.assignment = {{0, 0}, {1, 0}, 2};
   EXPECT_EQ(Hex(SerializeCells(clustering)),
             "0100000000000000"

@@ -44,6 +44,8 @@ TEST(TableInputTest, InvalidFieldsAreRefusedByName) {
   ExpectRefused("labeled_objects", [&](auto* in) { in->input.labeled_objects[1] = nan; });
   ExpectRefused("labeled_objects", [&](auto* in) { in->input.labeled_objects.pop_back(); });
   ExpectRefused("labeled_embeddings", [&](auto* in) { in->input.labeled_embeddings.pop_back(); });
+  ExpectRefused("missed_share", [&](auto* in) { in->input.missed_share = {1}; });
+  ExpectRefused("missed_share", [&](auto* in) { in->input.missed_share = {1, nan}; });
   ExpectRefused("class_ap", [&](auto* in) { in->input.class_ap[0] = 1.5; });
   ExpectRefused("class_ap", [&](auto* in) { in->input.class_ap.pop_back(); });
   ExpectRefused("clustering", [&](auto* in) { in->input.clustering.assignment.cell[0] = 99; });
@@ -59,13 +61,14 @@ TEST(TableInputTest, InvalidFieldsAreRefusedByName) {
   ExpectRefused("realized[0].class_gain", [&](auto* in) { in->realized[0].class_gain[0] = inf; });
 }
 
-TEST(DescribePoolTest, CountsWhatIsLabeledAndExpectedByCell) {
+TEST(DescribePoolTest, CountsWhatIsLabeledMissedAndExpectedByCell) {
   TableInput input;
   input.candidates.images = 3;
   input.candidates.classes = 2;
   input.candidates.dim = 1;
   input.candidates.embeddings = {0, 10, 10.001f};
   input.candidates.expected_objects = {1, 0, 0, 3, 0, 5};
+  input.missed_share = {1, 0.5};
   input.clustering.cells = {2, 1, {0, 10}, {0.1, 0.1}, 5};
   input.clustering.assignment = {{0, 1, 1}, {0, 1, 1}, 2};
   input.labeled_embeddings = {1, 9, 11};
@@ -76,7 +79,7 @@ TEST(DescribePoolTest, CountsWhatIsLabeledAndExpectedByCell) {
   EXPECT_EQ(table.labeled, (std::vector<double>{3, 4}));
   EXPECT_FLOAT_EQ(table.covered[0], std::exp(-1.0f / 50)) << "1 of 5 from the centroid";
   EXPECT_FLOAT_EQ(table.covered[1], std::exp(-1.0f / 50));
-  EXPECT_EQ(table.expected, (std::vector<float>{1, 0, 0, 4, 0, 4})) << "mean of the group";
+  EXPECT_EQ(table.missed, (std::vector<float>{1, 0, 0, 2, 0, 2})) << "mean of the group";
   EXPECT_EQ(table.cell_share, (std::vector<double>{0.75, 0, 0.25, 1}));
   EXPECT_EQ(table.class_ap, (std::vector<double>{0, 0.5}));
 }

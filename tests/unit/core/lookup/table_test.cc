@@ -78,8 +78,8 @@ TEST(TableTest, CheckRefusesInconsistentArrays) {
   const double nan = std::nan("");
   ExpectRefused([](LookupTable* t) { t->weights[1] = -0.1; });
   ExpectRefused([](LookupTable* t) { t->weights.pop_back(); });
-  ExpectRefused([&](LookupTable* t) { t->expected[1] = std::nanf(""); });
-  ExpectRefused([](LookupTable* t) { t->expected[1] = -1; });
+  ExpectRefused([&](LookupTable* t) { t->missed[1] = std::nanf(""); });
+  ExpectRefused([](LookupTable* t) { t->missed[1] = -1; });
   ExpectRefused([](LookupTable* t) { t->labeled[0] = -1; });
   ExpectRefused([](LookupTable* t) { t->covered.pop_back(); });
   ExpectRefused([](LookupTable* t) { t->cell_share[0] = 1.5; });
@@ -111,7 +111,7 @@ TEST(TableTest, GainByHand) {
   table.cell_of = {0, 1};
   table.group_of = {0, 1};
   table.groups = 2;
-  table.expected = {2, 0, 1, 3};
+  table.missed = {2, 0, 1, 3};
   table.labeled = {4, 1};
   table.reach = {1, 0.25f, 0.5f, 1};
   table.covered = {0.75f, 0.5f};

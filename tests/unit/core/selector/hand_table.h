@@ -45,7 +45,7 @@ inline HandTable MakeHandTable(int64_t images, int64_t cells, int64_t classes, u
     table.cell_of.push_back(static_cast<int32_t>(i % cells));
     table.group_of.push_back(static_cast<int32_t>(i));
     for (int64_t c = 0; c < classes; ++c) {
-      table.expected.push_back(
+      table.missed.push_back(
           static_cast<float>(4 * level[(i % cells) * classes + c] * random.Uniform()));
     }
     for (int64_t j = 0; j < dim; ++j) {

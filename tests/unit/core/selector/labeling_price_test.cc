@@ -18,6 +18,7 @@ RankInput InputOf(const HandTable& hand, int64_t batch_size) {
   input.candidates.classes = hand.table.classes;
   input.candidates.dim = hand.table.cells.dim;
   input.candidates.embeddings = hand.embeddings;
+  input.candidates.expected_objects = hand.table.missed;
   input.batch_size = input.limit = batch_size;
   return input;
 }
@@ -25,7 +26,7 @@ RankInput InputOf(const HandTable& hand, int64_t batch_size) {
 double CostOf(const RankInput& input, int64_t image) {
   double boxes = 0;
   for (int64_t c = 0; c < input.table->classes; ++c) {
-    boxes += input.table->expected[image * input.table->classes + c];
+    boxes += input.candidates.expected_objects[image * input.table->classes + c];
   }
   return input.cost_per_image + input.cost_per_box * boxes;
 }
@@ -53,11 +54,11 @@ TEST(LabelingPriceTest, GreedyComesCloseToTheLargestGainOverTheRootOfCost) {
   }
 }
 
-TEST(LabelingPriceTest, OfImagesWithTheSameGainTheCheapOneComesFirst) {
+TEST(LabelingPriceTest, OfImagesWithAlmostTheSameGainTheCheapOneComesFirst) {
   HandTable hand = MakeHandTable(2, 1, 2, 1);
-  hand.table.labeled = {1, 1};
+  hand.table.labeled = {1, 20};
   hand.table.class_ap = {0.5, 0.95};  // objects of the second class bring less, and cost the same
-  hand.table.expected = {2, 6, 2, 0};
+  hand.table.missed = {2, 6, 2, 0};
   hand.table.reach = {0, 0};
   RankInput input = InputOf(hand, 1);
   EXPECT_EQ(Rank("lookup_greedy", input).order.front(), 1);
@@ -83,7 +84,7 @@ TEST(LabelingPriceTest, LaterBatchesAreNotOfEmptyImages) {
   HandTable hand = MakeHandTable(40, 1, 1, 1);
   hand.table.labeled = {1};
   hand.table.weights = {0.5, 0};  // growth alone
-  for (int64_t i = 0; i < 40; ++i) hand.table.expected[i] = i < 20 ? 4.0f : 0.0f;
+  for (int64_t i = 0; i < 40; ++i) hand.table.missed[i] = i < 20 ? 4.0f : 0.0f;
   RankInput input = InputOf(hand, 5);
   input.limit = 10;
   for (const char* strategy : {"lookup_greedy", "mgral"}) {
@@ -105,14 +106,14 @@ TEST(LabelingPriceTest, NothingHasAPriceWhereItDoesNotMatter) {
   input = InputOf(MakeHandTable(0, 4, 2, 1), 5);
   EXPECT_TRUE(LabelingPrices(input).empty()) << "nothing is left to label";
   HandTable nothing = hand;
-  std::fill(nothing.table.expected.begin(), nothing.table.expected.end(), 0.0f);
+  std::fill(nothing.table.missed.begin(), nothing.table.missed.end(), 0.0f);
   std::fill(nothing.table.reach.begin(), nothing.table.reach.end(), 0.0f);
   EXPECT_TRUE(LabelingPrices(InputOf(nothing, 5)).empty()) << "nothing is expected anywhere";
 }
 
 TEST(LabelingPriceTest, WithoutACostPerImageEmptyOnesAreNotChosenAllTheSame) {
   HandTable hand = MakeHandTable(20, 2, 2, 1);
-  std::fill_n(hand.table.expected.begin(), 5 * 2, 0.0f);
+  std::fill_n(hand.table.missed.begin(), 5 * 2, 0.0f);
   std::fill(hand.table.reach.begin(), hand.table.reach.end(), 0.0f);
   RankInput input = InputOf(hand, 5);
   input.cost_per_image = 0;  // images 0 to 4 cost nothing and bring nothing
@@ -123,6 +124,9 @@ TEST(LabelingPriceTest, WithoutACostPerImageEmptyOnesAreNotChosenAllTheSame) {
 TEST(LabelingPriceTest, BadInputIsRefusedByName) {
   EXPECT_THROW(LabelingPrices(RankInput()), std::invalid_argument);
   RankInput input = InputOf(MakeHandTable(4, 2, 1, 1), 2);
+  input.candidates.expected_objects.pop_back();
+  EXPECT_THROW(LabelingPrices(input), std::invalid_argument);
+  input = InputOf(MakeHandTable(4, 2, 1, 1), 2);
   input.cost_per_box = -1;
   EXPECT_THROW(LabelingPrices(input), std::invalid_argument);
   input.cost_per_box = std::nan("");

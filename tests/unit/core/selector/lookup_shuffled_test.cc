@@ -13,6 +13,7 @@ namespace {
 RankInput InputOf(const LookupTable& table, uint64_t seed) {
   RankInput input;
   input.candidates.images = table.images;
+  input.candidates.expected_objects = table.missed;
   input.table = table;
   input.limit = table.images;
   input.seed = seed;
@@ -25,8 +26,11 @@ double GainOfFirst(const std::vector<int64_t>& order, int64_t n, const LookupTab
 
 TEST(LookupShuffledTest, ABadTableIsRefused) {
   HandTable hand = MakeHandTable(4, 2, 1, 1);
-  hand.table.expected.pop_back();
+  hand.table.missed.pop_back();
   EXPECT_THROW(Rank("lookup_shuffled", InputOf(hand.table, 1)), std::invalid_argument);
+  RankInput input = InputOf(MakeHandTable(4, 2, 1, 1).table, 1);
+  input.candidates.expected_objects.pop_back();
+  EXPECT_THROW(Rank("lookup_shuffled", input), std::invalid_argument);
 }
 
 TEST(LookupShuffledTest, TheSeedAloneDealsOutTheRows) {
@@ -56,9 +60,9 @@ TEST(LookupShuffledTest, TheTableHelpsAsLittleAsChance) {
 // One image alone is worth anything.
 TEST(LookupShuffledTest, RowsMoveAsAWhole) {
   HandTable hand = MakeHandTable(30, 3, 2, 6);
-  std::fill(hand.table.expected.begin(), hand.table.expected.end(), 0.0f);
-  hand.table.expected[7 * 2] = 3;
-  hand.table.expected[7 * 2 + 1] = 2;
+  std::fill(hand.table.missed.begin(), hand.table.missed.end(), 0.0f);
+  hand.table.missed[7 * 2] = 3;
+  hand.table.missed[7 * 2 + 1] = 2;
   std::set<int64_t> first;
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     first.insert(Rank("lookup_shuffled", InputOf(hand.table, seed)).order[0]);

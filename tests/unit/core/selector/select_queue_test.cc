@@ -59,7 +59,7 @@ TEST(SelectQueueTest, RefusesBadInputAndNamesIt) {
   const float nan = std::nanf("");
   ExpectRefused("embeddings", [&](HandTable* h, auto*) { h->embeddings[4] = nan; });
   ExpectRefused("embeddings", [&](HandTable* h, auto*) { h->embeddings.pop_back(); });
-  ExpectRefused("expected", [&](HandTable* h, auto*) { h->table.expected[0] = nan; });
+  ExpectRefused("missed", [&](HandTable* h, auto*) { h->table.missed[0] = nan; });
   ExpectRefused("weights", [&](HandTable* h, auto*) { h->table.weights[0] = -1; });
   ExpectRefused("tightness", [&](HandTable* h, auto*) { h->table.cells.tightness.clear(); });
   ExpectRefused("batch_size", [&](auto*, SelectorOptions* o) { o->batch_size = 0; });
@@ -157,7 +157,7 @@ TEST(SelectQueueTest, CopiesComeLast) {
   hand.table.groups = 8;
   for (int64_t i = 8; i < 20; ++i) {
     for (int64_t c = 0; c < 2; ++c) {
-      hand.table.expected[i * 2 + c] = hand.table.expected[(i % 8) * 2 + c];
+      hand.table.missed[i * 2 + c] = hand.table.missed[(i % 8) * 2 + c];
     }
   }
   SelectorOptions options = Options(12, 5, 5);

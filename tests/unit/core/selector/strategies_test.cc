@@ -97,7 +97,7 @@ TEST(StrategiesTest, RefuseBadInput) {
   HandTable hand = MakeHandTable(4, 2, 1, 1);
   EXPECT_THROW(GreedyOrder(hand.table, -1), std::invalid_argument);
   EXPECT_THROW(ContinueLookupGreedy(hand.table, {4}, 1), std::invalid_argument);
-  hand.table.expected[0] = nan;
+  hand.table.missed[0] = nan;
   EXPECT_THROW(GreedyOrder(hand.table, 2), std::invalid_argument);
 }
 
@@ -133,6 +133,7 @@ TEST(StrategiesTest, MgralRanksWithItsPolicyAndThenByTheTable) {
   input.candidates.images = 60;
   input.candidates.dim = hand.table.cells.dim;
   input.candidates.embeddings = hand.embeddings;
+  input.candidates.expected_objects = hand.table.missed;
   input.table = hand.table;
   input.batch_size = 5;
   input.seed = 1;
@@ -201,7 +202,7 @@ TEST(StrategiesTest, LookupGreedyTakesCopiesLast) {
   HandTable hand = MakeHandTable(12, 3, 2, 6);
   for (const int64_t copy : {3, 6}) {  // of image 0
     hand.table.group_of[copy] = 0;
-    for (int64_t c = 0; c < 2; ++c) hand.table.expected[copy * 2 + c] = hand.table.expected[c];
+    for (int64_t c = 0; c < 2; ++c) hand.table.missed[copy * 2 + c] = hand.table.missed[c];
   }
   const std::vector<int64_t> order = GreedyOrder(hand.table, 12);
   ASSERT_EQ(order.size(), 12u);
