@@ -151,7 +151,8 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   const JobLease job = RunToPublish();
   auto snapshot = SnapshotOf("mgral", {"img-2", "img-0"});
   snapshot.report->fidelity = 0.75;
-  snapshot.report->weights = {{"growth", 0.4, {0.01, 1e-17}, 0.5, 0.2}, {"local", 0.1, {}, 0.2, 1}};
+  snapshot.report->weights = {{"growth", 0.4, {0.01, 1e-17}, 0.5, 0.2},
+                              {"coverage", 0.1, {}, 0.2, 1}};
   snapshot.report->weights_fitted = true;
   snapshot.report->kappa = 0.45;
   snapshot.report->kappa_sd = 0.1;

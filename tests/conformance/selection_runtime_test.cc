@@ -145,6 +145,30 @@ TEST_P(SelectionRuntimeTest, SpreadsTheProbesOverBases) {
   EXPECT_THAT(runtime_->PlanProbes(request)->probes, IsEmpty()) << "too few are labeled";
 }
 
+TEST_P(SelectionRuntimeTest, WhatTheBasesDoNotMissIsWorthLess) {
+  if (GetParam() != SelectionKind::kReal) GTEST_SKIP() << "the fake's gains are made up";
+  SelectionRuntime::TableRequest request = TableRequest();
+  for (domain::ReplayBase& base : request.bases) {
+    for (domain::ReplayProbe& probe : base.probes) {
+      probe.response.assign(2, std::nan(""));  // the weights stay the prior's
+      probe.held_positives = {0, 0};
+      probe.missed.clear();  // as earlier releases left it: all
+    }
+  }
+  const auto all = runtime_->FitTable(request);
+  for (domain::ReplayBase& base : request.bases) {
+    for (domain::ReplayProbe& probe : base.probes) probe.missed = {0, 0};
+  }
+  const auto none = runtime_->FitTable(request);
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_TRUE(none.ok()) << none.status();
+  for (size_t i = 0; i < all->expected_gain.size(); ++i) {
+    if (request.inputs.candidates[i].expected_objects[0] == 0) continue;
+    EXPECT_LT(none->expected_gain[i][0], all->expected_gain[i][0]);
+  }
+  EXPECT_LT(none->newest.features[0], all->newest.features[0]);
+}
+
 TEST_P(SelectionRuntimeTest, FitsATableWhoseEntriesAddUp) {
   const SelectionRuntime::TableRequest request = TableRequest();
   const auto table = runtime_->FitTable(request);

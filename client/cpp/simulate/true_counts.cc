@@ -8,8 +8,9 @@
 namespace mgral::client {
 namespace {
 
-constexpr int kMostRounds = 8;                     // of the search for the price of a second
-constexpr double kCostPower = 0.5;                 // as in server/core/selector/labeling_price.cc
+constexpr int kMostRounds = 8;  // of the search for the price of a second
+// As in server/core/selector/labeling_price.cc, which says why a search begins at both ends.
+constexpr double kCostPower = 0.5, kBetter = 1e-9;
 constexpr double kLeastAp = 0.05, kMostAp = 0.95;  // as in server/core/lookup/prior.h
 
 std::vector<double> TrueObjects(const Dataset& dataset, int image) {
@@ -31,6 +32,13 @@ std::vector<double> ApSlopes(const Dataset& dataset, const v1::Accuracy& accurac
   return slopes;
 }
 
+struct Batch {
+  std::vector<int> images;
+  double gain = 0, cost = 0;
+
+  double Value(double power) const { return cost > 0 ? gain / std::pow(cost, power) : 0; }
+};
+
 // A pool's images by their true objects, from which batches are picked greedily.
 class TruePool {
  public:
@@ -44,27 +52,24 @@ class TruePool {
     }
   }
 
-  // By the largest gain less `price` times cost, beside what is labeled. `gain` and `cost` become
-  // those of the batch.
-  std::vector<int> Pick(int count, const LabelingSeconds& seconds, double price, double* gain,
-                        double* cost) const {
+  // By the largest gain less `price` times cost, beside what is labeled.
+  Batch Pick(int count, const LabelingSeconds& seconds, double price) const {
     TruePool state = *this;
-    std::vector<int> picked;
-    *gain = *cost = 0;
-    while (static_cast<int>(picked.size()) < count && !state.images_.empty()) {
+    Batch batch;
+    while (static_cast<int>(batch.images.size()) < count && !state.images_.empty()) {
       std::vector<double> values;
       for (const Image& image : state.images_) {
         values.push_back(state.GainOf(image) - price * CostOf(image, seconds));
       }
       const auto best =
           state.images_.begin() + (std::max_element(values.begin(), values.end()) - values.begin());
-      *gain += state.GainOf(*best);
-      *cost += CostOf(*best, seconds);
+      batch.gain += state.GainOf(*best);
+      batch.cost += CostOf(*best, seconds);
       state.Add(best->objects);
-      picked.push_back(best->index);
+      batch.images.push_back(best->index);
       state.images_.erase(best);
     }
-    return picked;
+    return batch;
   }
 
  private:
@@ -100,15 +105,19 @@ std::vector<int> PickByTrueCounts(const Dataset& dataset, const std::vector<int>
                                   const std::vector<int>& labeled, const v1::Accuracy& accuracy,
                                   int count, const LabelingSeconds& seconds) {
   const TruePool state(dataset, pool, labeled, ApSlopes(dataset, accuracy));
-  double gain = 0, cost = 0;
-  std::vector<int> batch = state.Pick(count, seconds, 0, &gain, &cost);
-  for (int round = 0; round < kMostRounds && cost > 0; ++round) {
-    std::vector<int> next = state.Pick(count, seconds, kCostPower * gain / cost, &gain, &cost);
-    const bool found = next == batch;
-    batch = std::move(next);
-    if (found) break;
-  }
-  return batch;
+  const Batch dear = state.Pick(count, seconds, 0);
+  if (dear.cost <= 0) return dear.images;
+  const auto climb = [&](double power, Batch batch) {
+    for (int round = 0; round < kMostRounds; ++round) {
+      Batch next = state.Pick(count, seconds, power * batch.gain / batch.cost);
+      if (!(next.Value(power) > (1 + kBetter) * batch.Value(power))) break;
+      batch = std::move(next);
+    }
+    return batch;
+  };
+  const Batch from_dear = climb(kCostPower, dear), from_cheap = climb(kCostPower, climb(1, dear));
+  return (from_cheap.Value(kCostPower) > from_dear.Value(kCostPower) ? from_cheap : from_dear)
+      .images;
 }
 
 }  // namespace mgral::client

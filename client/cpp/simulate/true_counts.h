@@ -15,8 +15,8 @@ struct LabelingSeconds {
 };
 
 // Of the images in `pool` that are not in `labeled`, up to `count`: greedily the batch with the
-// largest gain over the root of its cost (equation 23a of docs/method.md), or gain if seconds are
-// 0, where the gain is
+// largest gain over the root of its cost, as labeling_price.h looks for it (equation 23a of
+// docs/method.md), or, if both seconds are 0, the largest gain. The gain is
 //
 //   sum_c sqrt(a_c (1 - a_c)) log(1 + o_c / (n_c + 1))
 //

@@ -158,6 +158,18 @@ void BatchState::Cover(int64_t image) {
   for (int64_t k = 0; k < cells; ++k) covered_[k] = std::max(covered_[k], reach[k]);
 }
 
+// Only where the image reached furthest does another one take its place.
+void BatchState::Uncover(int64_t image) {
+  const int64_t cells = table_->cells.count;
+  for (int64_t k = 0; k < cells; ++k) {
+    if (table_->reach[image * cells + k] < covered_[k]) continue;
+    covered_[k] = table_->covered[k];
+    for (const int64_t other : counted_) {
+      covered_[k] = std::max(covered_[k], table_->reach[other * cells + k]);
+    }
+  }
+}
+
 void BatchState::Add(int64_t image) {
   if (taken_[image]) return;
   taken_[image] = true;
@@ -175,15 +187,15 @@ void BatchState::Remove(int64_t image) {
   taken_[image] = false;
   gain_ += Price(image);
   if (--group_count_[table_->group_of[image]] > 0) return;
-  // Members of a group count the same, so any of them stands for it.
-  counted_.erase(std::find_if(counted_.begin(), counted_.end(), [&](int64_t other) {
+  const auto found = std::find_if(counted_.begin(), counted_.end(), [&](int64_t other) {
     return table_->group_of[other] == table_->group_of[image];
-  }));
-  Grow(image, -1);
-  covered_ = table_->covered;
-  for (const int64_t other : counted_) Cover(other);
-  gain_ -=
-      GainOf(&table_->missed[image * table_->classes], &table_->reach[image * table_->cells.count]);
+  });
+  const int64_t counted = *found;  // of its group
+  counted_.erase(found);
+  Grow(counted, -1);
+  Uncover(counted);
+  gain_ -= GainOf(&table_->missed[counted * table_->classes],
+                  &table_->reach[counted * table_->cells.count]);
 }
 
 std::vector<double> BatchState::ClassSlopes() const {

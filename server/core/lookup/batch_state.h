@@ -8,8 +8,9 @@
 namespace mgral::core {
 
 // The gain of a batch, less what its labels are to bring, as it grows and shrinks by one image:
-// O(C + K) per call, but O(K |S|) to take an image out again. Refers to `table` and `price`, which
-// must outlive it. Not thread-safe; copies are cheap (O(K C + N)).
+// O(C + K) per call, and to take an image out again O(|S|) for each cell that none reaches further.
+// Refers to `table` and `price`, which must outlive it. Not thread-safe; copies are cheap
+// (O(C + K + N)).
 class BatchState {
  public:
   // `price` [N], in AP, is what each image has to bring; empty: nothing.
@@ -33,18 +34,19 @@ class BatchState {
   double CellCount(int64_t cell) const { return count_[cell]; }
   // The derivative of the class's gain by its missed objects M_c [C].
   std::vector<double> ClassSlopes() const;
-  // The same of the gain.
+  // The derivative of the gain by M_c [C].
   std::vector<double> ObjectSlopes() const;
   const LookupTable& table() const { return *table_; }
 
  private:
   void Grow(int64_t image, int direction);
   void Cover(int64_t image);
+  void Uncover(int64_t image);
 
   const LookupTable* table_;
   const double* price_;               // [N] or null
   std::vector<double> growth_;        // [C] factor of the class's log growth in the gain
-  std::vector<double> coverage_;      // [K] factor of what the cell is covered
+  std::vector<double> coverage_;      // [K] gain per unit of the cell's coverage
   std::vector<double> known_;         // [C] n_c + 1 + M_c
   std::vector<float> covered_;        // [K] largest reach of an image that is labeled or taken
   std::vector<int64_t> counted_;      // images taken, one of each group of near-duplicates

@@ -15,8 +15,8 @@ struct Estimate {
 };
 
 // Posterior mean, standard error by equation 20 of docs/method.md. Repeated images and
-// near-duplicates count once. O((|S| + K) C). Throws std::out_of_range for an image that is not in
-// [0, N).
+// near-duplicates count once. O(|S| (C + K) + K C). Throws std::out_of_range for an image that is
+// not in [0, N).
 Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& images);
 
 // One posterior draw: the same table with other weights (>= 0) and kappa, without their

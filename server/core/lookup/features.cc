@@ -30,9 +30,11 @@ std::vector<float> ReachOf(const Cells& cells, const std::vector<float>& embeddi
 SetContent ContentOf(const std::vector<float>& objects, const std::vector<float>& reach,
                      const std::vector<int64_t>& which, int64_t cells, int64_t classes) {
   const int64_t images = static_cast<int64_t>(objects.size()) / classes;
-  if (images * classes != static_cast<int64_t>(objects.size()) ||
-      images * cells != static_cast<int64_t>(reach.size())) {
+  if (images * classes != static_cast<int64_t>(objects.size())) {
     throw std::invalid_argument("objects: has a wrong number of values");
+  }
+  if (images * cells != static_cast<int64_t>(reach.size())) {
+    throw std::invalid_argument("reach: has a wrong number of values");
   }
   SetContent out;
   out.objects.assign(classes, 0.0);

@@ -10,7 +10,7 @@ namespace mgral::core {
 
 // A batch of an earlier cycle whose labels have come in: what it really did to AP. Plain data.
 struct RealizedGain {
-  std::vector<double> features;    // [C, F] beside what was labeled then, from true counts
+  std::vector<double> features;    // [C, F] beside what was labeled then, from true objects
   std::vector<double> class_ap;    // [C] before it; 0 or NaN: unknown
   std::vector<double> class_gain;  // [C] change of AP; NaN: unknown
 };

@@ -21,7 +21,7 @@ namespace mgral::core {
 // batch's true labels did to the loss on images that are in neither. Plain data.
 struct ReplayProbe {
   int base = 0;                        // probes of one base share its offset
-  std::vector<double> features;        // [C, F] of the batch beside the base, from true counts
+  std::vector<double> features;        // [C, F] of the batch beside the base, with what that misses
   std::vector<double> response;        // [C] drop of the log loss; NaN: not measurable
   std::vector<double> held_positives;  // [C] objects among the held-out images; 0: not measurable
   // The response on two disjoint halves of the held-out images; both may be empty.

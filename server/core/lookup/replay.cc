@@ -1,6 +1,8 @@
 #include "server/core/lookup/replay.h"
 
 #include <algorithm>
+#include <cmath>
+#include <stdexcept>
 
 #include "server/core/lookup/features.h"
 
@@ -8,8 +10,22 @@ namespace mgral::core {
 namespace {
 
 constexpr int kMostBases = 6, kFewestInBase = 8;
-// A class with fewer objects in the probes is missed rather like all classes together.
-constexpr double kSharedObjects = 16;
+// As many objects, seen in so many probes, draw a class's missed share to that of all classes, and
+// that to 1.
+constexpr double kSteadyingObjects = 16;
+
+std::vector<double> MissedIn(const TableInput& input, const ReplayedBatch& batch) {
+  if (batch.missed.empty()) return CountLabeled(input, batch.images);
+  if (static_cast<int64_t>(batch.missed.size()) != input.candidates.classes) {
+    throw std::invalid_argument("missed: has a wrong number of values");
+  }
+  for (const double objects : batch.missed) {
+    if (!std::isfinite(objects) || objects < 0) {
+      throw std::invalid_argument("missed: holds a value that is no number of objects");
+    }
+  }
+  return batch.missed;
+}
 
 }  // namespace
 
@@ -40,33 +56,37 @@ std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& po
   return BatchFeatures(content(base), added, pool.cell_share);
 }
 
-std::vector<double> ObjectsOf(const TableInput& input, const std::vector<int64_t>& images) {
+std::vector<double> CountLabeled(const TableInput& input, const std::vector<int64_t>& images) {
   const int64_t classes = input.candidates.classes;
+  const int64_t labeled = static_cast<int64_t>(input.labeled_objects.size()) / classes;
   std::vector<double> objects(classes, 0.0);
   for (const int64_t i : images) {
+    if (i < 0 || i >= labeled) throw std::invalid_argument("images: no such labeled image");
     for (int64_t c = 0; c < classes; ++c) objects[c] += input.labeled_objects[i * classes + c];
   }
   return objects;
 }
 
 std::vector<double> MissedShare(const TableInput& input, const std::vector<ReplayBase>& bases) {
+  CheckInput(input);
   const int64_t classes = input.candidates.classes;
   std::vector<double> missed(classes, 0.0), probed(classes, 0.0);
-  double all_missed = kSharedObjects, all_probed = kSharedObjects;
+  double all_missed = kSteadyingObjects, all_probed = kSteadyingObjects;
   for (const ReplayBase& base : bases) {
     for (const ReplayedBatch& batch : base.batches) {
-      const std::vector<double> objects = ObjectsOf(input, batch.images);
+      const std::vector<double> objects = CountLabeled(input, batch.images);
+      const std::vector<double> each = MissedIn(input, batch);
       for (int64_t c = 0; c < classes; ++c) {
-        missed[c] += batch.missed.at(c);
+        missed[c] += each[c];
         probed[c] += objects[c];
-        all_missed += batch.missed[c];
+        all_missed += each[c];
         all_probed += objects[c];
       }
     }
   }
   const double overall = all_missed / all_probed;
   for (int64_t c = 0; c < classes; ++c) {
-    missed[c] = (missed[c] + kSharedObjects * overall) / (probed[c] + kSharedObjects);
+    missed[c] = (missed[c] + kSteadyingObjects * overall) / (probed[c] + kSteadyingObjects);
     missed[c] = std::min(1.0, missed[c]);
   }
   return missed;
@@ -80,8 +100,8 @@ std::vector<ReplayProbe> ReplayRows(const TableInput& input, const LookupTable& 
     for (const ReplayedBatch& batch : bases[b].batches) {
       ReplayProbe& row = rows.emplace_back();
       row.base = static_cast<int>(b);
-      row.features =
-          LabelFeatures(input, pool, labeled_reach, bases[b].images, batch.images, batch.missed);
+      row.features = LabelFeatures(input, pool, labeled_reach, bases[b].images, batch.images,
+                                   MissedIn(input, batch));
       row.response = batch.response;
       row.held_positives = batch.held_positives;
       row.half_response = batch.half_response;

@@ -21,8 +21,8 @@ struct ReplayedBatch {
   // The same on either half of the held-out images: how well the response repeats.
   std::array<std::vector<double>, 2> half_response;
   std::vector<double> held_positives;  // [C] objects of the held-out images
-  // [C] objects of the batch that the base's readout misses: one that it gives a score counts the
-  // less, the higher that is.
+  // [C] objects of the batch that the base's readout misses, each counting 1 less its best score,
+  // within [0, 1]; empty: all of them.
   std::vector<double> missed;
 };
 
@@ -48,11 +48,12 @@ std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& po
                                   const std::vector<int64_t>& batch,
                                   const std::vector<double>& missed);
 
-// [C] of the labeled images.
-std::vector<double> ObjectsOf(const TableInput& input, const std::vector<int64_t>& images);
+// True objects of each class [C] in these labeled images. Throws std::invalid_argument for one that
+// is not there.
+std::vector<double> CountLabeled(const TableInput& input, const std::vector<int64_t>& images);
 
-// The share of each class's objects that the probes' bases miss, for TableInput::missed_share; 1
-// without probes.
+// The share of each class's objects [C] that the probes' bases miss, for TableInput::missed_share;
+// 1 without probes. Throws std::invalid_argument for a bad input, or batches that are not of it.
 std::vector<double> MissedShare(const TableInput& input, const std::vector<ReplayBase>& bases);
 
 // One row per batch, for FitTable.

@@ -35,6 +35,10 @@ void CheckClustering(const Clustering& clustering, const ImageSignals& candidate
   if (cells.dim != candidates.dim) Refuse("clustering.cells", "is of other embeddings");
   if (cells.count < 0 || cells.count > kMostCells) Refuse("clustering.cells", "wrong count");
   CheckFloats(cells.centroids, cells.count * cells.dim, true, "clustering.cells.centroids");
+  if (!std::isfinite(cells.spread) || cells.spread < 0) Refuse("clustering.cells", "wrong spread");
+  if (assignment.groups < 0 || assignment.groups > candidates.images) {
+    Refuse("clustering.assignment", "has a wrong number of groups");
+  }
   if (static_cast<int64_t>(cells.tightness.size()) != cells.count) {
     Refuse("clustering.cells.tightness", "has a wrong number of values");
   }

@@ -7,15 +7,15 @@
 
 namespace mgral::core {
 
-// The images of each cell, best first: by what their missed objects are worth to first order, so
-// that comparing the first of each cell finds a good image without looking at all of them.
-// Refers to the table. Not thread-safe.
+// The images of each cell, best first: by what their missed objects are worth to first
+// order, and their coverage, less their price, so that comparing the first of each cell finds a
+// good image without looking at all of them. Refers to the table. Not thread-safe.
 class CellFrontier {
  public:
   explicit CellFrontier(const LookupTable& table);
 
-  // Sorts every cell by the missed objects, weighted with the slopes of the gain as they are now;
-  // what is taken (or whose near-duplicate is) is dropped. O(N C + N log N).
+  // Sorts every cell by the gain as its slopes and coverage are now; what is taken (or whose
+  // near-duplicate is) is dropped. O(N (C + K) + N log N).
   void Refresh(const BatchState& state);
   // Up to `most` images of the cell that would still add something, best first.
   void First(int64_t cell, int64_t most, const BatchState& state, std::vector<int64_t>* out);

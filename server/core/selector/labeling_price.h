@@ -20,6 +20,6 @@ std::vector<double> LabelingPrices(const RankInput& input, const std::vector<int
 // Continues `order` up to `n` images, greedily by gain less price. A second is worth less, the more
 // is labeled: at the price of the first batch the next ones would be of empty images. So each block
 // has its own price: a batch, or, far behind, a quarter of what is before it, which saves time.
-void ContinueByGainPerSecond(const RankInput& input, int64_t n, std::vector<int64_t>* order);
+void ContinueByGainLessPrice(const RankInput& input, int64_t n, std::vector<int64_t>* order);
 
 }  // namespace mgral::core

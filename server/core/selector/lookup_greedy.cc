@@ -59,7 +59,7 @@ std::vector<int64_t> ContinueLookupGreedy(const LookupTable& table,
 Ranking RankLookupGreedy(const RankInput& input) {
   if (!input.table) throw std::invalid_argument("table: lookup_greedy needs one");
   Ranking out;
-  ContinueByGainPerSecond(input, input.limit, &out.order);
+  ContinueByGainLessPrice(input, input.limit, &out.order);
   return out;
 }
 

@@ -29,7 +29,7 @@ Ranking RankMgral(const RankInput& input) {
   out.policy = std::move(selection.policy);
   out.report = selection.queue.report;
   out.order = std::move(selection.queue.order);
-  ContinueByGainPerSecond(input, n, &out.order);
+  ContinueByGainLessPrice(input, n, &out.order);
   out.order.resize(n);
   return out;
 }

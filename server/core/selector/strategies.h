@@ -72,8 +72,9 @@ Ranking RankColdStart(const RankInput& input);
 // The image with the largest marginal gain of the table, less the price of its labeling cost, comes
 // next.
 Ranking RankLookupGreedy(const RankInput& input);
-// A negative control: lookup_greedy with the table's rows (cell, group of near-duplicates, missed
-// objects) permuted among the images by the seed. What it wins, the table has not.
+// A negative control: lookup_greedy with the table's rows (cell, group of near-duplicates, reach,
+// missed objects) and labeling costs permuted among the images by the seed. What it wins, the table
+// has not.
 Ranking RankLookupShuffled(const RankInput& input);
 // The LSTM policy's queue of a few batches, continued by the table's greedy order.
 Ranking RankMgral(const RankInput& input);

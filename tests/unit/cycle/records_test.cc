@@ -256,14 +256,17 @@ TEST(RecordsTest, Manifest) {
   EXPECT_TRUE(std::isnan(read.realized[0].class_gain[1]));
 }
 
-TEST(RecordsTest, GainsOfAnEarlierReleaseWhichHaveNoFeaturesAreDropped) {
+TEST(RecordsTest, GainsOfEarlierReleasesWhichHaveNoFeaturesOrOthersAreDropped) {
   constexpr char kBytes[] =
-      "\x62\x15"                                   // Manifest
+      "\x62\x2B"                                   // Manifest
       "\x0A\x01s"                                  // signals, which were named then
       "\x12\x01x"                                  // examples
       "\x22\x0D"                                   // realized
       "\x0A\x01r"                                  // its signals
-      "\x12\x08\x00\x00\x00\x00\x00\x00\xE0\x3F";  // class_gain: 0.5
+      "\x12\x08\x00\x00\x00\x00\x00\x00\xE0\x3F"   // class_gain: 0.5
+      "\x22\x14"                                   // realized
+      "\x12\x08\x00\x00\x00\x00\x00\x00\xE0\x3F"   // class_gain: 0.5
+      "\x1A\x08\x00\x00\x00\x00\x00\x00\xE0\x3F";  // features that there are no more: 0.5
   const auto read = ParseManifest({kBytes, sizeof(kBytes) - 1});
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->examples_sha256, "x");

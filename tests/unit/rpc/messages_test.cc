@@ -188,7 +188,7 @@ TEST(CycleMessageTest, WhatIsUnknownIsMissing) {
   cycle.table = domain::TableReport();
   cycle.table->fidelity = 0.5;
   cycle.table->weights = {{"growth", 0.4, {0.09, 0.01}, 0.5, 0.2},
-                          {"local", 0.1, {0.01, 0.04}, 0.2, 0.15}};
+                          {"coverage", 0.1, {0.01, 0.04}, 0.2, 0.15}};
   cycle.table->kappa_sd = 0.1;
   cycle.realized_gain = -0.01;
   cycle.stages = {{domain::CycleStage::kProbe, 0.5, 2.0, {{"probes", 4}}}};

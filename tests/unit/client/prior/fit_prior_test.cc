@@ -77,7 +77,7 @@ TEST(FitPriorTest, AFeatureThatHarmsGetsNoWeight) {
   ASSERT_TRUE(fit.ok()) << fit.status();
   EXPECT_GT(fit->values.weight[1], 0);
   EXPECT_LT(fit->values.weight[1], 0.05);
-  EXPECT_NEAR(fit->values.weight[0], 0.5 - 0.9 * 0.2, 0.06) << "local is 0.9 of growth";
+  EXPECT_NEAR(fit->values.weight[0], 0.5 - 0.9 * 0.2, 0.06) << "coverage is 0.9 of growth";
 }
 
 TEST(FitPriorTest, EveryDatasetCountsTheSame) {

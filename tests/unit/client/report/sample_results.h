@@ -53,7 +53,7 @@ inline Results Sample(int strategies, int seeds, int points) {
   row.seconds_per_probe = 2.0;
   row.seconds_per_lookup = 4e-6;
   row.weights = {{"growth", 0.4, 0.1, {0.01, -0.002}, 0.5, 0.2},
-                 {"local", 0.1, 0.05, {-0.002, 0.0025}, 0.2, 0.15}};
+                 {"coverage", 0.1, 0.05, {-0.002, 0.0025}, 0.2, 0.15}};
   row.weights_fitted = true;
   row.kappa = 0.45;
   row.kappa_standard_deviation = 0.1;

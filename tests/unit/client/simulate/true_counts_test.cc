@@ -64,8 +64,9 @@ TEST(PickByTrueCounts, RareClassesAndThoseThatCanGainComeFirst) {
 }
 
 TEST(PickByTrueCounts, WhatLabelingCostsCounts) {
-  // Twenty cats are worth log(21), nine log(10), at half the cost.
-  const Dataset dataset = MakeDataset({{20, 0}, {9, 0}, {0, 0}});
+  // Twenty cats are worth log(21), five log(6), at a third of the cost: more over its root, but
+  // less of the price that the twenty would have.
+  const Dataset dataset = MakeDataset({{20, 0}, {5, 0}, {0, 0}});
   EXPECT_THAT(PickByTrueCounts(dataset, {0, 1, 2}, {}, MakeAccuracy({0.5, 0.5}), 1, {0, 0}),
               ElementsAre(0));
   EXPECT_THAT(PickByTrueCounts(dataset, {0, 1, 2}, {}, MakeAccuracy({0.5, 0.5}), 1, {2, 1}),

@@ -13,6 +13,7 @@ namespace {
 TableInput Labeled() {
   TableInput input;
   input.candidates.classes = 2;
+  input.class_ap = {0.5, 0.5};
   input.labeled_objects = {2, 0, 1, 4, 0, 3, 0, 1};
   return input;
 }
@@ -44,10 +45,19 @@ TEST(ReplayTest, AProbeGrowsByWhatItsBaseMissed) {
   for (const int64_t i : base.images) known += pool.input.labeled_objects[i * 2];
   EXPECT_NEAR(rows[0].features[kGrowth], std::log((known + 1 + 1) / (known + 1)), 1e-12);
   EXPECT_EQ(rows[0].features[kNumFeatures + kGrowth], 0) << "class 1 was seen already";
-  base.batches[0].missed.pop_back();
+  base.batches[0].missed.clear();  // as earlier releases left it
+  double all = 0;
+  for (const int64_t i : base.batches[0].images) all += pool.input.labeled_objects[i * 2];
+  EXPECT_NEAR(ReplayRows(pool.input, table, reach, {base})[0].features[kGrowth],
+              std::log((known + 1 + all) / (known + 1)), 1e-12);
+  base.batches[0].missed = {1};
   EXPECT_THROW(ReplayRows(pool.input, table, reach, {base}), std::invalid_argument);
+  base.batches[0].missed = {1, std::nan("")};
+  EXPECT_THROW(ReplayRows(pool.input, table, reach, {base}), std::invalid_argument);
+  EXPECT_THROW(MissedShare(pool.input, {base}), std::invalid_argument);
   base.batches[0] = {{99}, {}, {}, {}, {1, 0}};
   EXPECT_THROW(ReplayRows(pool.input, table, reach, {base}), std::invalid_argument);
+  EXPECT_THROW(MissedShare(pool.input, {base}), std::invalid_argument);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <stdexcept>
 
 #include "server/core/lookup/estimate.h"
@@ -55,6 +56,11 @@ TEST(TableEntryTest, RefusesBytesThatAreNoEntry) {
   std::string not_a_number = entry;
   not_a_number.replace(16, 4, 4, static_cast<char>(0xFF));
   refused(not_a_number);
+  for (const float reach : {-0.1f, 1.5f, std::nanf("")}) {
+    LookupTable other = whole;
+    other.reach[1] = reach;
+    refused(SerializeEntries(other)[0]);
+  }
 }
 
 TEST(TableEntryTest, CellsSurviveTheTripAndTheirFragmentsDoNot) {

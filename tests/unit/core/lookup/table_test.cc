@@ -166,6 +166,19 @@ TEST(TableTest, EveryWayOfReadingAGainAgrees) {
   }
 }
 
+TEST(TableTest, AGroupIsTakenOutAsItWasPutInWhateverItsRows) {
+  LookupTable table = SmallTable();
+  table.group_of[2] = table.group_of[1];  // but not with the same rows
+  const BatchState empty(table);
+  BatchState state = empty;
+  for (const int64_t image : {9, 1, 2}) state.Add(image);
+  for (const int64_t image : {1, 2, 9}) state.Remove(image);
+  EXPECT_NEAR(state.Gain(), 0, 1e-12);
+  for (const int64_t image : {1, 2, 9, 22}) {
+    EXPECT_NEAR(state.Marginal(image), empty.Marginal(image), 1e-12);
+  }
+}
+
 TEST(TableTest, SlopesAreDerivatives) {
   LookupTable table = SmallTable();
   BatchState state(table);

@@ -48,12 +48,14 @@ TEST(LookupShuffledTest, TheTableHelpsAsLittleAsChance) {
   double shuffled = 0, random = 0;
   constexpr int kSeeds = 200;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const RankInput input = InputOf(hand.table, seed);
+    RankInput input = InputOf(hand.table, seed);
+    input.cost_per_box = 0;  // gains alone count
     shuffled += GainOfFirst(Rank("lookup_shuffled", input).order, 10, hand.table) / kSeeds;
     random += GainOfFirst(Rank("random", input).order, 10, hand.table) / kSeeds;
   }
-  const double greedy =
-      GainOfFirst(Rank("lookup_greedy", InputOf(hand.table, 1)).order, 10, hand.table);
+  RankInput input = InputOf(hand.table, 1);
+  input.cost_per_box = 0;
+  const double greedy = GainOfFirst(Rank("lookup_greedy", input).order, 10, hand.table);
   EXPECT_LT(std::abs(shuffled - random), 0.05 * (greedy - random));
 }
 
@@ -61,11 +63,27 @@ TEST(LookupShuffledTest, TheTableHelpsAsLittleAsChance) {
 TEST(LookupShuffledTest, RowsMoveAsAWhole) {
   HandTable hand = MakeHandTable(30, 3, 2, 6);
   std::fill(hand.table.missed.begin(), hand.table.missed.end(), 0.0f);
+  std::fill(hand.table.reach.begin(), hand.table.reach.end(), 0.0f);
   hand.table.missed[7 * 2] = 3;
   hand.table.missed[7 * 2 + 1] = 2;
   std::set<int64_t> first;
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     first.insert(Rank("lookup_shuffled", InputOf(hand.table, seed)).order[0]);
+  }
+  EXPECT_EQ(first.size(), 30u);
+}
+
+TEST(LookupShuffledTest, CostsMoveWithTheirRow) {
+  HandTable hand = MakeHandTable(30, 3, 2, 6);
+  std::fill(hand.table.missed.begin(), hand.table.missed.end(), 1.0f);
+  std::fill(hand.table.reach.begin(), hand.table.reach.end(), 0.0f);
+  RankInput input = InputOf(hand.table, 1);
+  input.batch_size = 1;
+  std::fill(input.candidates.expected_objects.begin(), input.candidates.expected_objects.end(), 4);
+  input.candidates.expected_objects[7 * 2] = input.candidates.expected_objects[7 * 2 + 1] = 0;
+  std::set<int64_t> first;
+  for (input.seed = 1; input.seed <= 400; ++input.seed) {
+    first.insert(Rank("lookup_shuffled", input).order[0]);
   }
   EXPECT_EQ(first.size(), 30u);
 }

@@ -159,6 +159,7 @@ TEST(SelectQueueTest, CopiesComeLast) {
     for (int64_t c = 0; c < 2; ++c) {
       hand.table.missed[i * 2 + c] = hand.table.missed[(i % 8) * 2 + c];
     }
+    for (int64_t k = 0; k < 4; ++k) hand.table.reach[i * 4 + k] = hand.table.reach[(i % 8) * 4 + k];
   }
   SelectorOptions options = Options(12, 5, 5);
   options.queue_limit = 20;

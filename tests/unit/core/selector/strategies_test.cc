@@ -203,6 +203,7 @@ TEST(StrategiesTest, LookupGreedyTakesCopiesLast) {
   for (const int64_t copy : {3, 6}) {  // of image 0
     hand.table.group_of[copy] = 0;
     for (int64_t c = 0; c < 2; ++c) hand.table.missed[copy * 2 + c] = hand.table.missed[c];
+    for (int64_t k = 0; k < 3; ++k) hand.table.reach[copy * 3 + k] = hand.table.reach[k];
   }
   const std::vector<int64_t> order = GreedyOrder(hand.table, 12);
   ASSERT_EQ(order.size(), 12u);
