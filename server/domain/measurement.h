@@ -52,7 +52,7 @@ struct ReplayProbe {
   std::vector<double> response;
   std::array<std::vector<double>, 2> half_response;
   std::vector<double> held_positives;  // per class
-  std::vector<double> missed;          // per class: objects of the batch that the base misses
+  std::vector<double> missed;  // per class: objects of the batch that the base misses; empty: all
 };
 
 struct ReplayBase {

@@ -75,7 +75,8 @@ domain::RealizedGain NewestGain(const domain::SelectionRuntime::TableRequest& re
   }
   // What of it was missed is not known any more.
   std::vector<double> missed = input.missed_share;
-  const std::vector<double> objects = core::CountLabeled(input, batch);
+  const std::vector<double> objects =
+      core::CountObjects(input.labeled_objects, batch, input.candidates.classes);
   for (size_t c = 0; c < missed.size(); ++c) missed[c] *= objects[c];
   return {core::LabelFeatures(input, pool, labeled_reach, before, batch, missed),
           request.previous_class_ap, request.class_gain};

@@ -66,9 +66,19 @@ inline float FastLog(float x) {
   return m + square * (m * p - 0.5f) + 0.69314718056f * exponent;
 }
 
-// sum_c factor_c log(1 + added_c unit_c), in a fixed order of summation.
+// Sums go over 8 lanes at once, so that their order, and with it their bytes, is fixed.
+constexpr int kLanes = 8;
+
+template <typename Number>
+Number SumOfLanes(Number (&lanes)[kLanes]) {
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+  }
+  return lanes[0];
+}
+
+// sum_c factor_c log(1 + added_c unit_c).
 float LogSum(const float* factor, const float* added, const float* unit, int64_t classes) {
-  constexpr int kLanes = 8;
   float lanes[kLanes] = {};
   int64_t c = 0;
   for (; c + kLanes <= classes; c += kLanes) {
@@ -77,15 +87,11 @@ float LogSum(const float* factor, const float* added, const float* unit, int64_t
     }
   }
   for (; c < classes; ++c) lanes[c % kLanes] += factor[c] * FastLog(1 + added[c] * unit[c]);
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
-  }
-  return lanes[0];
+  return SumOfLanes(lanes);
 }
 
-// sum_k factor_k max(0, reach_k - covered_k), in a fixed order of summation.
+// sum_k factor_k max(0, reach_k - covered_k).
 double NewlyCovered(const double* factor, const float* covered, const float* reach, int64_t cells) {
-  constexpr int kLanes = 8;
   double lanes[kLanes] = {};
   int64_t k = 0;
   for (; k + kLanes <= cells; k += kLanes) {
@@ -96,10 +102,7 @@ double NewlyCovered(const double* factor, const float* covered, const float* rea
   for (; k < cells; ++k) {
     lanes[k % kLanes] += factor[k] * std::max(0.0, double{reach[k]} - double{covered[k]});
   }
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
-  }
-  return lanes[0];
+  return SumOfLanes(lanes);
 }
 
 }  // namespace
@@ -136,12 +139,15 @@ double BatchState::GainOf(const float* missed, const float* reach) const {
   return sum;
 }
 
+double BatchState::GainOfImage(int64_t image) const {
+  return GainOf(&table_->missed[image * table_->classes],
+                &table_->reach[image * table_->cells.count]);
+}
+
 double BatchState::Marginal(int64_t image) const {
   if (taken_[image]) return 0;
   if (GroupTaken(image)) return -Price(image);
-  return GainOf(&table_->missed[image * table_->classes],
-                &table_->reach[image * table_->cells.count]) -
-         Price(image);
+  return GainOfImage(image) - Price(image);
 }
 
 void BatchState::Grow(int64_t image, int direction) {
@@ -175,8 +181,7 @@ void BatchState::Add(int64_t image) {
   taken_[image] = true;
   gain_ -= Price(image);
   if (group_count_[table_->group_of[image]]++ > 0) return;
-  gain_ +=
-      GainOf(&table_->missed[image * table_->classes], &table_->reach[image * table_->cells.count]);
+  gain_ += GainOfImage(image);
   Grow(image, 1);
   Cover(image);
   counted_.push_back(image);
@@ -194,8 +199,7 @@ void BatchState::Remove(int64_t image) {
   counted_.erase(found);
   Grow(counted, -1);
   Uncover(counted);
-  gain_ -= GainOf(&table_->missed[counted * table_->classes],
-                  &table_->reach[counted * table_->cells.count]);
+  gain_ -= GainOfImage(counted);
 }
 
 std::vector<double> BatchState::ClassSlopes() const {

@@ -8,7 +8,7 @@
 namespace mgral::core {
 
 // The gain of a batch, less what its labels are to bring, as it grows and shrinks by one image:
-// O(C + K) per call, and to take an image out again O(|S|) for each cell that none reaches further.
+// O(C + K) per call, but to take an image out again, O(|S|) for each cell that it reached furthest.
 // Refers to `table` and `price`, which must outlive it. Not thread-safe; copies are cheap
 // (O(C + K + N)).
 class BatchState {
@@ -39,6 +39,7 @@ class BatchState {
   const LookupTable& table() const { return *table_; }
 
  private:
+  double GainOfImage(int64_t image) const;
   void Grow(int64_t image, int direction);
   void Cover(int64_t image);
   void Uncover(int64_t image);

@@ -27,21 +27,28 @@ std::vector<float> ReachOf(const Cells& cells, const std::vector<float>& embeddi
   return reach;
 }
 
-SetContent ContentOf(const std::vector<float>& objects, const std::vector<float>& reach,
-                     const std::vector<int64_t>& which, int64_t cells, int64_t classes) {
+std::vector<double> CountObjects(const std::vector<float>& objects,
+                                 const std::vector<int64_t>& which, int64_t classes) {
   const int64_t images = static_cast<int64_t>(objects.size()) / classes;
   if (images * classes != static_cast<int64_t>(objects.size())) {
     throw std::invalid_argument("objects: has a wrong number of values");
   }
-  if (images * cells != static_cast<int64_t>(reach.size())) {
-    throw std::invalid_argument("reach: has a wrong number of values");
-  }
-  SetContent out;
-  out.objects.assign(classes, 0.0);
-  out.covered.assign(cells, 0.0f);
+  std::vector<double> count(classes, 0.0);
   for (const int64_t image : which) {
     if (image < 0 || image >= images) throw std::invalid_argument("which: no such image");
-    for (int64_t c = 0; c < classes; ++c) out.objects[c] += objects[image * classes + c];
+    for (int64_t c = 0; c < classes; ++c) count[c] += objects[image * classes + c];
+  }
+  return count;
+}
+
+SetContent ContentOf(const std::vector<float>& objects, const std::vector<float>& reach,
+                     const std::vector<int64_t>& which, int64_t cells, int64_t classes) {
+  SetContent out = {CountObjects(objects, which, classes), std::vector<float>(cells, 0.0f)};
+  if (static_cast<int64_t>(objects.size()) / classes * cells !=
+      static_cast<int64_t>(reach.size())) {
+    throw std::invalid_argument("reach: has a wrong number of values");
+  }
+  for (const int64_t image : which) {
     for (int64_t k = 0; k < cells; ++k) {
       out.covered[k] = std::max(out.covered[k], reach[image * cells + k]);
     }

@@ -31,8 +31,12 @@ struct SetContent {
   std::vector<float> covered;   // [K] the largest reach of an image; 0 for an empty set
 };
 
-// Of the images `which` among those of `objects` [m, C] and `reach` [m, K]. Throws
-// std::invalid_argument for an image that is out of range.
+// Objects of each class [C] in the images `which` among those of `objects` [m, C]. Throws
+// std::invalid_argument for wrong sizes and an image that is not there.
+std::vector<double> CountObjects(const std::vector<float>& objects,
+                                 const std::vector<int64_t>& which, int64_t classes);
+
+// Of the images `which` among those of `objects` [m, C] and `reach` [m, K]. Throws as CountObjects.
 SetContent ContentOf(const std::vector<float>& objects, const std::vector<float>& reach,
                      const std::vector<int64_t>& which, int64_t cells, int64_t classes);
 

@@ -20,9 +20,9 @@ namespace mgral::core {
 // A readout trained on a base subset of the labeled images and on the base with a batch: what the
 // batch's true labels did to the loss on images that are in neither. Plain data.
 struct ReplayProbe {
-  int base = 0;                        // probes of one base share its offset
-  std::vector<double> features;        // [C, F] of the batch beside the base, with what that misses
-  std::vector<double> response;        // [C] drop of the log loss; NaN: not measurable
+  int base = 0;                  // probes of one base share its offset
+  std::vector<double> features;  // [C, F] of the batch beside the base, growth by what that misses
+  std::vector<double> response;  // [C] drop of the log loss; NaN: not measurable
   std::vector<double> held_positives;  // [C] objects among the held-out images; 0: not measurable
   // The response on two disjoint halves of the held-out images; both may be empty.
   std::array<std::vector<double>, 2> half_response;

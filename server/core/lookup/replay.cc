@@ -10,18 +10,22 @@ namespace mgral::core {
 namespace {
 
 constexpr int kMostBases = 6, kFewestInBase = 8;
-// As many objects, seen in so many probes, draw a class's missed share to that of all classes, and
-// that to 1.
-constexpr double kSteadyingObjects = 16;
+// Pseudo-objects: as many with the missed share of all classes are added to those of each class,
+// and as many that are missed to those of all classes.
+constexpr double kPseudoObjects = 16;
+
+std::vector<double> CountBatch(const TableInput& input, const ReplayedBatch& batch) {
+  return CountObjects(input.labeled_objects, batch.images, input.candidates.classes);
+}
 
 std::vector<double> MissedIn(const TableInput& input, const ReplayedBatch& batch) {
-  if (batch.missed.empty()) return CountLabeled(input, batch.images);
+  if (batch.missed.empty()) return CountBatch(input, batch);
   if (static_cast<int64_t>(batch.missed.size()) != input.candidates.classes) {
     throw std::invalid_argument("missed: has a wrong number of values");
   }
   for (const double objects : batch.missed) {
     if (!std::isfinite(objects) || objects < 0) {
-      throw std::invalid_argument("missed: holds a value that is no number of objects");
+      throw std::invalid_argument("missed: must be finite and not negative");
     }
   }
   return batch.missed;
@@ -37,12 +41,6 @@ std::vector<int> PlanReplay(int probes) {
   return out;
 }
 
-std::vector<float> LabeledReach(const TableInput& input) {
-  const auto labeled =
-      static_cast<int64_t>(input.labeled_objects.size()) / input.candidates.classes;
-  return ReachOf(input.clustering.cells, input.labeled_embeddings, labeled);
-}
-
 std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& pool,
                                   const std::vector<float>& labeled_reach,
                                   const std::vector<int64_t>& base,
@@ -56,25 +54,14 @@ std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& po
   return BatchFeatures(content(base), added, pool.cell_share);
 }
 
-std::vector<double> CountLabeled(const TableInput& input, const std::vector<int64_t>& images) {
-  const int64_t classes = input.candidates.classes;
-  const int64_t labeled = static_cast<int64_t>(input.labeled_objects.size()) / classes;
-  std::vector<double> objects(classes, 0.0);
-  for (const int64_t i : images) {
-    if (i < 0 || i >= labeled) throw std::invalid_argument("images: no such labeled image");
-    for (int64_t c = 0; c < classes; ++c) objects[c] += input.labeled_objects[i * classes + c];
-  }
-  return objects;
-}
-
 std::vector<double> MissedShare(const TableInput& input, const std::vector<ReplayBase>& bases) {
   CheckInput(input);
   const int64_t classes = input.candidates.classes;
   std::vector<double> missed(classes, 0.0), probed(classes, 0.0);
-  double all_missed = kSteadyingObjects, all_probed = kSteadyingObjects;
+  double all_missed = kPseudoObjects, all_probed = kPseudoObjects;
   for (const ReplayBase& base : bases) {
     for (const ReplayedBatch& batch : base.batches) {
-      const std::vector<double> objects = CountLabeled(input, batch.images);
+      const std::vector<double> objects = CountBatch(input, batch);
       const std::vector<double> each = MissedIn(input, batch);
       for (int64_t c = 0; c < classes; ++c) {
         missed[c] += each[c];
@@ -86,7 +73,7 @@ std::vector<double> MissedShare(const TableInput& input, const std::vector<Repla
   }
   const double overall = all_missed / all_probed;
   for (int64_t c = 0; c < classes; ++c) {
-    missed[c] = (missed[c] + kSteadyingObjects * overall) / (probed[c] + kSteadyingObjects);
+    missed[c] = (missed[c] + kPseudoObjects * overall) / (probed[c] + kPseudoObjects);
     missed[c] = std::min(1.0, missed[c]);
   }
   return missed;

@@ -36,9 +36,6 @@ struct ReplayBase {
 // probes are read on.
 std::vector<int> PlanReplay(int probes);
 
-// ReachOf the labeled images [m, K].
-std::vector<float> LabeledReach(const TableInput& input);
-
 // The features [C, F] of the labels of `batch` beside those of `base`, where a detector of the base
 // misses `missed` objects [C] of the batch, `pool` is DescribePool(input), and `labeled_reach` is
 // LabeledReach(input). Throws std::invalid_argument for an image that is not there.
@@ -47,10 +44,6 @@ std::vector<double> LabelFeatures(const TableInput& input, const LookupTable& po
                                   const std::vector<int64_t>& base,
                                   const std::vector<int64_t>& batch,
                                   const std::vector<double>& missed);
-
-// True objects of each class [C] in these labeled images. Throws std::invalid_argument for one that
-// is not there.
-std::vector<double> CountLabeled(const TableInput& input, const std::vector<int64_t>& images);
 
 // The share of each class's objects [C] that the probes' bases miss, for TableInput::missed_share;
 // 1 without probes. Throws std::invalid_argument for a bad input, or batches that are not of it.

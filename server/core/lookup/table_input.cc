@@ -111,6 +111,12 @@ void CheckInput(const TableInput& input) {
   }
 }
 
+std::vector<float> LabeledReach(const TableInput& input) {
+  const auto labeled =
+      static_cast<int64_t>(input.labeled_objects.size()) / input.candidates.classes;
+  return ReachOf(input.clustering.cells, input.labeled_embeddings, labeled);
+}
+
 LookupTable DescribePool(const TableInput& input) {
   CheckInput(input);
   const ImageSignals& candidates = input.candidates;
@@ -132,8 +138,7 @@ LookupTable DescribePool(const TableInput& input) {
   for (const double ap : input.class_ap) table.class_ap.push_back(std::isnan(ap) ? 0 : ap);
 
   const SetContent content =
-      ContentOf(input.labeled_objects, ReachOf(table.cells, input.labeled_embeddings, labeled),
-                All(labeled), cells, classes);
+      ContentOf(input.labeled_objects, LabeledReach(input), All(labeled), cells, classes);
   table.labeled = content.objects;
   table.covered = content.covered;
   std::vector<double> in_cell(cells * classes, 0.0);

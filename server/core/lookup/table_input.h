@@ -32,6 +32,9 @@ struct TableInput {
 // Throws std::invalid_argument naming the field of `input` that is wrong.
 void CheckInput(const TableInput& input);
 
+// ReachOf the labeled images [m, K].
+std::vector<float> LabeledReach(const TableInput& input);
+
 // The table of the pool with the prior's weights: cells, groups, labeled and missed objects,
 // reach. Missed objects and reach of a group of near-duplicates are the mean of its members', so
 // that the gain does not depend on which of them is taken. Throws as CheckInput.

@@ -7,9 +7,9 @@
 
 namespace mgral::core {
 
-// The images of each cell, best first: by what their missed objects are worth to first
-// order, and their coverage, less their price, so that comparing the first of each cell finds a
-// good image without looking at all of them. Refers to the table. Not thread-safe.
+// The images of each cell, best first: by what their missed objects are worth to first order,
+// and their coverage, less their price, so that comparing the first of each cell finds a good image
+// without looking at all of them. Refers to the table. Not thread-safe.
 class CellFrontier {
  public:
   explicit CellFrontier(const LookupTable& table);

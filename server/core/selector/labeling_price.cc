@@ -17,7 +17,7 @@ constexpr double kCostPower = 0.5;
 // To look at an image takes at least as long as this many boxes. Without that, images with hardly
 // any objects would bring most for their cost.
 constexpr double kLeastLook = 1;
-constexpr double kSame = 1e-9;  // relative
+constexpr double kSame = 1e-9;  // relative difference of values that counts as none
 
 // Of each candidate [N]; those of a group of near-duplicates cost their mean, as they gain it.
 std::vector<double> Costs(const RankInput& input) {
@@ -35,7 +35,7 @@ std::vector<double> Costs(const RankInput& input) {
     for (int64_t c = 0; c < table.classes; ++c) {
       const double each = objects[i * table.classes + c];
       if (!std::isfinite(each) || each < 0) {
-        throw std::invalid_argument("expected_objects: holds a value that is no number of objects");
+        throw std::invalid_argument("expected_objects: must be finite and not negative");
       }
       boxes[table.group_of[i]] += each;
     }
@@ -101,9 +101,9 @@ class PriceSearch {
     return batch.cost > 0 ? power * batch.gain / batch.cost : 0;
   }
 
-  // At a batch's own price, the largest gain less price belongs to a batch of no smaller value: the
-  // gains of equal value are a concave function of cost, which lies below its tangent. Greedy may
-  // miss it, though.
+  // At a batch's own price, the batch with the largest gain less price has no smaller value: as a
+  // function of cost, the gain that keeps the value is concave, so it lies below its tangent, whose
+  // slope is that price. Greedy may miss the batch, though.
   Batch Climb(double power, Batch batch) const {
     for (int round = 0; round < kMostRounds; ++round) {
       const Batch next = BatchAt(PriceOf(batch, power));
