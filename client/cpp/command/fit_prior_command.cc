@@ -68,7 +68,7 @@ Json PriorJson(const std::vector<SimulatedPool>& pools, const PriorFit& fit,
           {"kappa_standard_deviation", fit.values.kappa_sd},
           {"kappa_between_datasets", fit.kappa_between_datasets},
           {"kappa_between_pools", fit.kappa_between_pools},
-          {"test_noise", fit.test_noise},
+          {"test_noise", fit.values.test_noise},
           {"realized_noise", fit.values.realized_noise},
           {"residual_share", fit.values.residual_share},
           {"left_out", rows}};
@@ -95,7 +95,7 @@ void PrintPrior(const std::vector<SimulatedPool>& pools, const PriorFit& fit,
   out << absl::StrFormat(
       "\nkappa differs by %.3f between datasets and by %.3f between pools of one; the noise of a "
       "detector's test mAP is %.4f.\n",
-      fit.kappa_between_datasets, fit.kappa_between_pools, fit.test_noise);
+      fit.kappa_between_datasets, fit.kappa_between_pools, fit.values.test_noise);
   if (left_out.empty()) {
     out << "\nWith one dataset, none can be left out to check the fit.\n";
     return;

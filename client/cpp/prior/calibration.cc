@@ -70,15 +70,16 @@ std::vector<FirstBatch> FirstBatches(const std::vector<const SimulatedPool*>& po
     for (const EstimatedBatch& batch : pool->batches) {
       if (batch.before != 0) continue;
       out.push_back({pool, values.kappa * rescale * batch.estimate, batch.test_gain,
-                     batch.weight_var + std::pow(values.kappa_sd / values.kappa, 2)});
+                     batch.weight_var + std::pow(values.kappa_sd / values.kappa, 2),
+                     2 * values.test_noise * values.test_noise});
     }
   }
   return out;
 }
 
 double LeastResidual(const FirstBatch& batch) {
-  return std::pow((batch.realized - batch.estimate) / (kNormal95 * batch.estimate), 2) -
-         batch.share;
+  const double off = std::pow((batch.realized - batch.estimate) / kNormal95, 2);
+  return (off - batch.noise) / (batch.estimate * batch.estimate) - batch.share;
 }
 
 Calibration Calibrate(const std::vector<SimulatedPool>& pools, const PriorValues& values) {

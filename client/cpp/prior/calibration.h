@@ -14,11 +14,13 @@ struct FirstBatch {
   const SimulatedPool* pool = nullptr;
   double estimate = 0, realized = 0;
   double share = 0;  // variance of the estimate, without the residual, / estimate^2
+  double noise = 0;  // variance of the realized gain: chance in training and testing
 };
 std::vector<FirstBatch> FirstBatches(const std::vector<const SimulatedPool*>& pools,
                                      const PriorValues& values);
 
-// The square of the least residual share with which the 95 % interval holds the realized gain.
+// The square of the least residual share with which the 95 % interval of the realized gain, noise
+// and all, holds it.
 double LeastResidual(const FirstBatch& batch);
 
 struct Calibration {
@@ -27,7 +29,7 @@ struct Calibration {
   Number slope,
       slope_error;  // of realized on estimated gain, with an intercept; pools are clusters
   Number ratio;     // mean realized / mean estimated gain
-  Number coverage;  // of the 95 % intervals
+  Number coverage;  // of the 95 % intervals of the realized gain, which its noise widens
 };
 
 // By the tables that the pools would have with these values. Optimistic for pools that the values

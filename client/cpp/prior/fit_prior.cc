@@ -154,7 +154,7 @@ double ValidationNoise(const std::map<std::string, Pools>& datasets, const Prior
     square += xx;
     count += batches;
   }
-  if (freedom == 0) return std::max(kLeastNoise, std::sqrt(2.0) * fit.test_noise);
+  if (freedom == 0) return std::max(kLeastNoise, std::sqrt(2.0) * fit.values.test_noise);
   const double of_pools = std::pow(fit.kappa_between_pools, 2) * square / count;
   return std::sqrt(std::max(kLeastNoise * kLeastNoise, residual / freedom - of_pools));
 }
@@ -173,7 +173,7 @@ bool FitKappa(const std::map<std::string, Pools>& datasets, PriorFit* fit) {
     if (!group.empty()) groups.push_back(group);
   }
   if (freedom < 0.5) return false;
-  fit->test_noise = std::sqrt(residual / freedom);
+  fit->values.test_noise = std::sqrt(residual / freedom);
   const double unit = std::max(1e-12, residual / freedom);
   for (std::vector<Effect>& group : groups) {
     for (Effect& effect : group) effect.variance *= unit;

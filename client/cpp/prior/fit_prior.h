@@ -39,6 +39,7 @@ struct PriorValues {
   double kappa = 0, kappa_sd = 0;
   double realized_noise = 0;
   double residual_share = 0;
+  double test_noise = 0;  // of a detector's mAP on the test images; no part of the file
 };
 
 struct PriorFit {
@@ -46,7 +47,6 @@ struct PriorFit {
   int informed = 0;  // pools whose probes are informative about the weights
   // What kappa_sd is made of, beside the error of kappa: standard deviations.
   double kappa_between_datasets = 0, kappa_between_pools = 0;
-  double test_noise = 0;  // of a detector's mAP on the test images
 };
 
 // Every dataset counts as much as another, however many pools it has.
@@ -54,8 +54,8 @@ struct PriorFit {
 // Weights: w_i ~ N(w0, diag(sd)^2) over pools, by EM with every w_i as a table would have it, not
 // negative. kappa: the slope of test gain on estimate per pool, with random effects of pool and
 // dataset (DerSimonian and Laird 1986); kappa_sd is what a pool of another dataset would differ by.
-// residual_share: the least with which the 95 % intervals of the first batches hold 95 % of their
-// test gains.
+// residual_share: the least with which the 95 % intervals of the first batches, widened by the
+// noise of two detectors' test mAP, hold 95 % of their test gains.
 //
 // FailedPrecondition where the pools cannot tell: no informative probes, no pool with two batches,
 // no gain at all.

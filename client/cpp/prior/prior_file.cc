@@ -63,7 +63,7 @@ std::string PriorFile(const std::vector<SimulatedPool>& pools, const PriorFit& f
                                  ", of which ", fit.informed, " had informative probes.")));
   absl::StrAppendFormat(
       &out, "// kappa: %.2g between datasets, %.2g between pools; noise of a test mAP: %.2g.\n",
-      fit.kappa_between_datasets, fit.kappa_between_pools, fit.test_noise);
+      fit.kappa_between_datasets, fit.kappa_between_pools, fit.values.test_noise);
   if (!left_out.empty()) {
     absl::StrAppend(&out,
                     Comment("First batches, each dataset's by values fitted to the others; inside "

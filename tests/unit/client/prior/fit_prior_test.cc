@@ -25,7 +25,7 @@ TEST(FitPriorTest, RecoversWhatThePoolsWereDrawnFrom) {
   EXPECT_NEAR(fit->kappa_between_datasets, truth.between_datasets, 0.04);
   EXPECT_NEAR(fit->values.kappa_sd, std::hypot(0.05, 0.08), 0.05);
   EXPECT_NEAR(fit->values.realized_noise, 0.03, 0.006);
-  EXPECT_GT(fit->test_noise, truth.noise) << "the residual is in it";
+  EXPECT_GT(fit->values.test_noise, truth.noise) << "the residual is in it";
 }
 
 TEST(FitPriorTest, ExactGainsGiveTheExactKappa) {

@@ -45,7 +45,7 @@ TEST(FidelityTest, PlantedWeightsArePredictedUpToTheCeiling) {
   double fidelity = 0, concordance = 0, ceiling = 0;
   for (uint64_t seed = 1; seed <= 5; ++seed) {
     const PlantedPool pool(80, 3, 24, seed);
-    const TableFidelity found = Measure(pool.Probes(6, 10, {0.4, 2}, 0.05, seed), 3);
+    const TableFidelity found = Measure(pool.Probes(6, 10, {0.8, 0.7}, 0.05, seed), 3);
     fidelity += found.fidelity / 5;
     concordance += found.concordance / 5;
     ceiling += found.ceiling / 5;
