@@ -28,8 +28,9 @@ class Estimation {
         options_(options),
         progress_(progress),
         labeled_(DrawInitial(partition.train, options.replay.initial, options.seed)) {
-    std::set_difference(partition.train.begin(), partition.train.end(), labeled_.begin(),
-                        labeled_.end(), std::back_inserter(unlabeled_));
+    const std::set<int> labeled(labeled_.begin(), labeled_.end());
+    std::copy_if(partition.train.begin(), partition.train.end(), std::back_inserter(unlabeled_),
+                 [&](int position) { return labeled.count(position) == 0; });
     for (int position : unlabeled_) by_id_[dataset.images[position].image_id] = position;
   }
 

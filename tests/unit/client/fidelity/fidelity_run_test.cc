@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <set>
 
@@ -69,6 +70,20 @@ TEST_F(FidelityTest, BatchesAreDifferentAndOfAllKinds) {
   EXPECT_EQ(batches.size(), 16u);
   EXPECT_EQ(kinds.size(), std::size(kBatchKinds));
   EXPECT_EQ(strategies.size(), 4u);  // a quarter of the batches
+}
+
+// Split files list images in any order.
+TEST_F(FidelityTest, NoBatchHoldsLabeledImagesWhateverTheOrderOfTheSplit) {
+  std::vector<int>& train = dataset_.splits->train;
+  std::reverse(train.begin(), train.end());
+  options_.replay.seeds = {1};
+  const absl::StatusOr<FidelityResults> results = Run();
+  ASSERT_TRUE(results.ok()) << results.status();
+  for (const TrialBatch& batch : results->batches) {
+    for (const std::string& image_id : batch.images) {
+      EXPECT_EQ(service_.pools()[0]->labels.count(image_id), 0u) << image_id;
+    }
+  }
 }
 
 TEST_F(FidelityTest, GainsAreThoseOfTheTestImages) {
