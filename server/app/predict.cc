@@ -80,22 +80,21 @@ absl::StatusOr<std::vector<domain::Image>> Predict::Resolve(const domain::Pool& 
   return resolved;
 }
 
-absl::StatusOr<Predict::Result> Predict::Run(const domain::CallContext& call,
-                                             const domain::Pool& pool,
-                                             std::optional<int64_t> version,
-                                             absl::Span<const ImageInput> images,
-                                             double min_score) {
+absl::StatusOr<Predict::Result> Predict::Run(
+    const domain::CallContext& call, const domain::Pool& pool, std::optional<int64_t> version,
+    absl::Span<const ImageInput> images, const domain::DetectorRuntime::PredictOptions& options) {
   MGRAL_RETURN_IF_ERROR(NeedsOwnDetector(pool, "Predict", "model"));
-  MGRAL_RETURN_IF_ERROR(CheckRequest(images, min_score));
+  MGRAL_RETURN_IF_ERROR(CheckRequest(images, options.min_score));
   MGRAL_ASSIGN_OR_RETURN(const auto model, FindModel(cycles_, pool, version));
   MGRAL_ASSIGN_OR_RETURN(const auto resolved, Resolve(pool, images));
   MGRAL_ASSIGN_OR_RETURN(const auto weights, artifacts_->PathOf(model.weights_sha256));
 
   std::vector<std::string> bytes(images.size());
   for (size_t i = 0; i < images.size(); ++i) bytes[i] = std::string(images[i].data);
+  domain::DetectorRuntime::PredictOptions with_default = options;
+  if (options.min_score == 0) with_default.min_score = kDefaultMinScore;
   MGRAL_ASSIGN_OR_RETURN(auto predictions,
-                         runtime_->Predict(call, weights, resolved, bytes,
-                                           min_score == 0 ? kDefaultMinScore : min_score));
+                         runtime_->Predict(call, weights, resolved, bytes, with_default));
   return Result{model.version, std::move(predictions)};
 }
 

@@ -30,13 +30,13 @@ class Predict {
     int64_t model_version = 0;
     std::vector<domain::DetectorRuntime::Predictions> predictions;  // one per image
   };
-  // Images of kNothing are the pool's. `version`: nullopt for the published model; `min_score` 0
-  // for the default. Errors: INVALID_ARGUMENT on "images...", "min_score"; FAILED_PRECONDITION
+  // Images of kNothing are the pool's. `version`: nullopt for the published model; a min_score
+  // of 0 is the default. Errors: INVALID_ARGUMENT on "images...", "min_score"; FAILED_PRECONDITION
   // "NO_MODEL", "EXTERNAL_DETECTOR"; NOT_FOUND for the model; the call's own CANCELLED and
   // DEADLINE_EXCEEDED. An image that cannot be decoded is reported in its result.
   absl::StatusOr<Result> Run(const domain::CallContext& call, const domain::Pool& pool,
                              std::optional<int64_t> version, absl::Span<const ImageInput> images,
-                             double min_score);
+                             const domain::DetectorRuntime::PredictOptions& options);
 
  private:
   absl::StatusOr<std::vector<domain::Image>> Resolve(const domain::Pool& pool,

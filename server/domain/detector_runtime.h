@@ -102,13 +102,17 @@ class DetectorRuntime {
     int width = 0, height = 0;
     std::string error;  // this image cannot be decoded
   };
+  struct PredictOptions {
+    double min_score = 0;
+    bool keep_features = false;  // of a frozen trunk, for other models with it
+  };
   // `bytes[i]` is used where images[i].source.location is empty. Answers while a cycle trains.
   // Images are fetched until the call ends, which gives its CANCELLED or DEADLINE_EXCEEDED.
   virtual absl::StatusOr<std::vector<Predictions>> Predict(const CallContext& call,
                                                            const std::string& weights_path,
                                                            const std::vector<Image>& images,
                                                            const std::vector<std::string>& bytes,
-                                                           double min_score) = 0;
+                                                           const PredictOptions& options) = 0;
 
   // What a detector elsewhere says of images, as the signals that Embed gives, by the same
   // equations as far as they need no second view. Boxes are in the original image's pixels,

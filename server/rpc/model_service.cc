@@ -109,7 +109,7 @@ grpc::Status ModelService::Predict(grpc::ServerContext* context,
     }
     MGRAL_ASSIGN_OR_RETURN(const auto result,
                            predict_->Run(ToCallContext(context), model.pool, model.version, images,
-                                         request->min_score()));
+                                         {request->min_score(), request->keep_features()}));
     response->set_model(ModelName(model.pool.pool_id, result.model_version));
     for (size_t i = 0; i < images.size() && i < result.predictions.size(); ++i) {
       const domain::DetectorRuntime::Predictions& found = result.predictions[i];

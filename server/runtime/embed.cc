@@ -118,21 +118,23 @@ absl::StatusOr<std::vector<ImageSignals>> EmbedImages(const std::string& weights
 // Decoding happens in the caller's thread, so that the device thread does nothing else meanwhile.
 absl::StatusOr<std::vector<Predictions>> PredictImages(
     const core::Detector& detector, const std::vector<absl::StatusOr<domain::Pixels>>& decoded,
-    double min_score) {
+    double min_score, core::FeatureCache* features) {
   std::vector<Predictions> results(decoded.size());
-  std::vector<at::Tensor> tensors;
+  std::vector<core::Sample> samples;
   std::vector<size_t> decodable;
   for (size_t i = 0; i < decoded.size(); ++i) {
     if (!decoded[i].ok()) {
       results[i].error = std::string(decoded[i].status().message());
       continue;
     }
-    tensors.push_back(ToTensor(*decoded[i]).pixels);
+    const CachedImage image = ToTensor(*decoded[i]);
+    samples.emplace_back().image = image.pixels;
+    samples.back().content = image.content;
     decodable.push_back(i);
   }
   core::PredictConfig config = core::DefaultPredictConfig(detector.config());
   if (min_score > 0) config.min_score = static_cast<float>(min_score);
-  const auto found = core::Predict(detector, tensors, config);
+  const auto found = core::Predict(detector, samples, config, features);
   for (size_t i = 0; i < decodable.size(); ++i) {
     const domain::Pixels& pixels = *decoded[decodable[i]];
     Predictions& out = results[decodable[i]];
@@ -154,7 +156,7 @@ absl::StatusOr<std::vector<ImageSignals>> TorchRuntime::Embed(const std::string&
 absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
     const domain::CallContext& call, const std::string& weights_path,
     const std::vector<domain::Image>& images, const std::vector<std::string>& bytes,
-    double min_score) {
+    const PredictOptions& options) {
   return Guarded([&]() -> absl::StatusOr<std::vector<Predictions>> {
     const std::shared_ptr<const core::Detector> detector = models_->Get(weights_path);
     const int side = detector->config().longest_side();
@@ -171,7 +173,11 @@ absl::StatusOr<std::vector<Predictions>> TorchRuntime::Predict(
       const absl::Status waiting = call.Check();
       if (!waiting.ok()) return waiting;
     }
-    return predictions_->Run([&] { return PredictImages(*detector, decoded, min_score); });
+    const std::unique_ptr<core::FeatureCache> features =
+        options.keep_features ? workplace().FeaturesOf(*detector, FeatureFolder::Room::kLeave)
+                              : nullptr;
+    return predictions_->Run(
+        [&] { return PredictImages(*detector, decoded, options.min_score, features.get()); });
   });
 }
 

@@ -70,7 +70,7 @@ class TorchRuntime : public domain::DetectorRuntime, public domain::SelectionRun
                                                    const std::string& weights_path,
                                                    const std::vector<domain::Image>& images,
                                                    const std::vector<std::string>& bytes,
-                                                   double min_score) override;
+                                                   const PredictOptions& options) override;
   absl::StatusOr<std::vector<domain::ImageSignals>> Describe(
       std::vector<ExternalPredictions> predictions, int num_classes) override;
   absl::StatusOr<domain::Accuracy> Measure(const std::vector<std::vector<domain::Box>>& truth,

@@ -231,7 +231,7 @@ TEST_P(DetectorRuntimeTest, PredictsFromSourcesAndFromBytes) {
   std::vector<domain::Image> images(3);
   images[0].source.location = "120x90:1";
   images[1].source.location = "bad";
-  const auto found = runtime_->Predict({}, weights, images, {"", "", "60x45:2"}, 0.001);
+  const auto found = runtime_->Predict({}, weights, images, {"", "", "60x45:2"}, {0.001});
   ASSERT_TRUE(found.ok()) << found.status();
   ASSERT_THAT(*found, SizeIs(3));
   EXPECT_EQ((*found)[0].width, 120);
@@ -245,11 +245,11 @@ TEST_P(DetectorRuntimeTest, PredictsFromSourcesAndFromBytes) {
     EXPECT_LE(box.x_min + box.width, 120 + 1e-6);
     EXPECT_LE(box.y_min + box.height, 90 + 1e-6);
   }
-  EXPECT_THAT((*runtime_->Predict({}, weights, images, {"", "", "60x45:2"}, 1.0))[0].boxes,
+  EXPECT_THAT((*runtime_->Predict({}, weights, images, {"", "", "60x45:2"}, {1.0}))[0].boxes,
               IsEmpty());
-  EXPECT_EQ(runtime_->Predict({}, weights, images, {}, 0.1).status().code(),
+  EXPECT_EQ(runtime_->Predict({}, weights, images, {}, {0.1}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_FALSE(runtime_->Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+  EXPECT_FALSE(runtime_->Predict({}, folder_ + "/missing.pt", Images(1), {}, {0.1}).ok());
 }
 
 TEST_P(DetectorRuntimeTest, DescribesPredictionsOfAnotherDetector) {

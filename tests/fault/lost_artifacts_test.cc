@@ -25,20 +25,20 @@ TEST(LostArtifactsTest, ChangedWeightsAreRefusedByNameAndRestoredOnesWork) {
                        place.runtime.get());
   app::ImageInput image;
   image.image_id = "image_12.jpg";
-  const auto before = predict.Run({}, pool, std::nullopt, {image}, 0.01);
+  const auto before = predict.Run({}, pool, std::nullopt, {image}, {0.01});
   ASSERT_TRUE(before.ok()) << before.status();
 
   std::string changed = weights;
   for (size_t i = changed.size() / 2; i < changed.size() / 2 + 1000; ++i) changed[i] = 0;
   for (const std::string& content : {changed, weights.substr(0, weights.size() / 2)}) {
     std::ofstream(path, std::ios::binary) << content;
-    const absl::Status status = predict.Run({}, pool, std::nullopt, {image}, 0.01).status();
+    const absl::Status status = predict.Run({}, pool, std::nullopt, {image}, {0.01}).status();
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_NE(status.message().find(sha256), absl::string_view::npos) << status;
     EXPECT_EQ(status.message().find(place.folder), absl::string_view::npos) << status;
   }
   std::ofstream(path, std::ios::binary) << weights;
-  const auto after = predict.Run({}, pool, 1, {image}, 0.01);
+  const auto after = predict.Run({}, pool, 1, {image}, {0.01});
   ASSERT_TRUE(after.ok()) << after.status();
   ASSERT_EQ(after->predictions[0].boxes.size(), before->predictions[0].boxes.size());
 }

@@ -130,7 +130,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
                                                    const std::string& weights_path,
                                                    const std::vector<domain::Image>& images,
                                                    const std::vector<std::string>& bytes,
-                                                   double min_score) override {
+                                                   const PredictOptions& options) override {
     const auto weights = Read(weights_path);
     if (!weights.ok()) return weights.status();
     std::vector<Predictions> results;
@@ -148,7 +148,7 @@ class FakeDetectorRuntime : public domain::DetectorRuntime {
       out.width = size->width;
       out.height = size->height;
       const domain::Box box = Found(*size);
-      if (box.score >= min_score) out.boxes = {box};
+      if (box.score >= options.min_score) out.boxes = {box};
     }
     return results;
   }

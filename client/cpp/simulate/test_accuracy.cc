@@ -93,6 +93,7 @@ absl::Status Predict(Client& client, const std::string& model, const Dataset& da
     v1::PredictRequest request;
     request.set_model(model);
     request.set_min_score(kMinScore);
+    request.set_keep_features(true);
     size_t bytes = 0;
     size_t end = done;
     while (end < images.size() && request.images_size() < kMostImages && bytes < kMostBytes) {

@@ -47,11 +47,21 @@ std::vector<std::vector<Detection>> PredictBatch(const Detector& detector,
 std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config) {
+  std::vector<Sample> samples(images.size());
+  for (size_t i = 0; i < images.size(); ++i) samples[i].image = images[i];
+  return Predict(detector, samples, config, nullptr);
+}
+
+std::vector<std::vector<Detection>> Predict(const Detector& detector,
+                                            const std::vector<Sample>& samples,
+                                            const PredictConfig& config, FeatureCache* cache) {
   c10::NoGradGuard no_grad;
-  Workers workers(static_cast<int64_t>(images.size()));
-  const NetInputs inputs(detector, nullptr, workers);
+  Workers workers(static_cast<int64_t>(samples.size()));
+  const NetInputs inputs(detector, cache, workers);
   // Only images of one canvas share a batch: what lies beyond an image would change its boxes.
   std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> alike;
+  std::vector<at::Tensor> images;
+  for (const Sample& sample : samples) images.push_back(sample.image);
   const Letterboxed geometry = LetterboxGeometry(images, detector.config());
   for (size_t i = 0; i < images.size(); ++i) {
     const BoxF& content = geometry.input.content[i];
@@ -62,8 +72,10 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
   const size_t step = static_cast<size_t>(std::max<int64_t>(1, config.batch_size));
   for (const auto& [canvas, same] : alike) {
     for (size_t first = 0; first < same.size(); first += step) {
-      std::vector<Sample> part(std::min(step, same.size() - first));
-      for (size_t i = 0; i < part.size(); ++i) part[i].image = images[same[first + i]];
+      std::vector<Sample> part;
+      for (size_t i = first; i < std::min(same.size(), first + step); ++i) {
+        part.push_back(samples[same[i]]);
+      }
       auto found = PredictBatch(detector, part, config, inputs, workers);
       for (size_t i = 0; i < part.size(); ++i) result[same[first + i]] = std::move(found[i]);
     }

@@ -23,6 +23,12 @@ std::vector<std::vector<Detection>> Predict(const Detector& detector,
                                             const std::vector<at::Tensor>& images,
                                             const PredictConfig& config = {});
 
+// The same; of the samples, image and content matter. Features come from the cache, if there is
+// one, and go there.
+std::vector<std::vector<Detection>> Predict(const Detector& detector,
+                                            const std::vector<Sample>& samples,
+                                            const PredictConfig& config, FeatureCache* cache);
+
 // Accuracy on a labeled set. No samples: every AP is NaN.
 Accuracy Evaluate(const Detector& detector, SampleSource& samples, const PredictConfig& config = {},
                   const ProgressFn& progress = {}, FeatureCache* cache = nullptr);

@@ -100,7 +100,7 @@ TEST_F(ExternalDetectorTest, StrategiesWithATableAreRefusedByName) {
 TEST_F(ExternalDetectorTest, WhatNeedsADetectorIsRefusedByName) {
   ExpectRefused(EstimateGain(nullptr, &selection_, pool_, {"a"}).status(), "EstimateGain");
   Predict predict(&pools_, &cycles_, nullptr, &runtime_);
-  ExpectRefused(predict.Run({}, pool_, std::nullopt, {}, 0).status(), "Predict");
+  ExpectRefused(predict.Run({}, pool_, std::nullopt, {}, {}).status(), "Predict");
   ExportModel exporting(&cycles_, nullptr, &runtime_, "0.1");
   ExpectRefused(exporting.Run({}, pool_, std::nullopt, nullptr, nullptr), "ExportModel");
 }

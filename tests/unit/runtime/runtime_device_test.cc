@@ -79,7 +79,7 @@ TEST_F(RuntimeDeviceTest, DoesTheDetectorsWorkOnTheGpu) {
   const auto embedded = gpu_->Embed(trained->weights_path, images, nullptr);
   ASSERT_TRUE(embedded.ok()) << embedded.status();
   expect_work("embedding");
-  const auto predicted = gpu_->Predict({}, trained->weights_path, images, {}, 0.001);
+  const auto predicted = gpu_->Predict({}, trained->weights_path, images, {}, {0.001});
   ASSERT_TRUE(predicted.ok()) << predicted.status();
   expect_work("predicting");
   domain::DetectorRuntime::ReplayRequest replay;
@@ -97,7 +97,7 @@ TEST_F(RuntimeDeviceTest, DoesTheDetectorsWorkOnTheGpu) {
   ASSERT_TRUE(same.ok()) << same.status();
   EXPECT_THAT((*embedded)[1].embedding,
               testing::Pointwise(testing::FloatNear(1e-2f), (*same)[1].embedding));
-  const auto boxes = cpu_->Predict({}, trained->weights_path, images, {}, 0.001);
+  const auto boxes = cpu_->Predict({}, trained->weights_path, images, {}, {0.001});
   ASSERT_TRUE(boxes.ok()) << boxes.status();
   EXPECT_FALSE((*boxes)[0].boxes.empty());
   EXPECT_EQ((*boxes)[0].boxes.size(), (*predicted)[0].boxes.size());

@@ -229,7 +229,7 @@ TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
   images[0].source.location = "120x90:1";
   images[1].source.location = "bad";
   images[0].source.oriented = images[2].source.oriented = true;
-  const auto found = runtime_.Predict({}, model->weights_path, images, {"", "", "60x45:2"}, 0.01);
+  const auto found = runtime_.Predict({}, model->weights_path, images, {"", "", "60x45:2"}, {0.01});
   predicted.set_value();
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ((*found)[0].width, 120);
@@ -246,7 +246,7 @@ TEST_F(TorchRuntimeTest, PredictAnswersWhileTheDeviceTrains) {
 
 TEST_F(TorchRuntimeTest, WrongArgumentsAreStatuses) {
   EXPECT_FALSE(runtime_.Embed(folder_ + "/missing.pt", Images(1), nullptr).ok());
-  EXPECT_FALSE(runtime_.Predict({}, folder_ + "/missing.pt", Images(1), {}, 0.1).ok());
+  EXPECT_FALSE(runtime_.Predict({}, folder_ + "/missing.pt", Images(1), {}, {0.1}).ok());
   EXPECT_EQ(runtime_.EstimateGain("no table", {}).status().code(),
             absl::StatusCode::kInvalidArgument);
   domain::SelectionRuntime::RankRequest rank;

@@ -182,6 +182,30 @@ TEST_F(NetInputsTest, TheCacheChangesNothingButTheTime) {
   for (size_t i = 0; i < bare.size(); ++i) EXPECT_EQ(bare[i].embedding, cached[i].embedding);
 }
 
+TEST_F(NetInputsTest, AnotherModelWithTheTrunkPredictsFromTheCache) {
+  Shapes shapes = Named(3, 96);
+  const std::vector<Sample> samples = AllOf(shapes);
+  std::vector<at::Tensor> images;
+  for (const Sample& sample : samples) images.push_back(sample.image);
+  Detector other = detector_.Clone();
+  Train(other, shapes, Short());
+  CountingCache cache;
+  PredictConfig config;
+  config.min_score = 0.001f;
+  Predict(detector_, samples, config, &cache);
+  EXPECT_EQ(cache.missed, 3);
+  const auto expected = Predict(other, images, config);
+  const auto found = Predict(other, samples, config, &cache);
+  EXPECT_EQ(cache.missed, 3);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    ASSERT_EQ(found[i].size(), expected[i].size());
+    for (size_t d = 0; d < found[i].size(); ++d) {
+      EXPECT_EQ(found[i][d].score, expected[i][d].score);
+      EXPECT_EQ(found[i][d].box.x_min, expected[i][d].box.x_min);
+    }
+  }
+}
+
 TEST_F(NetInputsTest, TrainingLeavesAFrozenTrunkAlone) {
   Shapes shapes = Named(4, 96);
   const std::map<std::string, at::Tensor> state = detector_.net().State();
