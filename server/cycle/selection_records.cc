@@ -24,11 +24,13 @@ void SetReport(const domain::TableReport& report, Record::TableReport* out) {
     SetAll(weight.covariance, one->mutable_covariance());
     one->set_prior_weight(weight.prior_weight);
     one->set_prior_sd(weight.prior_sd);
+    one->set_random_gain(weight.random_gain);
   }
   out->set_weights_fitted(report.weights_fitted);
   out->set_kappa(report.kappa);
   out->set_kappa_sd(report.kappa_sd);
   out->set_residual_share(report.residual_share);
+  out->set_level(report.level);
 }
 
 domain::TableReport GetReport(const Record::TableReport& in) {
@@ -43,12 +45,13 @@ domain::TableReport GetReport(const Record::TableReport& in) {
   report.test_retest = in.test_retest();
   for (const Record::FeatureWeight& one : in.weights()) {
     report.weights.push_back({one.feature(), one.weight(), GetAll<double>(one.covariance()),
-                              one.prior_weight(), one.prior_sd()});
+                              one.prior_weight(), one.prior_sd(), one.random_gain()});
   }
   report.weights_fitted = in.weights_fitted();
   report.kappa = in.kappa();
   report.kappa_sd = in.kappa_sd();
   report.residual_share = in.residual_share();
+  report.level = in.level();
   return report;
 }
 

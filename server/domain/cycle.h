@@ -34,6 +34,7 @@ struct FeatureWeight {
   double weight = 0;
   std::vector<double> covariance;  // with the weight of every feature, in their order
   double prior_weight = 0, prior_sd = 0;
+  double random_gain = 0;  // of a random batch, per unit of the weight, with kappa = 1
 };
 
 struct TableReport {
@@ -46,6 +47,7 @@ struct TableReport {
   std::vector<FeatureWeight> weights;
   bool weights_fitted = false;
   double kappa = 0, kappa_sd = 0, residual_share = 0;
+  double level = 0;  // what the prior of kappa was multiplied by
 };
 
 // An image that a cycle could not use, and why.

@@ -32,11 +32,13 @@ void FromReport(const domain::TableReport& report, mgral::v1::TableReport* messa
     }
     one->set_prior_weight(weight.prior_weight);
     one->set_prior_standard_deviation(weight.prior_sd);
+    one->set_random_gain(weight.random_gain);
   }
   message->set_weights_fitted(report.weights_fitted);
   message->set_kappa(report.kappa);
   message->set_kappa_standard_deviation(report.kappa_sd);
   message->set_residual_share(report.residual_share);
+  message->set_level(report.level);
 }
 
 void FromAccuracy(const domain::Accuracy& accuracy, const std::vector<std::string>& classes,

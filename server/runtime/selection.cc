@@ -30,7 +30,8 @@ std::vector<domain::FeatureWeight> SharedWeights(const core::LookupTable& table)
                    table.shared_weights[f],
                    {row, row + core::kNumFeatures},
                    core::prior::kWeight[f],
-                   core::prior::kSharedSd[f]});
+                   core::prior::kSharedSd[f],
+                   table.random_gain[f]});
   }
   return out;
 }
@@ -53,6 +54,7 @@ domain::TableReport Report(const domain::SelectionRuntime::TableRequest& request
   report.kappa = table.kappa;
   report.kappa_sd = table.kappa_sd;
   report.residual_share = table.residual_share;
+  report.level = table.level;
   return report;
 }
 

@@ -84,7 +84,8 @@ std::vector<domain::FeatureWeight> ReadWeights(const nlohmann::json& report) {
   for (const nlohmann::json& one : report.value("weights", nlohmann::json::array())) {
     weights.push_back({one.value("feature", ""), one.value("weight", 0.0),
                        one.value("covariance", std::vector<double>()),
-                       one.value("prior_weight", 0.0), one.value("prior_sd", 0.0)});
+                       one.value("prior_weight", 0.0), one.value("prior_sd", 0.0),
+                       one.value("random_gain", 0.0)});
   }
   return weights;
 }
@@ -108,6 +109,7 @@ domain::TableReport ReadReport(const std::string& text) {
   report.kappa = json.value("kappa", 0.0);
   report.kappa_sd = json.value("kappa_sd", 0.0);
   report.residual_share = json.value("residual_share", 0.0);
+  report.level = json.value("level", 0.0);
   return report;
 }
 
@@ -200,12 +202,14 @@ std::string ReportJson(const domain::TableReport& report) {
                                {"weight", weight.weight},
                                {"covariance", weight.covariance},
                                {"prior_weight", weight.prior_weight},
-                               {"prior_sd", weight.prior_sd}});
+                               {"prior_sd", weight.prior_sd},
+                               {"random_gain", weight.random_gain}});
   }
   json["weights_fitted"] = report.weights_fitted;
   set("kappa", report.kappa);
   set("kappa_sd", report.kappa_sd);
   set("residual_share", report.residual_share);
+  set("level", report.level);
   return json.dump();
 }
 

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <thread>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/stores.h"
@@ -152,11 +153,10 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   auto snapshot = SnapshotOf("mgral", {"img-2", "img-0"});
   snapshot.report->fidelity = 0.75;
   snapshot.report->weights = {{"growth", 0.4, {0.01, 1e-17}, 0.5, 0.2},
-                              {"coverage", 0.1, {}, 0.2, 1}};
+                              {"coverage", 0.1, {}, 0.2, 1, 0.07}};
   snapshot.report->weights_fitted = true;
-  snapshot.report->kappa = 0.45;
-  snapshot.report->kappa_sd = 0.1;
-  snapshot.report->residual_share = 0.3;
+  std::tie(snapshot.report->kappa, snapshot.report->kappa_sd) = std::pair(0.45, 0.1);
+  std::tie(snapshot.report->residual_share, snapshot.report->level) = std::pair(0.3, 3);
   snapshot.predicted_gain = 0.02;
   snapshot.predicted_gain_se = 0.01;
   snapshot.realized_gain = 0.03;
@@ -176,10 +176,10 @@ TEST_F(CycleStoreTest, PublishesEverythingAtOnce) {
   ASSERT_EQ(cycle.table->weights.size(), 2u);
   EXPECT_EQ(cycle.table->weights[0].feature, "growth");
   EXPECT_EQ(cycle.table->weights[0].covariance, std::vector<double>({0.01, 1e-17}));
-  EXPECT_EQ(cycle.table->weights[1].prior_sd, 1);
+  EXPECT_EQ(cycle.table->weights[1].prior_sd + cycle.table->weights[1].random_gain, 1 + 0.07);
   EXPECT_TRUE(cycle.table->weights_fitted);
-  EXPECT_EQ(cycle.table->kappa + cycle.table->kappa_sd + cycle.table->residual_share,
-            0.45 + 0.1 + 0.3);
+  EXPECT_EQ(cycle.table->kappa + cycle.table->kappa_sd, 0.45 + 0.1);
+  EXPECT_EQ(cycle.table->residual_share + cycle.table->level, 0.3 + 3);
   EXPECT_EQ(cycle.stages.back().seconds, 1.5);
   EXPECT_FALSE(cycle.eta.has_value());
 

@@ -6,6 +6,7 @@
 
 #include "client/cpp/prior/calibration.h"
 #include "server/core/lookup/features.h"
+#include "server/core/lookup/gain_level.h"
 #include "server/core/lookup/regression.h"
 
 namespace mgral::client {
@@ -239,10 +240,10 @@ double Rescale(const SimulatedPool& pool, const PriorValues& values) {
   const Vector weights = core::ProjectToPositive(mean, covariance);
   double now = 0, then = 0;
   for (int f = 0; f < kNumFeatures; ++f) {
-    now += weights[f];
-    then += pool.weights[f];
+    now += weights[f] * pool.random_gain[f];
+    then += pool.weights[f] * pool.random_gain[f];
   }
-  return now > 0 && then > 0 ? now / then : 1;
+  return (now > 0 && then > 0 ? now / then : 1) * core::LevelOf(pool.log_images, now);
 }
 
 absl::StatusOr<PriorFit> FitPrior(const std::vector<SimulatedPool>& pools) {

@@ -30,6 +30,10 @@ struct SimulatedPool {
   core::Matrix information;     // [F, F]
   std::vector<double> pull;     // [F]
   std::vector<double> weights;  // [F] of its table, >= 0, of which the estimates are
+  // Of the table's RandomGain (gain_level.h): [F] gain per weight, and by which logarithm such a
+  // batch grows the labeled images.
+  std::vector<double> random_gain;
+  double log_images = 0;
   std::vector<EstimatedBatch> batches;
 };
 
@@ -67,8 +71,9 @@ std::pair<std::vector<double>, core::Matrix> Posterior(const SimulatedPool& pool
                                                        const std::vector<double>& mean,
                                                        const std::vector<double>& sd);
 
-// How many times larger a pool's estimates would be with this prior. Exact where its features are
-// alike: an estimate is a sum over them that results.json does not take apart.
+// What a pool's estimates have to be multiplied by to be those of kappa = 1 times the pool's level
+// with this prior. Exact where their features are in the proportions of random batches: an estimate
+// is a sum over them that results.json does not take apart.
 double Rescale(const SimulatedPool& pool, const PriorValues& values);
 
 }  // namespace mgral::client

@@ -32,6 +32,7 @@ void CheckWeights(const LookupRow& row) {
     same = row.weights[f].feature == core::kFeatureNames[f];
   }
   if (!same) Refuse("lookup.weights: are those of other features");
+  if (!row.level) Refuse("lookup.level: is missing; was it made by an earlier release?");
   for (const WeightRow& weight : row.weights) {
     if (weight.covariance.size() != kNumFeatures) {
       Refuse("lookup.weights.covariance: has a wrong number of values");
@@ -89,6 +90,19 @@ bool TakeBatch(const Results& results, const StrategyRun& run, size_t at, Estima
   return true;
 }
 
+// Batches as large as the labeled set, or all candidates.
+void TakeRandomGain(const Results& results, const LookupRow& row, SimulatedPool* pool) {
+  for (const WeightRow& weight : row.weights) {
+    pool->random_gain.push_back(weight.random_gain.value_or(0));
+  }
+  const StrategyRun& run = results.runs.front();
+  const int64_t labeled = run.points.empty() ? 0 : run.points.front().labels;
+  const int64_t left = results.protocol.value("pool_images", int64_t{0}) - labeled;
+  if (labeled <= 0) Refuse("runs.points.labels: is not above 0");
+  if (left <= 0) Refuse("protocol.pool_images: is not above runs.points.labels");
+  pool->log_images = std::log1p(std::min(1.0, static_cast<double>(left) / labeled));
+}
+
 SimulatedPool ToPool(const Results& results) {
   SimulatedPool pool;
   pool.dataset = results.dataset;
@@ -98,6 +112,7 @@ SimulatedPool ToPool(const Results& results) {
   if (first == nullptr) Refuse("lookup: no cycle had a table; simulate lookup_greedy, too");
   CheckWeights(*first);
   TakeEvidence(*first, &pool);
+  TakeRandomGain(results, *first, &pool);
   int detectors = 0;  // beside the first, which all runs share
   for (const StrategyRun& run : results.runs) {
     if (!run.complete) continue;

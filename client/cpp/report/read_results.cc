@@ -147,6 +147,7 @@ WeightRow ReadWeight(const Json& value, const std::string& where) {
   }
   row.prior_weight = ReadNumber(value, "prior_weight", where).value_or(0);
   row.prior_standard_deviation = ReadNumber(value, "prior_standard_deviation", where).value_or(0);
+  row.random_gain = ReadNumber(value, "random_gain", where);
   return row;
 }
 
@@ -174,6 +175,7 @@ LookupRow ReadLookup(const Json& value, const std::string& where) {
   row.kappa = ReadNumber(value, "kappa", where);
   row.kappa_standard_deviation = ReadNumber(value, "kappa_standard_deviation", where);
   row.residual_share = ReadNumber(value, "residual_share", where);
+  row.level = ReadNumber(value, "level", where);
   return row;
 }
 

@@ -113,7 +113,8 @@ Json ToJson(const LookupRow& row) {
                        {"standard_deviation", ToJson(weight.standard_deviation)},
                        {"covariance", weight.covariance},
                        {"prior_weight", weight.prior_weight},
-                       {"prior_standard_deviation", weight.prior_standard_deviation}});
+                       {"prior_standard_deviation", weight.prior_standard_deviation},
+                       {"random_gain", ToJson(weight.random_gain)}});
   }
   return {{"seed", row.seed},
           {"cycle", row.cycle},
@@ -132,7 +133,8 @@ Json ToJson(const LookupRow& row) {
           {"weights_fitted", row.weights_fitted},
           {"kappa", ToJson(row.kappa)},
           {"kappa_standard_deviation", ToJson(row.kappa_standard_deviation)},
-          {"residual_share", ToJson(row.residual_share)}};
+          {"residual_share", ToJson(row.residual_share)},
+          {"level", ToJson(row.level)}};
 }
 
 template <typename Item>

@@ -100,6 +100,7 @@ struct WeightRow {
   Number standard_deviation;
   std::vector<double> covariance;  // with the weight of every feature, in their order
   double prior_weight = 0, prior_standard_deviation = 0;
+  Number random_gain;  // of a random batch, per unit of weight and kappa
 };
 
 // A look-up table as one cycle fitted it.
@@ -116,6 +117,7 @@ struct LookupRow {
   std::vector<WeightRow> weights;  // empty in older files
   bool weights_fitted = false;     // false: the prior's
   Number kappa, kappa_standard_deviation, residual_share;
+  Number level;  // what the prior of kappa was multiplied by
 };
 
 // Areas under the curves of two strategies, paired by seed, which is the initial set.

@@ -71,12 +71,14 @@ LookupRow TableRow(const v1::Cycle& cycle, const StrategyRun& run) {
                            weight.standard_deviation(),
                            {weight.covariance().begin(), weight.covariance().end()},
                            weight.prior_weight(),
-                           weight.prior_standard_deviation()});
+                           weight.prior_standard_deviation(),
+                           positive(weight.random_gain())});
   }
   row.weights_fitted = table.weights_fitted();
   row.kappa = positive(table.kappa());
   row.kappa_standard_deviation = positive(table.kappa_standard_deviation());
   row.residual_share = positive(table.residual_share());
+  row.level = positive(table.level());
   return row;
 }
 

@@ -12,22 +12,6 @@
 namespace mgral::core {
 namespace {
 
-// The features [C, F] of the batch.
-std::vector<double> Features(const LookupTable& table, const std::vector<int64_t>& images) {
-  std::vector<int64_t> distinct;
-  std::vector<bool> seen(table.groups, false);
-  for (const int64_t image : images) {
-    if (image < 0 || image >= table.images) {
-      throw std::out_of_range("image " + std::to_string(image) + " is not in the table");
-    }
-    if (!seen[table.group_of[image]]) distinct.push_back(image);
-    seen[table.group_of[image]] = true;
-  }
-  const SetContent batch =
-      ContentOf(table.missed, table.reach, distinct, table.cells.count, table.classes);
-  return BatchFeatures({table.labeled, table.covered}, batch, table.cell_share);
-}
-
 // x' M x for M [F, F].
 double Quadratic(const double* matrix, const std::vector<double>& x) {
   double sum = 0;
@@ -55,8 +39,23 @@ std::vector<double> DrawFrom(const double* covariance, RandomStream* random) {
 
 }  // namespace
 
+std::vector<double> FeaturesOf(const LookupTable& table, const std::vector<int64_t>& images) {
+  std::vector<int64_t> distinct;
+  std::vector<bool> seen(table.groups, false);
+  for (const int64_t image : images) {
+    if (image < 0 || image >= table.images) {
+      throw std::out_of_range("image " + std::to_string(image) + " is not in the table");
+    }
+    if (!seen[table.group_of[image]]) distinct.push_back(image);
+    seen[table.group_of[image]] = true;
+  }
+  const SetContent batch =
+      ContentOf(table.missed, table.reach, distinct, table.cells.count, table.classes);
+  return BatchFeatures({table.labeled, table.covered}, batch, table.cell_share);
+}
+
 Estimate EstimateGain(const LookupTable& table, const std::vector<int64_t>& images) {
-  const std::vector<double> features = Features(table, images), slopes = table.ApSlopes();
+  const std::vector<double> features = FeaturesOf(table, images), slopes = table.ApSlopes();
   const double classes = static_cast<double>(table.classes);
   constexpr int64_t kSquare = kNumFeatures * kNumFeatures;
   const bool uncertain = !table.shared_covariance.empty();

@@ -14,6 +14,10 @@ struct Estimate {
   std::vector<double> class_error;  // [C]
 };
 
+// The features [C, F] of a batch (equations 11 and 12). Repeated images and near-duplicates count
+// once. Throws std::out_of_range for an image that is not in [0, N).
+std::vector<double> FeaturesOf(const LookupTable& table, const std::vector<int64_t>& images);
+
 // Posterior mean, standard error by equation 20 of docs/method.md. Repeated images and
 // near-duplicates count once. O(|S| (C + K) + K C). Throws std::out_of_range for an image that is
 // not in [0, N).

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "server/core/lookup/fidelity.h"
+#include "server/core/lookup/gain_level.h"
 #include "server/core/lookup/prior.h"
 
 namespace mgral::core {
@@ -45,10 +46,12 @@ void CheckRealized(const RealizedGain& gain, int64_t classes, const std::string&
   CheckValues(gain.class_gain, classes, Values::kMaybeUnknown, name + ".class_gain");
 }
 
-// kappa ~ N(kappa0, sd^2), and realized mean gains are kappa times what kappa = 1 predicts.
+// kappa ~ N(kappa0, sd^2) times the level, and realized mean gains are kappa times what kappa = 1
+// predicts.
 void FitKappa(const std::vector<RealizedGain>& realized, LookupTable* table) {
   const double noise = prior::kRealizedNoise * prior::kRealizedNoise;
-  double precision = 1 / (prior::kKappaSd * prior::kKappaSd), pull = precision * prior::kKappa;
+  double precision = std::pow(table->level * prior::kKappaSd, -2);
+  double pull = precision * table->level * prior::kKappa;
   for (const RealizedGain& gain : realized) {
     double predicted = 0, measured = 0, known = 0;
     for (int64_t c = 0; c < table->classes; ++c) {
@@ -105,6 +108,9 @@ LookupTable FitTable(LookupTable table, const std::vector<ReplayProbe>& probes,
     table.offset_sd = hyper.offset_sd;
     table.class_sd = hyper.class_sd;
   }
+  const RandomGain random = GainOfRandomBatches(table);
+  table.random_gain = random.per_weight;
+  table.level = random.level;
   FitKappa(realized, &table);
   table.fidelity = MeasureFidelity(rows, table.classes, hyper);
   CheckTable(table);

@@ -16,9 +16,10 @@ struct RealizedGain {
 };
 
 // The table of the pool that DescribePool described: weights from the replay probes (regression.h),
-// kappa from the realized gains, both around the shipped prior (prior.h), at which weak evidence
-// leaves them. Deterministic to the byte, single-threaded: the same input gives the same table.
-// Throws std::invalid_argument naming the field for wrong sizes and values that are not finite.
+// kappa from the level and the realized gains, both around the shipped prior (prior.h), at which
+// weak evidence leaves them. Deterministic to the byte, single-threaded: the same input gives the
+// same table. Throws std::invalid_argument naming the field for wrong sizes and values that are not
+// finite.
 LookupTable FitTable(LookupTable pool, const std::vector<ReplayProbe>& probes = {},
                      const std::vector<RealizedGain>& realized = {});
 

@@ -10,7 +10,8 @@ namespace mgral::core::prior {
 
 // kWeight and kSharedSd [F]: weights of the features (drop of the logarithm of a class's held-out
 // loss) that all classes share, and their standard deviations over pools. kKappa: AP_c rises by
-// kappa sqrt(AP_c (1 - AP_c)) where the log loss of class c drops by 1; kKappaSd, over pools.
+// kappa sqrt(AP_c (1 - AP_c)) where the log loss of class c drops by 1, and kappa is around kKappa
+// times the pool's level (equation 19a of docs/method.md); kKappaSd, over pools.
 // kRealizedNoise: standard deviation of a realized gain around that. kResidualShare: what the
 // features cannot say of a batch, as a share of its gain.
 #include "server/core/lookup/prior_values.inc"
@@ -21,6 +22,10 @@ inline constexpr double kClassSd = 0.25;
 inline constexpr double kClassLogSd = 0.7;
 
 inline constexpr double kLeastKappa = 0.05;
+
+// A pool's level is kept between these, where those of the simulated pools were.
+inline constexpr double kLeastLevel = 1.5;
+inline constexpr double kMostLevel = 13;
 
 // AP_c is kept between these: a class at 0, or unknown, is not beyond help, one at 1 not finished.
 inline constexpr double kLeastAp = 0.05;

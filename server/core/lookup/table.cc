@@ -10,7 +10,7 @@ namespace mgral::core {
 namespace {
 
 constexpr uint32_t kMagic = 0x54524c4d;  // "MLRT"
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
 constexpr int64_t kMost = int64_t{1} << 20;  // classes, cells, dimensions: no overflow below
 constexpr double kMostObjects = 1e12;        // likewise
 
@@ -52,6 +52,10 @@ void CheckCells(const Cells& cells) {
 void CheckWeights(const LookupTable& table) {
   const int64_t square = kNumFeatures * kNumFeatures;
   CheckWithin(table.weights, table.classes * kNumFeatures, 0, 1e6, "weights");
+  if (!table.random_gain.empty()) {
+    CheckWithin(table.random_gain, kNumFeatures, 0, 1e6, "random_gain");
+  }
+  Want(table.level > 0 && table.level < 1e6, "level", "out of range");
   Want(table.kappa > 0 && table.kappa < 1e6, "kappa", "out of range");
   Want(table.kappa_sd >= 0 && table.kappa_sd < 1e6, "kappa_sd", "out of range");
   Want(table.residual_share >= 0 && table.residual_share < 1e6, "residual_share", "out of range");
@@ -116,6 +120,8 @@ void CheckTable(const LookupTable& table) {
   Want(table.groups >= 0 && table.groups <= table.images, "groups", "out of range");
   CheckIndices(table.group_of, table.images, table.groups, "group_of");
   CheckWithin(table.missed, table.images * classes, 0, kMostObjects, "missed");
+  Want(table.labeled_images >= 0 && table.labeled_images <= INT32_MAX, "labeled_images",
+       "out of range");
   CheckWithin(table.labeled, classes, 0, kMostObjects, "labeled");
   CheckWithin(table.reach, table.images * table.cells.count, 0, 1, "reach");
   CheckWithin(table.covered, table.cells.count, 0, 1, "covered");
@@ -140,11 +146,14 @@ std::string LookupTable::Serialize() const {
   out.PutArray(group_of);
   out.Put(groups);
   out.PutArray(missed);
+  out.Put(labeled_images);
   out.PutArray(labeled);
   out.PutArray(reach);
   out.PutArray(covered);
   out.PutArray(cell_share);
   out.PutArray(class_ap);
+  out.PutArray(random_gain);
+  out.Put(level);
   out.Put(kappa);
   out.Put(kappa_sd);
   out.PutArray(weights);
@@ -182,11 +191,14 @@ LookupTable LookupTable::Parse(const std::string& bytes) {
   out.group_of = in.GetArray<int32_t>();
   out.groups = in.Get<int32_t>();
   out.missed = in.GetArray<float>();
+  out.labeled_images = in.Get<int64_t>();
   out.labeled = in.GetArray<double>();
   out.reach = in.GetArray<float>();
   out.covered = in.GetArray<float>();
   out.cell_share = in.GetArray<double>();
   out.class_ap = in.GetArray<double>();
+  out.random_gain = in.GetArray<double>();
+  out.level = in.Get<double>();
   out.kappa = in.Get<double>();
   out.kappa_sd = in.Get<double>();
   out.weights = in.GetArray<double>();

@@ -55,14 +55,17 @@ struct LookupTable {
   std::vector<float> missed;  // [N, C] missed objects, mean of the group, >= 0
   std::vector<float> reach;   // rho [N, K] in [0, 1], likewise
 
+  int64_t labeled_images = 0;
   std::vector<double> labeled;     // n [C], >= 0
   std::vector<float> covered;      // v [K] in [0, 1]
   std::vector<double> cell_share;  // omega [K, C] in [0, 1]
   std::vector<double> class_ap;    // [C] in [0, 1]; 0: unknown
 
-  double kappa = 0;             // AP per unit of s_c w.f, > 0
-  double kappa_sd = 0;          // its standard deviation
-  std::vector<double> weights;  // w [C, F], posterior means, >= 0
+  std::vector<double> random_gain;  // [F] as RandomGain has it (gain_level.h); empty: unknown
+  double level = 1;                 // likewise, > 0
+  double kappa = 0;                 // AP per unit of s_c w.f, > 0
+  double kappa_sd = 0;              // its standard deviation
+  std::vector<double> weights;      // w [C, F], posterior means, >= 0
 
   // Uncertainty of the weights: w_c = w + v_c; empty when the table was made by hand (their share
   // of the standard errors is then 0).

@@ -139,6 +139,7 @@ LookupTable DescribePool(const TableInput& input) {
 
   const SetContent content =
       ContentOf(input.labeled_objects, LabeledReach(input), All(labeled), cells, classes);
+  table.labeled_images = labeled;
   table.labeled = content.objects;
   table.covered = content.covered;
   std::vector<double> in_cell(cells * classes, 0.0);

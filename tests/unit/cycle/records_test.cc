@@ -149,11 +149,12 @@ TEST(RecordsTest, TableInParts) {
   parts.table.table = "table";
   parts.table.report.fidelity = -0.5;
   parts.table.report.cells = 3;
-  parts.table.report.weights = {{"growth", 0.4, {0.01, -0.02}, 0.5, 0.2}};
+  parts.table.report.weights = {{"growth", 0.4, {0.01, -0.02}, 0.5, 0.2, 0.07}};
   parts.table.report.weights_fitted = true;
   parts.table.report.kappa = 0.45;
   parts.table.report.kappa_sd = 0.1;
   parts.table.report.residual_share = 0.3;
+  parts.table.report.level = 3;
   parts.images = {"first", "second"};
   parts.table.newest = {{3, 1}, {0.5, std::nan("")}, {-0.25, 0}};
   const std::string bytes = *SerializeTable(parts);
@@ -167,10 +168,12 @@ TEST(RecordsTest, TableInParts) {
   EXPECT_EQ(report.weights[0].covariance, std::vector<double>({0.01, -0.02}));
   EXPECT_EQ(report.weights[0].prior_weight, 0.5);
   EXPECT_EQ(report.weights[0].prior_sd, 0.2);
+  EXPECT_EQ(report.weights[0].random_gain, 0.07);
   EXPECT_TRUE(report.weights_fitted);
   EXPECT_EQ(report.kappa, 0.45);
   EXPECT_EQ(report.kappa_sd, 0.1);
   EXPECT_EQ(report.residual_share, 0.3);
+  EXPECT_EQ(report.level, 3);
   EXPECT_EQ(ParseTable(bytes)->images, parts.images);
   EXPECT_EQ(ParseTable(bytes)->table.newest.features, parts.table.newest.features);
   EXPECT_EQ(ParseTable(bytes)->table.newest.class_gain, parts.table.newest.class_gain);

@@ -188,8 +188,9 @@ TEST(CycleMessageTest, WhatIsUnknownIsMissing) {
   cycle.table = domain::TableReport();
   cycle.table->fidelity = 0.5;
   cycle.table->weights = {{"growth", 0.4, {0.09, 0.01}, 0.5, 0.2},
-                          {"coverage", 0.1, {0.01, 0.04}, 0.2, 0.15}};
+                          {"coverage", 0.1, {0.01, 0.04}, 0.2, 0.15, 0.07}};
   cycle.table->kappa_sd = 0.1;
+  cycle.table->level = 3;
   cycle.realized_gain = -0.01;
   cycle.stages = {{domain::CycleStage::kProbe, 0.5, 2.0, {{"probes", 4}}}};
   FromCycle(cycle, "cats", &message);
@@ -201,7 +202,9 @@ TEST(CycleMessageTest, WhatIsUnknownIsMissing) {
   EXPECT_EQ(message.table().weights(1).covariance(0), 0.01);
   EXPECT_EQ(message.table().weights(1).prior_weight(), 0.2);
   EXPECT_EQ(message.table().weights(1).prior_standard_deviation(), 0.15);
+  EXPECT_EQ(message.table().weights(1).random_gain(), 0.07);
   EXPECT_EQ(message.table().kappa_standard_deviation(), 0.1);
+  EXPECT_EQ(message.table().level(), 3);
   EXPECT_FALSE(message.table().weights_fitted());
   EXPECT_TRUE(message.has_realised_gain());
   EXPECT_EQ(message.stages(0).stage(), mgral::v1::CYCLE_STAGE_PROBE);

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "client/cpp/report/results.h"
 #include "gmock/gmock.h"
 #include "tests/unit/client/command/command_fixture.h"
@@ -12,18 +14,21 @@ Results PoolOf(const std::string& dataset, double gain) {
   Results results;
   results.dataset = dataset;
   results.protocol["started"] = "2026-11-26T10:00:00Z";
+  results.protocol["pool_images"] = 100;
   LookupRow& row = results.lookup.emplace_back();
   row.strategy = "lookup_greedy";
   row.cycle = 1;
   row.kappa = 0.5;
   row.weights_fitted = true;
-  row.weights = {{"growth", 0.4, 0.1, {0.01, 0}, 0.5, 0.2},
-                 {"coverage", 0.1, 0.1, {0, 0.01}, 0.2, 0.15}};
+  row.level = 3;
+  row.weights = {{"growth", 0.4, 0.1, {0.01, 0}, 0.5, 0.2, 0.05},
+                 {"coverage", 0.1, 0.1, {0, 0.01}, 0.2, 0.15, 0.05}};
   for (const double share : {0.9, 1.1}) {
     StrategyRun& run = results.runs.emplace_back();
     run.strategy = share < 1 ? "lookup_greedy" : "random";
     run.complete = true;
     run.points.resize(2);
+    run.points[0].labels = 20;
     run.points[1].estimated_gain = share * gain;
     run.points[1].estimated_gain_se = 0.5 * share * gain;
     run.points[1].test_gain = gain;
@@ -70,7 +75,8 @@ TEST_F(FitPriorCommandTest, FiftyPoolsAreEnough) {
   ASSERT_EQ(document["left_out"].size(), 3u);
   EXPECT_EQ(document["left_out"][2]["dataset"], "all");
   EXPECT_EQ(document["weights"][0]["feature"], "growth");
-  EXPECT_GT(document["kappa"], 0.3);
+  // Estimates are right, with a kappa of 0.5 and a level of sqrt(ln 2 / (0.5 * 0.05)).
+  EXPECT_NEAR(document["kappa"], 0.5 / std::sqrt(std::log(2.0) / 0.025), 0.02);
 }
 
 TEST_F(FitPriorCommandTest, AFolderThatIsNoPoolIsAUsageError) {

@@ -33,14 +33,18 @@ TEST(FitPriorTest, ExactGainsGiveTheExactKappa) {
   truth.shared_sd = {0, 0};
   truth.between_datasets = truth.between_pools = truth.noise = truth.residual = 0;
   std::vector<SimulatedPool> pools = MadePools(truth, 3, 5, 2);
+  PriorValues old;
+  old.weight = kOldWeight;
+  old.shared_sd = kOldSd;
   for (SimulatedPool& pool : pools) {
-    for (EstimatedBatch& batch : pool.batches) {
-      batch.test_gain = *(batch.validation_gain = 0.7 * batch.estimate);
-    }
     // Tables that know the weights: the prior of the fit moves none.
     for (double& value : pool.information.values) value *= 1e6;
     for (double& value : pool.pull) value *= 1e6;
     pool.weights = TableWeights(pool);
+    const double scale = 0.7 * Rescale(pool, old);
+    for (EstimatedBatch& batch : pool.batches) {
+      batch.test_gain = *(batch.validation_gain = scale * batch.estimate);
+    }
   }
   const auto fit = FitPrior(pools);
   ASSERT_TRUE(fit.ok()) << fit.status();

@@ -7,6 +7,7 @@
 
 #include "client/cpp/prior/fit_prior.h"
 #include "server/core/lookup/dense.h"
+#include "server/core/lookup/gain_level.h"
 #include "server/core/lookup/regression.h"
 #include "server/core/random.h"
 
@@ -46,15 +47,18 @@ inline SimulatedPool MadePool(const Truth& truth, double kappa, core::RandomStre
   }
   pool.pull = pull;
   pool.weights = TableWeights(pool);
+  pool.random_gain = {0.05, 0.05};
+  pool.log_images = 0.5;
+  const double level = core::LevelOf(0.5, 0.05 * (weight[0] + weight[1]));
   const double ends[4] = {truth.noise * random->Normal(), truth.noise * random->Normal(),
                           truth.noise * random->Normal(), truth.noise * random->Normal()};
   const int detectors[3][2] = {{0, 1}, {0, 2}, {1, 3}};
   for (const auto& [before, after] : detectors) {
-    const double size = random->Uniform() * 0.4 + 0.1;
+    const double size = random->Uniform() * 0.1 + 0.025;
     EstimatedBatch batch;
     batch.estimate = size * (pool.weights[0] + pool.weights[1]);
     batch.weight_var = 0.002;
-    const double gain = kappa * size * (weight[0] + weight[1]);
+    const double gain = kappa * level * size * (weight[0] + weight[1]);
     batch.test_gain = gain * (1 + truth.residual * random->Normal()) + ends[after] - ends[before];
     batch.validation_gain = gain + 0.03 * random->Normal();
     batch.before = before;

@@ -17,12 +17,14 @@ Results Simulated() {
   Results results;
   results.dataset = "cards";
   results.protocol["started"] = "2026-11-26T10:00:00Z";
+  results.protocol["pool_images"] = 30;
   for (const char* strategy : {"lookup_greedy", "random"}) {
     StrategyRun& run = results.runs.emplace_back();
     run.strategy = strategy;
     run.seed = 3;
     run.complete = true;
     run.points.resize(3);
+    run.points[0].labels = 20;
     for (size_t at = 1; at < 3; ++at) {
       run.points[at].test_gain = 0.01 * static_cast<double>(at);
       run.points[at].realized_gain = 0.02;
@@ -39,9 +41,10 @@ Results Simulated() {
     row.kappa = cycle == 1 ? 0.5 : 0.25;
     row.kappa_standard_deviation = 0.1;
     row.residual_share = 0.4;
+    row.level = 3;
     row.weights_fitted = true;
-    row.weights = {{"growth", 0.4, 0.1, {0.01, -0.004}, 0.5, 0.2},
-                   {"coverage", 0.1, 0.1, {-0.004, 0.01}, 0.2, 0.15}};
+    row.weights = {{"growth", 0.4, 0.1, {0.01, -0.004}, 0.5, 0.2, 0.07},
+                   {"coverage", 0.1, 0.1, {-0.004, 0.01}, 0.2, 0.15, {}}};
   }
   return results;
 }
@@ -77,6 +80,17 @@ TEST_F(ReadPoolTest, EstimatesAreThoseOfKappaOne) {
     EXPECT_EQ(pool->batches[b].before, detectors[b][0]) << b;
     EXPECT_EQ(pool->batches[b].after, detectors[b][1]) << b;
   }
+}
+
+TEST_F(ReadPoolTest, TheLevelIsThatOfRandomBatches) {
+  const auto pool = Read(Simulated());
+  ASSERT_TRUE(pool.ok()) << pool.status();
+  EXPECT_EQ(pool->random_gain, (std::vector<double>{0.07, 0}));
+  EXPECT_DOUBLE_EQ(pool->log_images, std::log(1.5)) << "10 candidates beside 20 labeled images";
+  PriorValues same;
+  same.weight = {0.5, 0.2};
+  same.shared_sd = {0.2, 0.15};
+  EXPECT_NEAR(Rescale(*pool, same), std::sqrt(std::log(1.5) / (0.4 * 0.07)), 1e-9);
 }
 
 TEST_F(ReadPoolTest, WhatTheProbesSayIsWhatThePriorDidNot) {
@@ -120,6 +134,15 @@ TEST_F(ReadPoolTest, WhatIsMissingIsNamed) {
   results = Simulated();
   results.lookup[0].weights[0].prior_standard_deviation = 0.05;
   EXPECT_THAT(Refusal(results), HasSubstr("wider than the prior"));
+  results = Simulated();
+  results.lookup[0].level = {};
+  EXPECT_THAT(Refusal(results), HasSubstr("lookup.level"));
+  results = Simulated();
+  results.protocol["pool_images"] = 20;
+  EXPECT_THAT(Refusal(results), HasSubstr("protocol.pool_images"));
+  results = Simulated();
+  results.runs[0].points[0].labels = 0;
+  EXPECT_THAT(Refusal(results), HasSubstr("runs.points.labels"));
   results = Simulated();
   results.runs[1].seed = 4;
   EXPECT_THAT(Refusal(results), HasSubstr("several seeds"));

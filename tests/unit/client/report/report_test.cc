@@ -87,7 +87,7 @@ TEST(Results, JsonRoundTripKeepsNullsAndTheAgreedFields) {
   EXPECT_EQ(json["summary"][0]["aulc_ci95"].size(), 2u);
   for (const char* key :
        {"seed", "cycle", "probes", "fidelity", "seconds_per_probe", "seconds_per_lookup", "weights",
-        "weights_fitted", "kappa", "kappa_standard_deviation", "residual_share"}) {
+        "weights_fitted", "kappa", "kappa_standard_deviation", "residual_share", "level"}) {
     EXPECT_TRUE(json["lookup"][0].contains(key)) << key;
   }
   absl::StatusOr<Results> read = ResultsFromJson(json);

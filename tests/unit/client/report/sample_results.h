@@ -52,12 +52,13 @@ inline Results Sample(int strategies, int seeds, int points) {
   row.strategy = "mgral";
   row.seconds_per_probe = 2.0;
   row.seconds_per_lookup = 4e-6;
-  row.weights = {{"growth", 0.4, 0.1, {0.01, -0.002}, 0.5, 0.2},
-                 {"coverage", 0.1, 0.05, {-0.002, 0.0025}, 0.2, 0.15}};
+  row.weights = {{"growth", 0.4, 0.1, {0.01, -0.002}, 0.5, 0.2, 0.07},
+                 {"coverage", 0.1, 0.05, {-0.002, 0.0025}, 0.2, 0.15, {}}};
   row.weights_fitted = true;
   row.kappa = 0.45;
   row.kappa_standard_deviation = 0.1;
   row.residual_share = 0.4;
+  row.level = 3;
   results.lookup.push_back(row);
   Summarize(&results);
   return results;

@@ -34,8 +34,9 @@ TEST(FitTableTest, WithoutEvidenceIsThePrior) {
   }
   EXPECT_EQ(table.noise, 0);
   EXPECT_DOUBLE_EQ(table.shared_weights[kCoverage], prior::kWeight[kCoverage]);
-  EXPECT_DOUBLE_EQ(table.kappa, prior::kKappa);
-  EXPECT_DOUBLE_EQ(table.kappa_sd, prior::kKappaSd);
+  EXPECT_NE(table.level, 1);
+  EXPECT_DOUBLE_EQ(table.kappa, table.level * prior::kKappa);
+  EXPECT_DOUBLE_EQ(table.kappa_sd, table.level * prior::kKappaSd);
   const Estimate estimate = EstimateGain(table, {0, 1, 2, 3});
   EXPECT_GT(estimate.gain, 0);
   EXPECT_GT(estimate.standard_error, prior::kResidualShare * estimate.gain);
@@ -100,6 +101,7 @@ TEST(FitTableTest, StandardErrorsCoverTheTruth) {
       }
     }
     LookupTable table = FitTable(DescribePool(pool.input), probes);
+    table.kappa = truth.kappa;
     table.kappa_sd = table.residual_share = 0;
     for (const auto& batch : Batches(120, 10, seed)) {
       const Estimate estimate = EstimateGain(table, batch);
@@ -150,8 +152,9 @@ TEST(FitTableTest, RealizedGainsMoveTheScale) {
   };
   EXPECT_NEAR(fit(0.9, 300, true).kappa, 0.9, 0.1);
   EXPECT_NEAR(fit(0.9, 300, false).kappa, 0.9, 0.1);
-  EXPECT_LT(fit(0.9, 300, true).kappa_sd, 0.5 * prior::kKappaSd);
-  EXPECT_LT(fit(0.1, 2, true).kappa, prior::kKappa);
+  const LookupTable before = fit(0.9, 0, true);
+  EXPECT_LT(fit(0.9, 300, true).kappa_sd, 0.5 * before.kappa_sd);
+  EXPECT_LT(fit(0.1, 2, true).kappa, before.kappa);
   EXPECT_EQ(fit(-5, 30, true).kappa, prior::kLeastKappa) << "a gain in scale never turns around";
   std::vector<RealizedGain> unknown = {
       {probes[0].features, {0.5, 0.5}, {std::nan(""), std::nan("")}}};

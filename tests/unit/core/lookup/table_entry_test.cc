@@ -106,7 +106,7 @@ TEST(StoredBytesTest, ATableIsReadAndWrittenAsEver) {
   const std::string bytes = table.Serialize();
   EXPECT_EQ(Hex(bytes.substr(0, 64)),
             "4d4c5254"
-            "04000000"  // "MLRT", version 4
+            "05000000"  // "MLRT", version 5
             "02000000"  // features
             "0200000000000000"
             "0100000000000000"  // images, classes

@@ -89,6 +89,9 @@ TEST(TableTest, CheckRefusesInconsistentArrays) {
   ExpectRefused([&](LookupTable* t) { t->class_covariance[0] = nan; });
   ExpectRefused([](LookupTable* t) { t->shared_covariance.clear(); });
   ExpectRefused([](LookupTable* t) { t->shared_weights.pop_back(); });
+  ExpectRefused([](LookupTable* t) { t->labeled_images = -1; });
+  ExpectRefused([&](LookupTable* t) { t->level = nan; });
+  ExpectRefused([](LookupTable* t) { t->random_gain.pop_back(); });
   ExpectRefused([&](LookupTable* t) { t->kappa = nan; });
   ExpectRefused([](LookupTable* t) { t->kappa = 0; });
   ExpectRefused([&](LookupTable* t) { t->residual_share = nan; });
