@@ -127,7 +127,8 @@ absl::StatusOr<std::vector<Predictions>> PredictImages(
       results[i].error = std::string(decoded[i].status().message());
       continue;
     }
-    const CachedImage image = ToTensor(*decoded[i]);
+    const CachedImage image =
+        features == nullptr ? ToTensor(*decoded[i]) : Named(ToTensor(*decoded[i]));
     samples.emplace_back().image = image.pixels;
     samples.back().content = image.content;
     decodable.push_back(i);

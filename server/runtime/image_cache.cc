@@ -6,14 +6,11 @@
 #include "server/runtime/digest.h"
 
 namespace mgral::runtime {
-namespace {
 
 CachedImage Named(CachedImage image) {
   image.content = Digest().Add(image.pixels).Hex();
   return image;
 }
-
-}  // namespace
 
 CachedImage ToTensor(const domain::Pixels& pixels) {
   const at::Tensor interleaved = at::from_blob(const_cast<uint8_t*>(pixels.rgb.data()),

@@ -18,10 +18,11 @@ namespace mgral::runtime {
 struct CachedImage {
   at::Tensor pixels;  // uint8 [3, H, W], RGB
   int original_width = 0, original_height = 0;
-  std::string content;  // names `pixels`: a hash of them
+  std::string content;  // names `pixels`: a hash of them; empty from ToTensor
 };
 
 CachedImage ToTensor(const domain::Pixels& pixels);
+CachedImage Named(CachedImage image);  // with its content
 
 // Whether an error of ImageLoader is about what the image holds, so that work goes on without it.
 bool IsOfImage(const absl::Status& error);

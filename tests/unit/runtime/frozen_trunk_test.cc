@@ -127,6 +127,31 @@ TEST_F(FrozenTrunkTest, EmbeddingAPoolKeepsItsFeatures) {
   EXPECT_EQ((*embedded)[1].embedding, (*again)[1].embedding);
 }
 
+TEST_F(FrozenTrunkTest, PredictKeepsFeaturesWhereItIsAskedTo) {
+  TorchRuntime runtime(options_, &loader_);
+  const std::string weights = TrainedBy(&runtime, "first");
+  const int64_t kept = FeatureFiles();
+  const std::vector<domain::Image> images = {test::FakeLoader::Example(20).image,
+                                             test::FakeLoader::Example(21).image};
+  const auto bare = runtime.Predict({}, weights, images, {}, {0.001});
+  EXPECT_EQ(FeatureFiles(), kept);
+  const auto first = runtime.Predict({}, weights, images, {}, {0.001, true});
+  EXPECT_EQ(FeatureFiles(), kept + 2);
+  const auto second =
+      TorchRuntime(options_, &loader_).Predict({}, weights, images, {}, {0.001, true});
+  EXPECT_EQ(FeatureFiles(), kept + 2);
+  for (const auto& found : {first, second}) {
+    ASSERT_TRUE(bare.ok() && found.ok()) << found.status();
+    for (size_t i = 0; i < images.size(); ++i) {
+      ASSERT_EQ((*found)[i].boxes.size(), (*bare)[i].boxes.size());
+      for (size_t b = 0; b < (*bare)[i].boxes.size(); ++b) {
+        EXPECT_EQ((*found)[i].boxes[b].score, (*bare)[i].boxes[b].score);
+        EXPECT_EQ((*found)[i].boxes[b].x_min, (*bare)[i].boxes[b].x_min);
+      }
+    }
+  }
+}
+
 TEST_F(FrozenTrunkTest, ReplayKeepsFeatures) {
   TorchRuntime runtime(options_, &loader_);
   domain::DetectorRuntime::ReplayRequest replay;
