@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/core/detector/predict.h"
@@ -127,8 +128,8 @@ absl::StatusOr<std::vector<Predictions>> PredictImages(
       results[i].error = std::string(decoded[i].status().message());
       continue;
     }
-    const CachedImage image =
-        features == nullptr ? ToTensor(*decoded[i]) : Named(ToTensor(*decoded[i]));
+    CachedImage image = ToTensor(*decoded[i]);
+    if (features != nullptr) image = Named(std::move(image));
     samples.emplace_back().image = image.pixels;
     samples.back().content = image.content;
     decodable.push_back(i);

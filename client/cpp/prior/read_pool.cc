@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/lookup/features.h"
+#include "server/core/lookup/gain_level.h"
 #include "server/core/lookup/regression.h"
 
 namespace mgral::client {
@@ -90,7 +91,6 @@ bool TakeBatch(const Results& results, const StrategyRun& run, size_t at, Estima
   return true;
 }
 
-// Batches as large as the labeled set, or all candidates.
 void TakeRandomGain(const Results& results, const LookupRow& row, SimulatedPool* pool) {
   for (const WeightRow& weight : row.weights) {
     pool->random_gain.push_back(weight.random_gain.value_or(0));
@@ -100,7 +100,7 @@ void TakeRandomGain(const Results& results, const LookupRow& row, SimulatedPool*
   const int64_t left = results.protocol.value("pool_images", int64_t{0}) - labeled;
   if (labeled <= 0) Refuse("runs.points.labels: is not above 0");
   if (left <= 0) Refuse("protocol.pool_images: is not above runs.points.labels");
-  pool->log_images = std::log1p(std::min(1.0, static_cast<double>(left) / labeled));
+  pool->log_images = core::LogGrowth(labeled, left);
 }
 
 SimulatedPool ToPool(const Results& results) {

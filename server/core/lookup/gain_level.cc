@@ -40,9 +40,13 @@ RandomGain GainOfRandomBatches(const LookupTable& table) {
       }
     }
   }
-  const double labeled = static_cast<double>(table.labeled_images);
-  out.level = LevelOf(std::log1p(static_cast<double>(size) / labeled), gain);
+  out.level = LevelOf(LogGrowth(table.labeled_images, table.images), gain);
   return out;
+}
+
+double LogGrowth(int64_t labeled, int64_t candidates) {
+  return std::log1p(static_cast<double>(std::min(labeled, candidates)) /
+                    static_cast<double>(labeled));
 }
 
 double LevelOf(double log_images, double gain) {

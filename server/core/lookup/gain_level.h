@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "server/core/lookup/table.h"
@@ -17,6 +18,9 @@ struct RandomGain {
 // Of batches that are as many as the labeled images, or all candidates if these are fewer. Its
 // level is 1 if there are no such batches. Deterministic.
 RandomGain GainOfRandomBatches(const LookupTable& table);
+
+// ln(1 + R / labeled) for such a batch of R images. Both counts are above 0.
+double LogGrowth(int64_t labeled, int64_t candidates);
 
 // sqrt(log_images / gain), kept within the bounds of prior.h: a batch that multiplies the labeled
 // images by exp(log_images) gains `gain` by its features, with kappa = 1.
